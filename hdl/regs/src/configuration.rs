@@ -1,0 +1,89 @@
+//! Named sizes of the accelerator. Hardware, simulation and tests take their dimensions from
+//! here; software takes them from the device's identification registers, which repeat them.
+
+/// Dimensions of one accelerator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    /// Name used on the command line (`sim:small`).
+    pub name: &'static str,
+    /// Rows R of the array: input channels that enter together, one byte each.
+    pub rows: usize,
+    /// Columns C of the array: output channels that are summed together.
+    pub columns: usize,
+    /// Requantization lanes Q: outputs finished in a cycle. Divides `columns` and 8.
+    pub requantize_lanes: usize,
+    /// Size of the scratchpad in bytes, a power of two.
+    pub scratchpad_bytes: usize,
+    /// Weight tiles (R x C bytes each) that the weight memory holds.
+    pub weight_tiles: usize,
+    /// Parameter entries (one per output channel) that the parameter memory holds.
+    pub parameter_entries: usize,
+    /// Instructions that the program memory holds, for all slots together.
+    pub program_instructions: usize,
+    /// Rows of C accumulators: the rows that can be in flight before requantization.
+    pub accumulator_rows: usize,
+    /// Clock that simulated times are stated for, in kHz.
+    pub clock_khz: u32,
+}
+
+impl Configuration {
+    /// Processing elements of the array.
+    pub const fn elements(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Bytes of one scratchpad word: a row vector, or a beat of the bus where that is wider.
+    pub const fn scratchpad_word_bytes(&self) -> usize {
+        if self.rows > 8 { self.rows } else { 8 }
+    }
+
+    /// Bytes of one weight tile.
+    pub const fn tile_bytes(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Bits of a partial sum at the bottom of the array: 16 for a product, and one for each
+    /// doubling of the rows.
+    pub const fn partial_sum_bits(&self) -> usize {
+        16 + self.rows.next_power_of_two().trailing_zeros() as usize
+    }
+}
+
+/// 4 x 4: for tests that look at every corner, and the smallest part.
+pub const TINY: Configuration = Configuration {
+    name: "tiny",
+    rows: 4,
+    columns: 4,
+    requantize_lanes: 2,
+    scratchpad_bytes: 16 * 1024,
+    weight_tiles: 4096,
+    parameter_entries: 1024,
+    program_instructions: 128,
+    accumulator_rows: 16,
+    clock_khz: 100_000,
+};
+
+/// 16 x 8, the default: one multiplier for each element of an ECP5-85F's DSP rows.
+pub const SMALL: Configuration = Configuration {
+    name: "small",
+    rows: 16,
+    columns: 8,
+    requantize_lanes: 4,
+    scratchpad_bytes: 64 * 1024,
+    weight_tiles: 2560,
+    parameter_entries: 2048,
+    program_instructions: 256,
+    accumulator_rows: 64,
+    clock_khz: 150_000,
+};
+
+/// Every named configuration.
+pub const ALL: &[Configuration] = &[TINY, SMALL];
+
+/// The configuration that is used where none is named.
+pub const DEFAULT: Configuration = SMALL;
+
+/// The configuration with this name, if there is one.
+pub fn by_name(name: &str) -> Option<Configuration> {
+    ALL.iter().copied().find(|configuration| configuration.name == name)
+}

@@ -1,0 +1,158 @@
+//! Queue entries: what the host asks for and how it is answered.
+//!
+//! The rings work as in NVMe (NVM Express Base Specification 2.0, section 3.3): the host writes
+//! entries at the submission tail and rings the tail doorbell; the device fetches them in order,
+//! writes a completion for each at the completion tail and inverts the phase bit on each lap.
+//! A completion whose phase bit equals the lap's is new. Both rings are allocated by the host and
+//! zeroed before the queue is enabled; the first lap's phase is 1. A ring of N entries holds
+//! N - 1: head equal to tail means empty.
+
+use crate::layout::layout;
+
+/// Opcodes of submission entries.
+pub mod opcode {
+    /// Does nothing, and completes.
+    pub const NOP: u8 = 0;
+    /// Makes a model resident in a slot ([`super::LoadEntry`]).
+    pub const LOAD: u8 = 1;
+    /// Runs the model of a slot on rows of host memory ([`super::RunEntry`]).
+    pub const RUN: u8 = 2;
+    /// Empties a slot ([`super::LoadEntry`] with everything but opcode, flags, id and slot zero).
+    pub const UNLOAD: u8 = 3;
+}
+
+/// Flags of submission entries.
+pub mod flag {
+    /// Write a [`super::Statistics`] block to `statistics_address` before the completion.
+    pub const STATISTICS: u8 = 1 << 0;
+    /// Every flag that exists.
+    pub const ALL: u8 = STATISTICS;
+}
+
+/// Largest number of rows of one run.
+pub const ROWS_MAX: u32 = 65_535;
+
+layout! {
+    /// Runs the model of a slot on `rows` rows.
+    pub struct RunEntry : 64 {
+        /// `opcode::RUN`.
+        opcode: u8,
+        /// Bits of `flag`; unknown ones must be zero.
+        flags: u8,
+        /// Returned in the completion. Chosen by the host.
+        command_id: u16,
+        /// Slot whose model runs.
+        slot: u8,
+        /// Must be zero.
+        reserved0: [u8; 3],
+        /// Bus address of the first input row. A multiple of 8.
+        input_address: u64,
+        /// Bus address of the first output row. A multiple of 8.
+        output_address: u64,
+        /// Bus address of a statistics block (flag STATISTICS). A multiple of 8; zero without the flag.
+        statistics_address: u64,
+        /// Rows to process, 1 to 65535.
+        rows: u32,
+        /// Bytes from one input row to the next. A multiple of 8.
+        input_stride: u32,
+        /// Bytes from one output row to the next. A multiple of 8.
+        output_stride: u32,
+        /// Must be zero.
+        reserved1: [u8; 20],
+    }
+}
+
+layout! {
+    /// Makes a model resident in a slot: copies its image from host memory into regions of the
+    /// on-chip memories that the host has chosen. The slot is empty from the start of the command
+    /// and valid again when it succeeds.
+    pub struct LoadEntry : 64 {
+        /// `opcode::LOAD`.
+        opcode: u8,
+        /// Bits of `flag`; unknown ones must be zero.
+        flags: u8,
+        /// Returned in the completion. Chosen by the host.
+        command_id: u16,
+        /// Slot to fill.
+        slot: u8,
+        /// Must be zero.
+        reserved0: [u8; 3],
+        /// Bus address of the model image (see `image`). A multiple of 8.
+        image_address: u64,
+        /// Must be zero.
+        reserved1: [u8; 8],
+        /// Bus address of a statistics block (flag STATISTICS). A multiple of 8; zero without the flag.
+        statistics_address: u64,
+        /// Version of the model, chosen by the host; each completion of a run of this slot carries it.
+        version: u32,
+        /// First instruction of the model in the program memory.
+        program_base: u16,
+        /// Number of instructions, at least 1.
+        program_count: u16,
+        /// First entry of the model in the parameter memory. A multiple of the requantization lanes.
+        parameter_base: u16,
+        /// Number of parameter entries. A multiple of the requantization lanes.
+        parameter_count: u16,
+        /// First tile of the model in the weight memory.
+        weight_base: u16,
+        /// Number of weight tiles.
+        weight_count: u16,
+        /// Rows that one pass of the program takes, at least 1: a run of more rows repeats it.
+        group_rows: u16,
+        /// Must be zero.
+        reserved2: [u8; 14],
+    }
+}
+
+layout! {
+    /// Answer to one command. The device writes its two 64-bit words in one burst; the host
+    /// reads `phase` first and the rest after an acquire fence.
+    pub struct CompletionEntry : 16 {
+        /// Version of the slot's model when the command ended; zero if the slot is empty.
+        version: u32,
+        /// Clock cycles from the command's start (the doorbell if the device was idle, else the
+        /// end of the command before) to the writing of this entry.
+        cycles: u32,
+        /// Id of the command.
+        command_id: u16,
+        /// Submission head after the command: entries before it may be reused.
+        submission_head: u16,
+        /// A code of `Status`.
+        status: u8,
+        /// Slot of the command.
+        slot: u8,
+        /// Bit 0 is the phase; the rest is zero.
+        phase: u16,
+    }
+}
+
+layout! {
+    /// What one command cost. Counters that are called architectural depend only on the command
+    /// and the program; the others also on the bus and the implementation.
+    pub struct Statistics : 64 {
+        /// Clock cycles from the command's start to the writing of this block.
+        cycles: u32,
+        /// Row vectors fed to the array (architectural). Each is rows x columns MACs, padding included.
+        vectors: u32,
+        /// Cycles in which the array waited for accumulators, that is for requantization.
+        stall_requantize: u32,
+        /// Cycles of a matrix instruction after its last vector: array latency and requantization.
+        stall_drain: u32,
+        /// Cycles in which the sequencer waited for DMA reads of rows or of the image.
+        stall_dma_read: u32,
+        /// Cycles in which the sequencer waited for DMA writes of rows.
+        stall_dma_write: u32,
+        /// Cycles of fetching and decoding, of the entry and of instructions.
+        stall_control: u32,
+        /// Bytes of rows or image read by DMA, in whole words of 8 (architectural).
+        dma_read_bytes: u32,
+        /// Bytes of rows written by DMA (architectural).
+        dma_write_bytes: u32,
+        /// Instructions executed, ends included (architectural).
+        instructions: u32,
+        /// Passes of the program (architectural).
+        groups: u32,
+        /// Zero.
+        reserved: [u32; 5],
+    }
+}
