@@ -1,0 +1,14 @@
+//! Host runtime of Systole: quantized models from files, and what runs them.
+//!
+//! ```text
+//!  .tflite, .onnx --import--> Network --+--> cpu (exact reference, same bytes as the device)
+//!                                       |
+//!                                       +--> compiler --> engine --> device
+//! ```
+//!
+//! Everything inside is int8: a [`model::Port`] says how the outside's int8, uint8 or float
+//! values become the network's int8 rows and back.
+
+pub mod model;
+
+pub use model::Network;

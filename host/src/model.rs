@@ -1,0 +1,198 @@
+//! Quantized networks in memory: what every importer produces and every backend takes.
+//!
+//! ```text
+//!  input port --> tensor 0 --layer 0--> tensor 1 --layer 1--> tensor 2 --> output port
+//! ```
+//!
+//! A network is a graph in execution order. Tensors hold one row (one element of the batch) of
+//! int8 values; real value = scale * (quantized - zero_point). The arithmetic is exact: a layer's
+//! output is defined to the bit by its weights, bias, [`Scale`]s and [`Rounding`].
+
+use systole_regs::instructions::rounding;
+
+/// Type of the elements that a port takes or gives outside. Inside, everything is int8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// Signed bytes, as they are inside.
+    I8,
+    /// Unsigned bytes: the inside value is 128 less.
+    U8,
+}
+
+/// How integers stand for real numbers: real = scale * (integer - zero_point).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantization {
+    /// Real value of one step; finite and positive.
+    pub scale: f64,
+    /// Integer that stands for zero, in the external element type.
+    pub zero_point: i32,
+}
+
+/// Index of a tensor in [`Network::tensors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TensorId(pub usize);
+
+/// Activations between layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Name in the model file.
+    pub name: String,
+    /// Shape of one row, without the batch dimension.
+    pub shape: Vec<usize>,
+    /// Int8 value that stands for zero.
+    pub zero_point: i8,
+    /// Real value of one step.
+    pub scale: f64,
+}
+
+impl Tensor {
+    /// Number of int8 values of one row.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Where the network meets the outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    /// Name in the model file.
+    pub name: String,
+    /// Tensor that is filled or read.
+    pub tensor: TensorId,
+    /// Integer type of the outside.
+    pub element: Element,
+    /// Quantization of the outside's integers.
+    pub quantization: Quantization,
+    /// Whether the model file takes or gives float values here (converted with `quantization`).
+    pub external_float: bool,
+}
+
+/// Kind of file that a network came from; it names the reference arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// TensorFlow Lite: the reference kernels, to the bit.
+    Tflite,
+    /// ONNX with QuantizeLinear and DequantizeLinear: ONNX Runtime, within one step.
+    Onnx,
+}
+
+/// A quantized network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// Name for people: the graph's, or the file's stem.
+    pub name: String,
+    /// Kind of file that it came from.
+    pub source: Source,
+    /// Activations.
+    pub tensors: Vec<Tensor>,
+    /// Layers in execution order.
+    pub layers: Vec<Layer>,
+    /// Input.
+    pub input: Port,
+    /// Output.
+    pub output: Port,
+}
+
+/// One operation of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Name in the model file.
+    pub name: String,
+    /// Tensors that are read.
+    pub inputs: Vec<TensorId>,
+    /// Tensor that is written.
+    pub output: TensorId,
+    /// What is computed.
+    pub operation: Operation,
+}
+
+/// What a layer computes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Fully-connected (dense) layer.
+    FullyConnected(FullyConnected),
+}
+
+/// Fully-connected layer. For each output channel `o` of a row `x`:
+/// `clamp(output zero point + scale(bias[o] + sum over i of weights[o][i] * (x[i] - input zero point)))`,
+/// with wrapping 32-bit sums.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FullyConnected {
+    /// Values of an input row.
+    pub input_channels: usize,
+    /// Values of an output row.
+    pub output_channels: usize,
+    /// Weights, `[output][input]`, with zero point 0.
+    pub weights: Vec<i8>,
+    /// One per output channel, as in the file: the input zero point is not folded in.
+    pub bias: Vec<i32>,
+    /// One per output channel.
+    pub scales: Vec<Scale>,
+    /// How the scale rounds.
+    pub rounding: Rounding,
+    /// Least output value.
+    pub clamp_minimum: i8,
+    /// Greatest output value.
+    pub clamp_maximum: i8,
+}
+
+/// A positive real number in fixed point: multiplier * 2^(shift - 31).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// Fraction with 31 fractional bits: 2^30 to 2^31 - 1, or 0.
+    pub multiplier: i32,
+    /// Power of two, -31 to 30.
+    pub shift: i8,
+}
+
+/// How a scaled accumulator is rounded to an integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rounding {
+    /// Once, ties upwards: `(x * m + 2^(30 - s)) >> (31 - s)`.
+    Single,
+    /// Twice, as gemmlowp does: after the high multiply and after the right shift.
+    Double,
+}
+
+impl Rounding {
+    /// The code in an instruction's `rounding` field.
+    pub const fn code(self) -> u8 {
+        match self {
+            Rounding::Single => rounding::SINGLE,
+            Rounding::Double => rounding::DOUBLE,
+        }
+    }
+}
+
+impl Network {
+    /// Multiplications that one row needs, without any padding.
+    pub fn macs(&self) -> u64 {
+        self.layers
+            .iter()
+            .map(|layer| match &layer.operation {
+                Operation::FullyConnected(dense) => {
+                    dense.input_channels as u64 * dense.output_channels as u64
+                }
+            })
+            .sum()
+    }
+
+    /// The tensor with this id.
+    ///
+    /// # Panics
+    /// If the id is not one of this network's.
+    pub fn tensor(&self, id: TensorId) -> &Tensor {
+        &self.tensors[id.0]
+    }
+
+    /// Int8 values of one input row.
+    pub fn input_elements(&self) -> usize {
+        self.tensor(self.input.tensor).elements()
+    }
+
+    /// Int8 values of one output row.
+    pub fn output_elements(&self) -> usize {
+        self.tensor(self.output.tensor).elements()
+    }
+}
