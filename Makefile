@@ -1,0 +1,47 @@
+# The commands that people use; `make help` lists them. Each works on a fresh clone: what a
+# target needs, it installs or builds first.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+SYSTOLE := $(TARGET_DIR)/release/systole
+VENV := $(or $(SYSTOLE_VENV),.venv)
+PYTHON_TOOLS := $(VENV)/bin/python
+
+.PHONY: help setup build test demo bench emit docs lint clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what is missing: system packages, and the pinned tools into .venv
+	@.ci/setup
+
+build: setup ## build the `systole` command (release) with the Verilated accelerator inside
+	cargo build --release --locked -p systole-cli
+
+demo: build ## classify 360 held-out handwritten digits on the simulated accelerator, check against the CPU
+	@$(PYTHON_TOOLS) host/demo/demo.py --systole $(SYSTOLE)
+
+test: setup ## run every test of the workspace
+	cargo test --workspace --locked
+
+bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
+	@mkdir -p build
+	$(SYSTOLE) bench --output build
+
+emit: ## write the accelerator's Verilog to build/
+	@mkdir -p build
+	cargo run --release --locked -p systole-hdl --bin emit -- --output build
+
+docs: ## regenerate the register reference in docs/
+	cargo run --release --locked -p systole-hdl --bin emit -- --docs docs
+
+lint: setup ## format check, clippy and documentation, as CI does
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+clean: ## remove what builds made (not .venv)
+	cargo clean
+	rm -rf build
