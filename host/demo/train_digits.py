@@ -27,6 +27,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 import digits
 
@@ -109,7 +110,9 @@ def main() -> None:
 
     training, held_out = digits.load()
     print(f"training on {len(training.labels)} images")
-    network = train(training)
+    # Several threads would add in another order, and end in another model each time.
+    with threadpool_limits(1):
+        network = train(training)
     with tempfile.TemporaryDirectory() as folder:
         float_model = Path(folder) / "digits_float.onnx"
         onnx.save(to_onnx(network), float_model)
