@@ -1,0 +1,3 @@
+//! Comparing two cores.
+mod memory;
+pub use memory::{Memory, Region};

@@ -1,0 +1,23 @@
+//! The accelerator without hardware: something that computes behind BAR0 (a [`Core`]), and the
+//! PCIe function around it, served over vfio-user as if it sat in a slot.
+//!
+//! ```text
+//!  driver process                      this crate
+//!  +-----------+  vfio-user socket  +---------+   registers   +------------------+
+//!  | systole-  | <----------------> | serve + | ------------> | Core:            |
+//!  | driver    |  config, BARs, IRQ | pcie    | <------------ |  functional model|
+//!  +-----------+                    | function|   DMA, MSI-X  |  or Verilated RTL|
+//!  | DMA memory| <================= +---------+               +------------------+
+//!  +-----------+   shared memory
+//! ```
+//!
+//! - [`model`]: the accelerator in plain Rust, exact to the instruction, without a clock.
+//! - [`pcie`]: configuration space, MSI-X and the table of DMA mappings of one function.
+//! - [`serve()`]: the vfio-user server that lets one client at a time drive a core.
+//! - [`cosim`]: random programs, and a runner to compare two cores on them byte for byte.
+
+mod core;
+pub mod cosim;
+pub mod model;
+
+pub use crate::core::{Activity, Core, DmaError, Host};
