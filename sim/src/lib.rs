@@ -19,5 +19,8 @@
 mod core;
 pub mod cosim;
 pub mod model;
+pub mod pcie;
+mod serve;
 
 pub use crate::core::{Activity, Core, DmaError, Host};
+pub use crate::serve::{Ready, ServeError, ServeOptions, Stop, serve};
