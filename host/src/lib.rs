@@ -9,6 +9,11 @@
 //! Everything inside is int8: a [`model::Port`] says how the outside's int8, uint8 or float
 //! values become the network's int8 rows and back.
 
+pub mod compiler;
+pub mod cpu;
+pub mod import;
 pub mod model;
+pub mod rows;
 
+pub use import::ImportError;
 pub use model::Network;

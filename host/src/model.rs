@@ -8,6 +8,15 @@
 //! int8 values; real value = scale * (quantized - zero_point). The arithmetic is exact: a layer's
 //! output is defined to the bit by its weights, bias, [`Scale`]s and [`Rounding`].
 
+mod port;
+mod scale;
+mod validate;
+
+pub use port::Ties;
+pub(crate) use port::{from_unsigned, to_unsigned};
+pub(crate) use validate::row_elements;
+pub use validate::{ModelError, ROW_ELEMENTS_MAX};
+
 use systole_regs::instructions::rounding;
 
 /// Type of the elements that a port takes or gives outside. Inside, everything is int8.

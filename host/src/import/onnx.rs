@@ -1,0 +1,357 @@
+//! ONNX models in QDQ form: float operators between DequantizeLinear and QuantizeLinear.
+//!
+//! ```text
+//!  x (int8) --DequantizeLinear--+
+//!                               Gemm or MatMul [+ Add] [+ Relu, Clip] --QuantizeLinear--> y (int8)
+//!  weights  --DequantizeLinear--+           \______ pending ______/
+//! ```
+//!
+//! The walk keeps, for each name of the graph, what it is: a constant, an int8 activation, the
+//! float that it stands for, or a layer that waits for the QuantizeLinear which completes it.
+//! The reference is ONNX Runtime with its float scales; the fixed-point scales here are within
+//! 2^-31 of them, so an output differs by at most one step, and only next to a tie.
+
+mod activation;
+mod constant;
+mod linear;
+mod node;
+mod proto;
+mod quantize;
+mod shape;
+
+use super::{Format, ImportError};
+use crate::model::{
+    Element, Layer, Network, Port, Quantization, Source, Tensor, TensorId, row_elements,
+};
+use constant::Constant;
+use linear::Pending;
+use node::Node;
+use prost::Message;
+use proto::{GraphProto, ModelProto, ValueInfoProto, data_type};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// What the messages say that is supported.
+const SUPPORTED: &str = "Gemm, MatMul and Add of a bias with quantized constant weights, Relu and \
+     Clip, each layer between DequantizeLinear and QuantizeLinear in int8 or uint8; Flatten, \
+     Reshape, Squeeze and Unsqueeze that keep each row's values in order";
+
+/// Turns the bytes of an ONNX file into a network.
+pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Network, ImportError> {
+    // Any short or odd file may happen to be valid protobuf, and a damaged model isn't: its first
+    // field, the version of the format, tells them apart.
+    const IR_VERSION_TAG: u8 = 0x08;
+    let looks_right = bytes.first() == Some(&IR_VERSION_TAG);
+    let model = match ModelProto::decode(bytes) {
+        Ok(model) => model,
+        Err(error) if looks_right => return Err(damaged(error.to_string())),
+        Err(_) => return Err(ImportError::Unrecognized),
+    };
+    let (Some(graph), Some(_), false) =
+        (model.graph, model.ir_version, model.opset_import.is_empty())
+    else {
+        return Err(match looks_right {
+            true => damaged("it has no graph or no operator set"),
+            false => ImportError::Unrecognized,
+        });
+    };
+    Importer::default().run(name, graph)
+}
+
+fn damaged(reason: impl Into<String>) -> ImportError {
+    ImportError::Damaged {
+        format: Format::Onnx,
+        reason: reason.into(),
+    }
+}
+
+fn unsupported_model(reason: impl Into<String>) -> ImportError {
+    ImportError::UnsupportedModel {
+        format: Format::Onnx,
+        reason: reason.into(),
+    }
+}
+
+/// What a name of the graph stands for. Shapes are of one row, without the batch.
+#[derive(Clone)]
+enum Value {
+    /// A constant that isn't readable, and why. An error only if it is used.
+    Unreadable(Rc<str>),
+    Constant(Rc<Constant>),
+    /// The graph's input in float, before QuantizeLinear.
+    FloatInput(Vec<usize>),
+    /// The graph's input in int8 or uint8, before DequantizeLinear says what it means.
+    IntegerInput(Vec<usize>, Element),
+    /// An activation as integers.
+    Quantized(Activation),
+    /// An activation as the floats that it stands for.
+    Dequantized(Activation),
+    /// A layer without its output's quantization.
+    Pending(Rc<Pending>),
+}
+
+/// An int8 activation.
+#[derive(Clone)]
+struct Activation {
+    tensor: TensorId,
+    element: Element,
+    shape: Vec<usize>,
+    /// The layer that computes it.
+    origin: Option<Rc<Pending>>,
+}
+
+#[derive(Default)]
+struct Importer {
+    values: HashMap<String, Value>,
+    /// Number of rows, where the file fixes it.
+    batch: Option<usize>,
+    input_name: String,
+    input_shape: Vec<usize>,
+    input_port: Option<Port>,
+    tensors: Vec<Tensor>,
+    layers: Vec<Layer>,
+}
+
+impl Importer {
+    fn run(mut self, name: &str, mut graph: GraphProto) -> Result<Network, ImportError> {
+        for tensor in std::mem::take(&mut graph.initializer) {
+            let name = tensor.name.clone().unwrap_or_default();
+            let value = match Constant::read(tensor) {
+                Ok(constant) => Value::Constant(Rc::new(constant)),
+                Err(reason) => Value::Unreadable(reason.into()),
+            };
+            self.define(name, value)?;
+        }
+        self.start(&graph)?;
+        for node in graph.node {
+            let node = Node::new(node)?;
+            let value = self.evaluate(&node)?;
+            self.define(node.output.clone(), value)?;
+        }
+        self.finish(name, &graph.output)
+    }
+
+    fn define(&mut self, name: String, value: Value) -> Result<(), ImportError> {
+        if self.values.insert(name.clone(), value).is_some() {
+            return Err(damaged(format!("\"{name}\" is defined twice")));
+        }
+        Ok(())
+    }
+
+    /// Finds the one input that is not a constant.
+    fn start(&mut self, graph: &GraphProto) -> Result<(), ImportError> {
+        let name = |input: &ValueInfoProto| input.name.clone().unwrap_or_default();
+        let inputs: Vec<_> = graph
+            .input
+            .iter()
+            .filter(|input| !self.values.contains_key(&name(input)))
+            .collect();
+        let [input] = inputs[..] else {
+            let reason = format!("it has {} inputs, only one is supported", inputs.len());
+            return Err(unsupported_model(reason));
+        };
+        self.input_name = name(input);
+        let kind = input
+            .kind
+            .as_ref()
+            .and_then(|kind| kind.tensor_type.as_ref());
+        let dimensions = kind
+            .and_then(|kind| kind.shape.as_ref())
+            .map(|shape| &shape.dim[..]);
+        let (batch, row) = dimensions
+            .and_then(|dimensions| dimensions.split_first())
+            .ok_or_else(|| {
+                unsupported_model("the shape of its input, batch first, is not in the file")
+            })?;
+        let fixed = |value: Option<i64>| value.and_then(|value| usize::try_from(value).ok());
+        self.batch = fixed(batch.dim_value).filter(|&batch| batch > 0);
+        self.input_shape = row
+            .iter()
+            .map(|dimension| fixed(dimension.dim_value))
+            .collect::<Option<Vec<_>>>()
+            .filter(|shape| !shape.is_empty() && row_elements(shape).is_some())
+            .ok_or_else(|| {
+                unsupported_model("only the first dimension of its input, the batch, may be open")
+            })?;
+        let shape = self.input_shape.clone();
+        let value = match kind.and_then(|kind| kind.elem_type).unwrap_or(0) {
+            data_type::FLOAT => Value::FloatInput(shape),
+            data_type::INT8 => Value::IntegerInput(shape, Element::I8),
+            data_type::UINT8 => Value::IntegerInput(shape, Element::U8),
+            other => {
+                return Err(unsupported_model(format!(
+                    "its input \"{}\" is {}, supported are float, int8 and uint8",
+                    self.input_name,
+                    data_type::name(other)
+                )));
+            }
+        };
+        self.define(self.input_name.clone(), value)
+    }
+
+    fn evaluate(&mut self, node: &Node) -> Result<Value, ImportError> {
+        match node.operator.as_str() {
+            "QuantizeLinear" => self.quantize_linear(node),
+            "DequantizeLinear" => self.dequantize_linear(node),
+            "Gemm" => self.gemm(node),
+            "MatMul" => self.matmul(node),
+            "Add" => self.add(node),
+            "Relu" => self.relu(node),
+            "Clip" => self.clip(node),
+            "Flatten" => self.flatten(node),
+            "Reshape" => self.reshape(node),
+            "Squeeze" => self.squeeze(node),
+            "Unsqueeze" => self.unsqueeze(node),
+            "Transpose" => self.transpose(node),
+            "Identity" => self.value(node, 0).cloned(),
+            "Constant" => node.constant(),
+            _ => Err(node.unsupported("there is no such layer here yet")),
+        }
+    }
+
+    /// What an input of a node stands for.
+    fn value(&self, node: &Node, index: usize) -> Result<&Value, ImportError> {
+        let name = node.input(index)?;
+        match self.values.get(name) {
+            Some(Value::Unreadable(reason)) => {
+                Err(node.unsupported(format!("its constant \"{name}\" can't be used: {reason}")))
+            }
+            Some(value) => Ok(value),
+            None => Err(node.damaged(format!("\"{name}\" is not computed before it"))),
+        }
+    }
+
+    /// An input that must be a constant.
+    fn constant(&self, node: &Node, index: usize) -> Result<&Rc<Constant>, ImportError> {
+        match self.value(node, index)? {
+            Value::Constant(constant) => Ok(constant),
+            _ => Err(node.unsupported(format!("\"{}\" is not a constant", node.input(index)?))),
+        }
+    }
+
+    /// The network's input in this quantization. Its port is made at the first call; the others
+    /// must ask for the same.
+    fn input(
+        &mut self,
+        node: &Node,
+        element: Element,
+        quantization: Quantization,
+        external_float: bool,
+    ) -> Result<TensorId, ImportError> {
+        if let Some(port) = &self.input_port {
+            if (port.element, port.quantization) != (element, quantization) {
+                return Err(node.unsupported("the input is quantized in two different ways"));
+            }
+            return Ok(port.tensor);
+        }
+        let shape = self.input_shape.clone();
+        let tensor = self.tensor(&self.input_name.clone(), shape, element, quantization);
+        self.input_port = Some(Port {
+            name: self.input_name.clone(),
+            tensor,
+            element,
+            quantization,
+            external_float,
+        });
+        Ok(tensor)
+    }
+
+    /// Adds a tensor; the zero point was checked against the element type.
+    fn tensor(
+        &mut self,
+        name: &str,
+        shape: Vec<usize>,
+        element: Element,
+        quantization: Quantization,
+    ) -> TensorId {
+        let zero_point = i8::try_from(quantization.zero_point - element.offset())
+            .expect("a zero point of the element type");
+        let scale = quantization.scale;
+        self.tensors.push(Tensor {
+            name: name.into(),
+            shape,
+            zero_point,
+            scale,
+        });
+        TensorId(self.tensors.len() - 1)
+    }
+
+    fn finish(mut self, name: &str, outputs: &[ValueInfoProto]) -> Result<Network, ImportError> {
+        let [output] = outputs else {
+            let reason = format!("it has {} outputs, only one is supported", outputs.len());
+            return Err(unsupported_model(reason));
+        };
+        let output = output.name.clone().unwrap_or_default();
+        let (activation, external_float) = match self.values.remove(&output) {
+            Some(Value::Quantized(activation)) => (activation, false),
+            Some(Value::Dequantized(activation)) => (activation, true),
+            Some(_) => {
+                return Err(unsupported_model(format!(
+                    "its output \"{output}\" is not quantized: the last layer must end in \
+                     QuantizeLinear"
+                )));
+            }
+            None => return Err(damaged(format!("nothing computes the output \"{output}\""))),
+        };
+        let Some(input) = self.input_port else {
+            return Err(unsupported_model("its input is never quantized"));
+        };
+        let tensor = &mut self.tensors[activation.tensor.0];
+        if activation.tensor != input.tensor {
+            tensor.shape = activation.shape;
+        }
+        let quantization = Quantization {
+            scale: tensor.scale,
+            zero_point: i32::from(tensor.zero_point) + activation.element.offset(),
+        };
+        let output = Port {
+            name: output,
+            tensor: activation.tensor,
+            element: activation.element,
+            quantization,
+            external_float,
+        };
+        let (tensors, layers) = (self.tensors, self.layers);
+        let mut network = Network {
+            name: name.into(),
+            source: Source::Onnx,
+            tensors,
+            layers,
+            input,
+            output,
+        };
+        remove_unused(&mut network);
+        Ok(network)
+    }
+}
+
+/// Removes layers that the output doesn't need, and their tensors.
+fn remove_unused(network: &mut Network) {
+    let mut needed = HashSet::from([network.input.tensor, network.output.tensor]);
+    let mut layers = Vec::new();
+    for layer in std::mem::take(&mut network.layers).into_iter().rev() {
+        if needed.contains(&layer.output) {
+            needed.extend(&layer.inputs);
+            layers.push(layer);
+        }
+    }
+    layers.reverse();
+    let mut places = HashMap::new();
+    let mut tensors = Vec::new();
+    for (index, tensor) in std::mem::take(&mut network.tensors).into_iter().enumerate() {
+        if needed.contains(&TensorId(index)) {
+            places.insert(TensorId(index), TensorId(tensors.len()));
+            tensors.push(tensor);
+        }
+    }
+    for layer in &mut layers {
+        for id in layer.inputs.iter_mut().chain([&mut layer.output]) {
+            *id = places[id];
+        }
+    }
+    for port in [&mut network.input, &mut network.output] {
+        port.tensor = places[&port.tensor];
+    }
+    network.layers = layers;
+    network.tensors = tensors;
+}

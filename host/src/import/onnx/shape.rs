@@ -1,0 +1,259 @@
+//! Operators that only change shapes. Rows are contiguous, so that nothing moves as long as the
+//! batch stays the first dimension.
+
+use super::constant::Data;
+use super::linear::Pending;
+use super::node::Node;
+use super::{Activation, Importer, Value};
+use crate::import::ImportError;
+use crate::model::row_elements;
+use std::rc::Rc;
+
+impl Value {
+    /// Shape of one row, if it is an activation.
+    fn row_shape(&self) -> Option<&[usize]> {
+        match self {
+            Value::FloatInput(shape) | Value::IntegerInput(shape, _) => Some(shape),
+            Value::Quantized(activation) | Value::Dequantized(activation) => {
+                Some(&activation.shape)
+            }
+            Value::Pending(pending) => Some(&pending.shape),
+            Value::Constant(_) | Value::Unreadable(_) => None,
+        }
+    }
+
+    /// The same activation with another shape of as many values.
+    fn with_row_shape(self, shape: Vec<usize>) -> Value {
+        match self {
+            Value::FloatInput(_) => Value::FloatInput(shape),
+            Value::IntegerInput(_, element) => Value::IntegerInput(shape, element),
+            Value::Quantized(activation) => Value::Quantized(Activation {
+                shape,
+                ..activation
+            }),
+            Value::Dequantized(activation) => Value::Dequantized(Activation {
+                shape,
+                ..activation
+            }),
+            Value::Pending(pending) => {
+                Value::Pending(Rc::new(Pending::clone(&pending).shaped(shape)))
+            }
+            constant @ (Value::Constant(_) | Value::Unreadable(_)) => constant,
+        }
+    }
+}
+
+impl Importer {
+    pub(super) fn flatten(&mut self, node: &Node) -> Result<Value, ImportError> {
+        let value = self.value(node, 0)?.clone();
+        let shape = activation_shape(node, &value)?;
+        let axis = normal_axis(node, node.integer("axis", 1), shape.len() + 1)?;
+        if axis != 1 {
+            return Err(node.unsupported("it mixes the batch with other dimensions"));
+        }
+        let elements = shape.iter().product();
+        Ok(value.with_row_shape(vec![elements]))
+    }
+
+    pub(super) fn reshape(&mut self, node: &Node) -> Result<Value, ImportError> {
+        let Data::I64(target) = &self.constant(node, 1)?.data else {
+            return Err(node.damaged("its shape is not int64"));
+        };
+        let target = target.clone();
+        if node.integer("allowzero", 0) != 0 && target.contains(&0) {
+            return Err(node.unsupported("it makes an empty tensor"));
+        }
+        match self.value(node, 0)?.clone() {
+            Value::Constant(constant) => {
+                let elements = constant.data.len();
+                let shape = resolve(&target, &constant.shape, elements)
+                    .ok_or_else(|| node.damaged(format!("{target:?} doesn't fit its input")))?;
+                let constant = Rc::unwrap_or_clone(constant).reshape(shape);
+                let constant = constant
+                    .ok_or_else(|| node.unsupported("it reshapes weights with scales per axis"))?;
+                Ok(Value::Constant(Rc::new(constant)))
+            }
+            value => {
+                let shape = activation_shape(node, &value)?;
+                let elements = shape.iter().product();
+                // The batch is -1 or 0 in the target, or a number where the file fixes it.
+                let keeps_batch = match target.first() {
+                    Some(&(-1 | 0)) => true,
+                    Some(&batch) => self.batch.map(|batch| batch as i64) == Some(batch),
+                    None => false,
+                };
+                let row = keeps_batch
+                    .then(|| {
+                        let mut with_batch = vec![1];
+                        with_batch.extend(&shape);
+                        let mut target = target.clone();
+                        target[0] = 1;
+                        resolve(&target, &with_batch, elements)
+                    })
+                    .flatten();
+                match row {
+                    Some(row) if row.len() > 1 => Ok(value.with_row_shape(row[1..].to_vec())),
+                    _ => Err(node.unsupported(format!(
+                        "it makes {target:?} of rows of shape {shape:?}, which doesn't keep rows"
+                    ))),
+                }
+            }
+        }
+    }
+
+    pub(super) fn squeeze(&mut self, node: &Node) -> Result<Value, ImportError> {
+        let value = self.value(node, 0)?.clone();
+        let Some(axes) = self.axes(node)? else {
+            return Err(node.unsupported("it has no axes, so that it could remove the batch"));
+        };
+        if let Value::Constant(constant) = value {
+            let shape = squeezed(node, &constant.shape, &axes)?;
+            return self.reshaped_constant(node, constant, shape);
+        }
+        let mut shape = vec![0];
+        shape.extend(activation_shape(node, &value)?);
+        let shape = squeezed(node, &shape, &axes)?;
+        if shape.first() != Some(&0) || shape.len() < 2 {
+            return Err(node.unsupported("it leaves no dimension beside the batch"));
+        }
+        Ok(value.with_row_shape(shape[1..].to_vec()))
+    }
+
+    pub(super) fn unsqueeze(&mut self, node: &Node) -> Result<Value, ImportError> {
+        let value = self.value(node, 0)?.clone();
+        let axes = self
+            .axes(node)?
+            .ok_or_else(|| node.damaged("it has no axes"))?;
+        if let Value::Constant(constant) = value {
+            let shape = unsqueezed(node, &constant.shape, &axes)?;
+            return self.reshaped_constant(node, constant, shape);
+        }
+        let mut shape = vec![0];
+        shape.extend(activation_shape(node, &value)?);
+        let shape = unsqueezed(node, &shape, &axes)?;
+        if shape.first() != Some(&0) {
+            return Err(node.unsupported("it adds a dimension before the batch"));
+        }
+        Ok(value.with_row_shape(shape[1..].to_vec()))
+    }
+
+    pub(super) fn transpose(&mut self, node: &Node) -> Result<Value, ImportError> {
+        let Value::Constant(constant) = self.value(node, 0)?.clone() else {
+            return Err(node.unsupported("only constants can be transposed"));
+        };
+        match node.integers("perm") {
+            None | Some([1, 0]) => {
+                let constant = Rc::unwrap_or_clone(constant).transpose();
+                let constant =
+                    constant.ok_or_else(|| node.unsupported("only matrices can be transposed"))?;
+                Ok(Value::Constant(Rc::new(constant)))
+            }
+            Some(order) => Err(node.unsupported(format!("it permutes dimensions as {order:?}"))),
+        }
+    }
+
+    fn reshaped_constant(
+        &self,
+        node: &Node,
+        constant: Rc<super::Constant>,
+        shape: Vec<usize>,
+    ) -> Result<Value, ImportError> {
+        match Rc::unwrap_or_clone(constant).reshape(shape) {
+            Some(constant) => Ok(Value::Constant(Rc::new(constant))),
+            None => Err(node.unsupported("it reshapes weights with scales per axis")),
+        }
+    }
+
+    /// Axes as an attribute (before operator set 13) or as an input.
+    fn axes(&self, node: &Node) -> Result<Option<Vec<i64>>, ImportError> {
+        if let Some(axes) = node.integers("axes") {
+            return Ok(Some(axes.to_vec()));
+        }
+        if node.optional_input(1).is_none() {
+            return Ok(None);
+        }
+        match &self.constant(node, 1)?.data {
+            Data::I64(axes) => Ok(Some(axes.clone())),
+            _ => Err(node.damaged("its axes are not int64")),
+        }
+    }
+}
+
+fn activation_shape(node: &Node, value: &Value) -> Result<Vec<usize>, ImportError> {
+    let shape = value.row_shape().map(<[usize]>::to_vec);
+    shape.ok_or_else(|| node.unsupported("its input is a constant"))
+}
+
+fn normal_axis(node: &Node, axis: i64, rank: usize) -> Result<usize, ImportError> {
+    let normal = if axis < 0 {
+        axis.saturating_add(rank as i64)
+    } else {
+        axis
+    };
+    usize::try_from(normal)
+        .ok()
+        .filter(|&axis| axis < rank)
+        .ok_or_else(|| node.damaged(format!("there is no axis {axis}")))
+}
+
+fn squeezed(node: &Node, shape: &[usize], axes: &[i64]) -> Result<Vec<usize>, ImportError> {
+    let mut removed = vec![false; shape.len()];
+    for &axis in axes {
+        let axis = normal_axis(node, axis, shape.len())?;
+        if shape[axis] != 1 {
+            return Err(node.unsupported(format!("dimension {axis} is not 1")));
+        }
+        removed[axis] = true;
+    }
+    Ok(shape
+        .iter()
+        .zip(removed)
+        .filter(|(_, removed)| !removed)
+        .map(|(&size, _)| size)
+        .collect())
+}
+
+fn unsqueezed(node: &Node, shape: &[usize], axes: &[i64]) -> Result<Vec<usize>, ImportError> {
+    /// More dimensions than any model has.
+    const RANK_MAX: usize = 16;
+    let rank = shape.len() + axes.len();
+    if rank > RANK_MAX {
+        return Err(node.unsupported(format!("it makes {rank} dimensions")));
+    }
+    let mut added = vec![false; rank];
+    for &axis in axes {
+        let axis = normal_axis(node, axis, rank)?;
+        if std::mem::replace(&mut added[axis], true) {
+            return Err(node.damaged(format!("axis {axis} occurs twice")));
+        }
+    }
+    let mut old = shape.iter().copied();
+    // As many places are not added as there are old dimensions.
+    Ok(added
+        .into_iter()
+        .map(|added| if added { 1 } else { old.next().unwrap_or(1) })
+        .collect())
+}
+
+/// Shape with -1 (whatever is left) and 0 (as before) filled in, if it has as many values.
+fn resolve(target: &[i64], before: &[usize], elements: usize) -> Option<Vec<usize>> {
+    let mut open = None;
+    let mut shape = Vec::with_capacity(target.len());
+    for (index, &dimension) in target.iter().enumerate() {
+        shape.push(match dimension {
+            -1 if open.is_none() => {
+                open = Some(index);
+                1
+            }
+            0 => *before.get(index)?,
+            positive => usize::try_from(positive).ok()?,
+        });
+    }
+    let known = row_elements(&shape)?;
+    match open {
+        Some(index) if elements.is_multiple_of(known) => shape[index] = elements / known,
+        None if known == elements => {}
+        _ => return None,
+    }
+    Some(shape)
+}

@@ -1,0 +1,285 @@
+//! Rows of values in NumPy's `.npy` files: what a network takes and gives.
+//!
+//! ```text
+//!  X.npy --type, shape--> int8 rows --network--> int8 rows --same kind of type--> Y.npy
+//!  int8, uint8, float32
+//! ```
+
+use crate::model::{Element, Network, Port, from_unsigned, to_unsigned};
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::npy::header::Header;
+use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
+use std::fmt;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+
+/// Largest file of rows that is read, in bytes.
+pub const FILE_BYTES_MAX: u64 = 4 << 30;
+
+/// Element type of a file of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileElement {
+    /// Signed bytes.
+    I8,
+    /// Unsigned bytes.
+    U8,
+    /// 32-bit floats.
+    F32,
+}
+
+impl fmt::Display for FileElement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FileElement::I8 => "int8",
+            FileElement::U8 => "uint8",
+            FileElement::F32 => "float32",
+        })
+    }
+}
+
+/// Rows as the network takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Int8 values, row after row.
+    pub values: Vec<i8>,
+    /// Number of rows.
+    pub count: usize,
+    /// Type that they had in the file.
+    pub element: FileElement,
+}
+
+/// Why a file of rows couldn't be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// A directory, a pipe or a device.
+    #[error("it is not a regular file; give a .npy file")]
+    NotAFile,
+    /// Above [`FILE_BYTES_MAX`].
+    #[error("it has {0} bytes, more than the limit of {FILE_BYTES_MAX}")]
+    TooLarge(u64),
+    /// Not what NumPy writes.
+    #[error("it is not a complete .npy file: {0}")]
+    Damaged(String),
+    /// The rows don't fit the network.
+    #[error("expected rows of {elements} (shape {expected}), found shape {found}")]
+    Shape {
+        /// Values of a row.
+        elements: usize,
+        /// Shapes that fit.
+        expected: String,
+        /// The file's.
+        found: String,
+    },
+    /// The values don't fit the network.
+    #[error("the network takes {expected}, the file holds {found}")]
+    Type {
+        /// Types that fit.
+        expected: String,
+        /// The file's.
+        found: String,
+    },
+    /// NaN or an infinity.
+    #[error("row {row} holds {value}, which can't be quantized")]
+    NotFinite {
+        /// Which row, from 0.
+        row: usize,
+        /// The value.
+        value: f32,
+    },
+}
+
+impl Rows {
+    /// Reads the input rows of a network from a `.npy` file: integers of the network's external
+    /// type, or floats, which are quantized. The shape is `[rows, values]` or `[rows, ...]` with
+    /// the shape of the network's input.
+    ///
+    /// # Errors
+    /// If the file can't be read, is damaged, or doesn't fit the network.
+    pub fn read(path: impl AsRef<Path>, network: &Network) -> Result<Rows, RowsError> {
+        let path = path.as_ref();
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(RowsError::NotAFile);
+        }
+        if metadata.len() > FILE_BYTES_MAX {
+            return Err(RowsError::TooLarge(metadata.len()));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?
+            .take(FILE_BYTES_MAX)
+            .read_to_end(&mut bytes)?;
+        Rows::from_npy(&bytes, network)
+    }
+
+    /// As [`Rows::read`], from memory.
+    ///
+    /// # Errors
+    /// If the bytes are damaged or don't fit the network.
+    pub fn from_npy(bytes: &[u8], network: &Network) -> Result<Rows, RowsError> {
+        let mut data = bytes;
+        let header = Header::from_reader(&mut data).map_err(damaged)?;
+        let element = element(&header, &network.input)?;
+        let count = count(&header.shape, network)?;
+        let width = if element == FileElement::F32 { 4 } else { 1 };
+        // Checked before anything is allocated for it.
+        let needed = count.checked_mul(network.input_elements() * width);
+        if needed != Some(data.len()) {
+            return Err(damaged(format!(
+                "shape {} doesn't fit its {} bytes of data",
+                shape_text(&header.shape),
+                data.len()
+            )));
+        }
+        let values = match element {
+            FileElement::I8 => decode::<i8>(bytes)?,
+            FileElement::U8 => from_unsigned(&decode::<u8>(bytes)?),
+            FileElement::F32 => {
+                let values = decode::<f32>(bytes)?;
+                if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+                    let row = index / network.input_elements();
+                    return Err(RowsError::NotFinite {
+                        row,
+                        value: values[index],
+                    });
+                }
+                network.quantize_input(&values)
+            }
+        };
+        Ok(Rows {
+            values,
+            count,
+            element,
+        })
+    }
+}
+
+/// Writes output rows to a `.npy` file of shape `[rows, ...]`: as floats if `input` was floats,
+/// else in the integer type of the network's output.
+///
+/// # Errors
+/// If the file can't be written.
+///
+/// # Panics
+/// If `outputs` is not `count` output rows long.
+pub fn write_outputs(
+    path: impl AsRef<Path>,
+    network: &Network,
+    input: FileElement,
+    count: usize,
+    outputs: &[i8],
+) -> Result<(), RowsError> {
+    let mut file = BufWriter::new(File::create(path)?);
+    encode_outputs(&mut file, network, input, count, outputs)?;
+    file.flush()?;
+    Ok(())
+}
+
+fn encode_outputs(
+    writer: impl Write,
+    network: &Network,
+    input: FileElement,
+    count: usize,
+    outputs: &[i8],
+) -> Result<(), RowsError> {
+    assert_eq!(
+        outputs.len(),
+        count * network.output_elements(),
+        "not {count} output rows"
+    );
+    let mut shape = vec![count];
+    shape.extend(&network.tensor(network.output.tensor).shape);
+    match (input, network.output.element) {
+        (FileElement::F32, _) => encode(writer, shape, network.dequantize_output(outputs)),
+        (_, Element::I8) => encode(writer, shape, outputs.to_vec()),
+        (_, Element::U8) => encode(writer, shape, to_unsigned(outputs)),
+    }
+}
+
+fn damaged(reason: impl fmt::Display) -> RowsError {
+    RowsError::Damaged(reason.to_string())
+}
+
+fn element(header: &Header, port: &Port) -> Result<FileElement, RowsError> {
+    let descriptor = header.type_descriptor.to_string();
+    let expected = match port.element {
+        Element::I8 => FileElement::I8,
+        Element::U8 => FileElement::U8,
+    };
+    let found = match descriptor.trim_matches('\'') {
+        "|i1" | "i1" => FileElement::I8,
+        "|u1" | "u1" => FileElement::U8,
+        "<f4" | ">f4" => return Ok(FileElement::F32),
+        other => {
+            return Err(RowsError::Type {
+                expected: format!("{expected} or float32"),
+                found: match other {
+                    "<f8" | ">f8" => "float64; save it with .astype(numpy.float32)".into(),
+                    other => format!("\"{other}\""),
+                },
+            });
+        }
+    };
+    if found != expected {
+        let expected = format!("{expected} or float32");
+        return Err(RowsError::Type {
+            expected,
+            found: found.to_string(),
+        });
+    }
+    Ok(found)
+}
+
+fn count(shape: &[usize], network: &Network) -> Result<usize, RowsError> {
+    let elements = network.input_elements();
+    let row_shape = &network.tensor(network.input.tensor).shape;
+    match shape {
+        [count, row @ ..] if row == row_shape || row == [elements] => Ok(*count),
+        _ => {
+            let mut expected = format!("[N, {elements}]");
+            if *row_shape != [elements] {
+                let row: String = row_shape.iter().map(|size| format!(", {size}")).collect();
+                expected += &format!(" or [N{row}]");
+            }
+            Err(RowsError::Shape {
+                elements,
+                expected,
+                found: shape_text(shape),
+            })
+        }
+    }
+}
+
+fn shape_text(shape: &[usize]) -> String {
+    format!("{shape:?}")
+}
+
+/// The values in row-major order, whatever their order in the file.
+fn decode<T: ReadableElement + Clone>(bytes: &[u8]) -> Result<Vec<T>, RowsError> {
+    let array = ArrayD::<T>::read_npy(bytes).map_err(damaged)?;
+    if array.is_standard_layout() {
+        Ok(array.into_raw_vec_and_offset().0)
+    } else {
+        Ok(array.iter().cloned().collect())
+    }
+}
+
+fn encode<T: WritableElement>(
+    writer: impl Write,
+    shape: Vec<usize>,
+    values: Vec<T>,
+) -> Result<(), RowsError> {
+    let array = ArrayD::from_shape_vec(IxDyn(&shape), values)
+        .expect("the number of values was checked against the shape");
+    array.write_npy(writer).map_err(|error| match error {
+        ndarray_npy::WriteNpyError::Io(error) => RowsError::Io(error),
+        other => RowsError::Io(std::io::Error::other(other)),
+    })
+}
+
+#[cfg(test)]
+mod tests;
