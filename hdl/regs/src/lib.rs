@@ -61,3 +61,8 @@ pub const QUEUE_COUNT: u32 = 1;
 
 /// Largest number of entries of a submission or completion ring.
 pub const QUEUE_ENTRIES_MAX: u32 = 4096;
+
+/// The bytes of a structure of this crate, as they lie in memory.
+pub fn bytes_of<T: bytemuck::NoUninit>(value: &T) -> &[u8] {
+    bytemuck::bytes_of(value)
+}

@@ -1,0 +1,605 @@
+//! The accelerator: everything wired up, with an AXI4-Lite slave for BAR0, an AXI4 master for
+//! DMA and a request for MSI-X messages.
+//!
+//! ```text
+//!              +-----------+   +--------------+   +-----------+
+//!  AXI4-Lite --| registers |---| queue engine |---| slots     |
+//!              +-----------+   +--------------+   +-----------+
+//!                                |        |
+//!                          entry |        | run
+//!              +-----------+     v        v       +-----------+
+//!  AXI4 -------| DMA read  |--> program -> sequencer --> matrix unit
+//!              | DMA write |<-- scratchpad <----------------->|
+//!              +-----------+
+//! ```
+
+use rust_hdl::prelude::*;
+use systole_regs::Configuration;
+
+use crate::bar::counters::Counters;
+use crate::bar::registers::Registers;
+use crate::compute::MatrixUnit;
+use crate::control::sequencer::Sequencer;
+use crate::dma::{port, reader::DmaReader, writer::DmaWriter};
+use crate::memory::program::ProgramMemory;
+use crate::memory::scratchpad::Scratchpad;
+use crate::queue::{engine::QueueEngine, entry::EntryDecoder, slots::SlotTable};
+
+/// Slots of the table.
+const S: usize = systole_regs::SLOT_COUNT as usize;
+
+/// Cycles that a reset lasts: longer than any pipeline, so that flags in flight run out.
+const RESET_CYCLES: u64 = 200;
+
+/// The accelerator; the constants are those of [`MatrixUnit`].
+#[derive(LogicBlock)]
+pub struct Accelerator<
+    const R: usize,
+    const C: usize,
+    const RC: usize,
+    const Q: usize,
+    const RW: usize,
+    const CW: usize,
+    const QW: usize,
+    const P: usize,
+    const AW: usize,
+    const QA: usize,
+    const QP: usize,
+> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Power-on and function-level reset: resets the bus side too.
+    pub reset: Signal<In, Bit>,
+    /// AXI4-Lite slave, write address.
+    pub s_aw_valid: Signal<In, Bit>,
+    /// Byte offset in BAR0.
+    pub s_aw_address: Signal<In, Bits<16>>,
+    /// Taken.
+    pub s_aw_ready: Signal<Out, Bit>,
+    /// AXI4-Lite slave, write data.
+    pub s_w_valid: Signal<In, Bit>,
+    /// Value.
+    pub s_w_data: Signal<In, Bits<32>>,
+    /// Byte strobes.
+    pub s_w_strobe: Signal<In, Bits<4>>,
+    /// Taken.
+    pub s_w_ready: Signal<Out, Bit>,
+    /// AXI4-Lite slave, write response (always OKAY).
+    pub s_b_valid: Signal<Out, Bit>,
+    /// Taken.
+    pub s_b_ready: Signal<In, Bit>,
+    /// AXI4-Lite slave, read address.
+    pub s_ar_valid: Signal<In, Bit>,
+    /// Byte offset in BAR0.
+    pub s_ar_address: Signal<In, Bits<16>>,
+    /// Taken.
+    pub s_ar_ready: Signal<Out, Bit>,
+    /// AXI4-Lite slave, read data (always OKAY).
+    pub s_r_valid: Signal<Out, Bit>,
+    /// Value.
+    pub s_r_data: Signal<Out, Bits<32>>,
+    /// Taken.
+    pub s_r_ready: Signal<In, Bit>,
+    /// AXI4 master, read address. Incrementing bursts of 8-byte beats, one id.
+    pub m_ar_valid: Signal<Out, Bit>,
+    /// Byte address.
+    pub m_ar_address: Signal<Out, Bits<64>>,
+    /// Beats minus 1.
+    pub m_ar_length: Signal<Out, Bits<8>>,
+    /// Taken.
+    pub m_ar_ready: Signal<In, Bit>,
+    /// AXI4 master, read data.
+    pub m_r_valid: Signal<In, Bit>,
+    /// Beat.
+    pub m_r_data: Signal<In, Bits<64>>,
+    /// Response.
+    pub m_r_response: Signal<In, Bits<2>>,
+    /// Last of its burst.
+    pub m_r_last: Signal<In, Bit>,
+    /// Always ready.
+    pub m_r_ready: Signal<Out, Bit>,
+    /// AXI4 master, write address.
+    pub m_aw_valid: Signal<Out, Bit>,
+    /// Byte address.
+    pub m_aw_address: Signal<Out, Bits<64>>,
+    /// Beats minus 1.
+    pub m_aw_length: Signal<Out, Bits<8>>,
+    /// Taken.
+    pub m_aw_ready: Signal<In, Bit>,
+    /// AXI4 master, write data.
+    pub m_w_valid: Signal<Out, Bit>,
+    /// Beat.
+    pub m_w_data: Signal<Out, Bits<64>>,
+    /// Byte strobes.
+    pub m_w_strobe: Signal<Out, Bits<8>>,
+    /// Last of its burst.
+    pub m_w_last: Signal<Out, Bit>,
+    /// Taken.
+    pub m_w_ready: Signal<In, Bit>,
+    /// AXI4 master, write response.
+    pub m_b_valid: Signal<In, Bit>,
+    /// Response.
+    pub m_b_response: Signal<In, Bits<2>>,
+    /// Always ready.
+    pub m_b_ready: Signal<Out, Bit>,
+    /// An MSI-X message is requested.
+    pub interrupt_valid: Signal<Out, Bit>,
+    /// Its vector.
+    pub interrupt_vector: Signal<Out, Bits<11>>,
+    /// The request is taken.
+    pub interrupt_ready: Signal<In, Bit>,
+    /// A command is outstanding, a bus access under way, or a reset: the clock is needed.
+    pub active: Signal<Out, Bit>,
+    port_entry: Constant<Bits<3>>,
+    port_program: Constant<Bits<3>>,
+    port_parameters: Constant<Bits<3>>,
+    port_weights: Constant<Bits<3>>,
+    port_scratchpad: Constant<Bits<3>>,
+    port_statistics: Constant<Bits<3>>,
+    reset_cycles: Constant<Bits<8>>,
+    tile_beats: Constant<Bits<16>>,
+    registers: Registers,
+    counters: Counters,
+    queue: QueueEngine,
+    entry: EntryDecoder,
+    slots: SlotTable,
+    sequencer: Sequencer,
+    reader: DmaReader,
+    writer: DmaWriter,
+    program_memory: ProgramMemory,
+    scratchpad: Scratchpad<RW, QW>,
+    matrix: MatrixUnit<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP>,
+    reset_count: DFF<Bits<8>>,
+    reset_pending: DFF<Bit>,
+    tile: DFF<Bits<16>>,
+    tile_beat: DFF<Bits<16>>,
+    source_pending: DFF<Bits<64>>,
+    source_other: DFF<Bits<64>>,
+    clear: Signal<Local, Bit>,
+    abort: Signal<Local, Bit>,
+}
+
+
+impl<
+    const R: usize,
+    const C: usize,
+    const RC: usize,
+    const Q: usize,
+    const RW: usize,
+    const CW: usize,
+    const QW: usize,
+    const P: usize,
+    const AW: usize,
+    const QA: usize,
+    const QP: usize,
+> Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP>
+{
+    /// An accelerator of these dimensions, whose Verilog has this hash.
+    pub fn new(configuration: &Configuration, build_hash: u64) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            s_aw_valid: Default::default(),
+            s_aw_address: Default::default(),
+            s_aw_ready: Default::default(),
+            s_w_valid: Default::default(),
+            s_w_data: Default::default(),
+            s_w_strobe: Default::default(),
+            s_w_ready: Default::default(),
+            s_b_valid: Default::default(),
+            s_b_ready: Default::default(),
+            s_ar_valid: Default::default(),
+            s_ar_address: Default::default(),
+            s_ar_ready: Default::default(),
+            s_r_valid: Default::default(),
+            s_r_data: Default::default(),
+            s_r_ready: Default::default(),
+            m_ar_valid: Default::default(),
+            m_ar_address: Default::default(),
+            m_ar_length: Default::default(),
+            m_ar_ready: Default::default(),
+            m_r_valid: Default::default(),
+            m_r_data: Default::default(),
+            m_r_response: Default::default(),
+            m_r_last: Default::default(),
+            m_r_ready: Default::default(),
+            m_aw_valid: Default::default(),
+            m_aw_address: Default::default(),
+            m_aw_length: Default::default(),
+            m_aw_ready: Default::default(),
+            m_w_valid: Default::default(),
+            m_w_data: Default::default(),
+            m_w_strobe: Default::default(),
+            m_w_last: Default::default(),
+            m_w_ready: Default::default(),
+            m_b_valid: Default::default(),
+            m_b_response: Default::default(),
+            m_b_ready: Default::default(),
+            interrupt_valid: Default::default(),
+            interrupt_vector: Default::default(),
+            interrupt_ready: Default::default(),
+            active: Default::default(),
+            port_entry: Constant::new(port::ENTRY.into()),
+            port_program: Constant::new(port::PROGRAM.into()),
+            port_parameters: Constant::new(port::PARAMETERS.into()),
+            port_weights: Constant::new(port::WEIGHTS.into()),
+            port_scratchpad: Constant::new(port::SCRATCHPAD.into()),
+            port_statistics: Constant::new(port::STATISTICS.into()),
+            reset_cycles: Constant::new(RESET_CYCLES.into()),
+            tile_beats: Constant::new(((configuration.tile_bytes() / 8) as u64).into()),
+            registers: Registers::new(configuration, build_hash),
+            counters: Counters::default(),
+            queue: QueueEngine::new(configuration),
+            entry: EntryDecoder::new(configuration),
+            slots: SlotTable::new(configuration),
+            sequencer: Sequencer::new(configuration),
+            reader: DmaReader::default(),
+            writer: DmaWriter::default(),
+            program_memory: ProgramMemory::new(configuration.program_instructions * 8),
+            scratchpad: Scratchpad::new(configuration.scratchpad_bytes),
+            matrix: MatrixUnit::new(configuration),
+            reset_count: Default::default(),
+            reset_pending: Default::default(),
+            tile: Default::default(),
+            tile_beat: Default::default(),
+            source_pending: Default::default(),
+            source_other: Default::default(),
+            clear: Default::default(),
+            abort: Default::default(),
+        }
+    }
+}
+
+impl<
+    const R: usize,
+    const C: usize,
+    const RC: usize,
+    const Q: usize,
+    const RW: usize,
+    const CW: usize,
+    const QW: usize,
+    const P: usize,
+    const AW: usize,
+    const QA: usize,
+    const QP: usize,
+> Logic for Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP>
+{
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            reset_count,
+            reset_pending,
+            tile,
+            tile_beat,
+            source_pending,
+            source_other
+        );
+        clock!(
+            self,
+            clock,
+            registers,
+            counters,
+            queue,
+            entry,
+            slots,
+            sequencer,
+            reader,
+            writer,
+            program_memory,
+            scratchpad,
+            matrix
+        );
+
+        // Reset: asked for by software, it waits for the bus; then everything is held in reset
+        // until the pipelines have run empty.
+        self.abort.next = self.reset_pending.q.val();
+        self.clear.next = self.reset_count.q.val() != self.reset_cycles.val();
+        if self.clear.val() {
+            self.reset_count.d.next = self.reset_count.q.val() + bits::<8>(1);
+        }
+        if self.reset_pending.q.val() && !self.reader.busy.val() && !self.writer.busy.val() {
+            self.reset_pending.d.next = false;
+            self.reset_count.d.next = bits::<8>(0);
+        }
+        if self.registers.reset_request.val() {
+            self.reset_pending.d.next = true;
+        }
+        if self.reset.val() {
+            self.reset_pending.d.next = false;
+            self.reset_count.d.next = bits::<8>(0);
+        }
+        self.registers.bus_reset.next = self.reset.val();
+        self.registers.reset.next = self.clear.val();
+        self.registers.resetting.next = self.clear.val() || self.reset_pending.q.val();
+        self.counters.reset.next = self.clear.val();
+        self.queue.reset.next = self.clear.val();
+        self.slots.reset.next = self.clear.val();
+        self.sequencer.reset.next = self.clear.val();
+        self.reader.reset.next = self.clear.val();
+        self.reader.abort.next = self.abort.val();
+        self.writer.reset.next = self.clear.val();
+        self.writer.abort.next = self.abort.val();
+        self.matrix.reset.next = self.clear.val();
+        self.active.next = self.clear.val()
+            || self.reset_pending.q.val()
+            || self.queue.outstanding.val()
+            || self.reader.busy.val()
+            || self.writer.busy.val();
+
+        // BAR0.
+        self.registers.aw_valid.next = self.s_aw_valid.val();
+        self.registers.aw_address.next = self.s_aw_address.val();
+        self.s_aw_ready.next = self.registers.aw_ready.val();
+        self.registers.w_valid.next = self.s_w_valid.val();
+        self.registers.w_data.next = self.s_w_data.val();
+        self.registers.w_strobe.next = self.s_w_strobe.val();
+        self.s_w_ready.next = self.registers.w_ready.val();
+        self.s_b_valid.next = self.registers.b_valid.val();
+        self.registers.b_ready.next = self.s_b_ready.val();
+        self.registers.ar_valid.next = self.s_ar_valid.val();
+        self.registers.ar_address.next = self.s_ar_address.val();
+        self.s_ar_ready.next = self.registers.ar_ready.val();
+        self.s_r_valid.next = self.registers.r_valid.val();
+        self.s_r_data.next = self.registers.r_data.val();
+        self.registers.r_ready.next = self.s_r_ready.val();
+        self.registers.submission_head.next = self.queue.submission_head.val();
+        self.registers.completion_tail.next = self.queue.completion_tail.val();
+        self.registers.fatal.next = self.queue.fatal.val();
+        self.registers.fatal_code.next = self.queue.fatal_code.val();
+        self.registers.processing.next = self.queue.processing.val();
+        self.registers.cycles.next = self.counters.cycles.val();
+        self.registers.busy_cycles.next = self.counters.busy_cycles.val();
+        self.registers.commands.next = self.counters.commands.val();
+        self.registers.errors.next = self.counters.errors.val();
+        for i in 0..S {
+            self.registers.slot_valid[i].next = self.slots.all_valid[i].val();
+            self.registers.slot_versions[i].next = self.slots.all_versions[i].val();
+            self.registers.slot_programs[i].next = self.slots.all_programs[i].val();
+            self.registers.slot_parameters[i].next = self.slots.all_parameters[i].val();
+            self.registers.slot_weights[i].next = self.slots.all_weights[i].val();
+            self.registers.slot_group_rows[i].next = self.slots.all_group_rows[i].val();
+        }
+
+        // Queue engine.
+        self.queue.enable.next = self.registers.enable.val();
+        self.queue.submission_base.next = self.registers.submission_base.val();
+        self.queue.submission_entries.next = self.registers.submission_entries.val();
+        self.queue.completion_base.next = self.registers.completion_base.val();
+        self.queue.completion_entries.next = self.registers.completion_entries.val();
+        self.queue.ring_submission.next = self.registers.ring_submission.val();
+        self.queue.ring_completion.next = self.registers.ring_completion.val();
+        self.queue.doorbell.next = self.registers.doorbell.val();
+        self.queue.interrupt_enable.next = self.registers.interrupt_enable.val();
+        self.queue.read_busy.next = self.reader.busy.val();
+        self.queue.read_failed.next = self.reader.failed.val();
+        self.queue.write_busy.next = self.writer.busy.val();
+        self.queue.write_failed.next = self.writer.failed.val();
+        self.queue.slot_holds_model.next = self.slots.holds_model.val();
+        self.queue.slot_version.next = self.slots.held_version.val();
+        self.queue.slot_too_large.next = self.slots.too_large.val();
+        self.queue.slot_overlaps.next = self.slots.overlaps.val();
+        self.queue.is_nop.next = self.entry.is_nop.val();
+        self.queue.is_load.next = self.entry.is_load.val();
+        self.queue.is_run.next = self.entry.is_run.val();
+        self.queue.is_unload.next = self.entry.is_unload.val();
+        self.queue.well_formed.next = self.entry.well_formed.val();
+        self.queue.slot_exists.next = self.entry.slot_exists.val();
+        self.queue.aligned.next = self.entry.aligned.val();
+        self.queue.rows_possible.next = self.entry.rows_possible.val();
+        self.queue.counts_possible.next = self.entry.counts_possible.val();
+        self.queue.parameters_aligned.next = self.entry.parameters_aligned.val();
+        self.queue.wants_statistics.next = self.entry.wants_statistics.val();
+        self.queue.command_id.next = self.entry.command_id.val();
+        self.queue.slot.next = self.entry.slot.val();
+        self.queue.image_address.next = self.entry.input_address.val();
+        self.queue.statistics_address.next = self.entry.statistics_address.val();
+        self.queue.program_base.next = self.entry.program_base.val();
+        self.queue.program_count.next = self.entry.program_count.val();
+        self.queue.parameter_base.next = self.entry.parameter_base.val();
+        self.queue.parameter_count.next = self.entry.parameter_count.val();
+        self.queue.weight_count.next = self.entry.weight_count.val();
+        self.queue.run_busy.next = self.sequencer.busy.val();
+        self.queue.run_status.next = self.sequencer.status.val();
+        self.queue.command_cycles.next = self.counters.command_cycles.val();
+        self.queue.interrupt_ready.next = self.interrupt_ready.val();
+        self.interrupt_valid.next = self.queue.interrupt_valid.val();
+        self.interrupt_vector.next = self.registers.interrupt_vector.val();
+
+        // Slots.
+        self.slots.slot.next = self.entry.slot.val();
+        self.slots.clear.next = self.queue.slot_clear.val();
+        self.slots.fill.next = self.queue.slot_fill.val();
+        self.slots.version.next = self.entry.version.val();
+        self.slots.program_base.next = self.entry.program_base.val();
+        self.slots.program_count.next = self.entry.program_count.val();
+        self.slots.parameter_base.next = self.entry.parameter_base.val();
+        self.slots.parameter_count.next = self.entry.parameter_count.val();
+        self.slots.weight_base.next = self.entry.weight_base.val();
+        self.slots.weight_count.next = self.entry.weight_count.val();
+        self.slots.group_rows.next = self.entry.group_rows.val();
+
+        // Sequencer.
+        self.sequencer.start.next = self.queue.run_start.val();
+        self.sequencer.rows.next = self.entry.rows.val();
+        self.sequencer.input_address.next = self.entry.input_address.val();
+        self.sequencer.output_address.next = self.entry.output_address.val();
+        self.sequencer.input_stride.next = self.entry.input_stride.val();
+        self.sequencer.output_stride.next = self.entry.output_stride.val();
+        self.sequencer.program_base.next = self.slots.held_program.val().get_bits::<16>(0);
+        self.sequencer.program_count.next = self.slots.held_program.val().get_bits::<16>(16);
+        self.sequencer.parameter_base.next =
+            self.slots.held_parameters.val().get_bits::<16>(0);
+        self.sequencer.parameter_count.next =
+            self.slots.held_parameters.val().get_bits::<16>(16);
+        self.sequencer.weight_base.next = self.slots.held_weights.val().get_bits::<16>(0);
+        self.sequencer.weight_count.next = self.slots.held_weights.val().get_bits::<16>(16);
+        self.sequencer.group_rows.next = self.slots.held_group_rows.val();
+        self.sequencer.program_data.next = self.program_memory.read_data.val();
+        self.sequencer.read_busy.next = self.reader.busy.val();
+        self.sequencer.read_failed.next = self.reader.failed.val();
+        self.sequencer.write_busy.next = self.writer.busy.val();
+        self.sequencer.write_failed.next = self.writer.failed.val();
+        self.sequencer.matrix_busy.next = self.matrix.busy.val();
+        self.sequencer.matrix_issued.next = self.matrix.issued.val();
+        self.program_memory.read_word.next = self.sequencer.program_word.val();
+
+        // Read engine: the queue engine's, or the sequencer's during a run.
+        self.reader.start.next = self.sequencer.read_start.val();
+        self.reader.address.next = self.sequencer.read_address.val();
+        self.reader.row_bytes.next = self.sequencer.row_bytes.val();
+        self.reader.rows.next = self.sequencer.group.val();
+        self.reader.stride.next = self.entry.input_stride.val();
+        self.reader.destination.next = self.sequencer.target_address.val();
+        self.reader.destination_stride.next = self.sequencer.target_stride.val();
+        self.reader.port.next = self.port_scratchpad.val();
+        if self.queue.read_owner.val() {
+            self.reader.start.next = self.queue.read_start.val();
+            self.reader.address.next = self.queue.read_address.val();
+            self.reader.row_bytes.next = self.queue.read_row_bytes.val();
+            self.reader.rows.next = self.queue.read_rows.val();
+            self.reader.stride.next = self.queue.read_stride.val();
+            self.reader.destination.next = self.queue.read_destination.val();
+            self.reader.destination_stride.next = bits::<32>(0);
+            self.reader.port.next = self.queue.read_port.val();
+        }
+        self.m_ar_valid.next = self.reader.ar_valid.val();
+        self.m_ar_address.next = self.reader.ar_address.val();
+        self.m_ar_length.next = self.reader.ar_length.val();
+        self.reader.ar_ready.next = self.m_ar_ready.val();
+        self.reader.r_valid.next = self.m_r_valid.val();
+        self.reader.r_data.next = self.m_r_data.val();
+        self.reader.r_response.next = self.m_r_response.val();
+        self.reader.r_last.next = self.m_r_last.val();
+        self.m_r_ready.next = true;
+
+        // What has been read goes where the request said.
+        self.entry.word.next = self.reader.data.val();
+        self.entry.shift.next =
+            self.reader.data_valid.val() && (self.reader.data_port.val() == self.port_entry.val());
+        self.program_memory.write_data.next = self.reader.data.val();
+        self.program_memory.write_word.next = self.reader.data_address.val() >> bits::<2>(3);
+        self.program_memory.write_valid.next = self.reader.data_valid.val()
+            && (self.reader.data_port.val() == self.port_program.val());
+        self.matrix.beat.next = self.reader.data.val();
+        self.matrix.parameter_beat.next = self.reader.data_address.val() >> bits::<2>(3);
+        self.matrix.parameter_valid.next = self.reader.data_valid.val()
+            && (self.reader.data_port.val() == self.port_parameters.val());
+        self.matrix.weight_tile.next = self.tile.q.val();
+        self.matrix.weight_beat.next = self.tile_beat.q.val();
+        self.matrix.weight_valid.next = false;
+        if self.reader.data_valid.val()
+            && (self.reader.data_port.val() == self.port_weights.val())
+        {
+            self.matrix.weight_valid.next = true;
+            self.tile_beat.d.next = self.tile_beat.q.val() + bits::<16>(1);
+            if (self.tile_beat.q.val() + bits::<16>(1)) == self.tile_beats.val() {
+                self.tile_beat.d.next = bits::<16>(0);
+                self.tile.d.next = self.tile.q.val() + bits::<16>(1);
+            }
+        }
+        if self.queue.read_start.val() {
+            self.tile.d.next = self.entry.weight_base.val();
+            self.tile_beat.d.next = bits::<16>(0);
+        }
+        self.scratchpad.beat_data.next = self.reader.data.val();
+        self.scratchpad.beat_address.next = self.reader.data_address.val();
+        self.scratchpad.beat_valid.next = self.reader.data_valid.val()
+            && (self.reader.data_port.val() == self.port_scratchpad.val());
+
+        // Write engine.
+        self.writer.start.next = self.sequencer.write_start.val();
+        self.writer.address.next = self.sequencer.write_address.val();
+        self.writer.row_bytes.next = self.sequencer.row_bytes.val();
+        self.writer.rows.next = self.sequencer.group.val();
+        self.writer.stride.next = self.entry.output_stride.val();
+        self.writer.source.next = self.sequencer.source_address.val();
+        self.writer.source_stride.next = self.sequencer.source_stride.val();
+        self.writer.port.next = self.port_scratchpad.val();
+        if self.queue.write_owner.val() {
+            self.writer.start.next = self.queue.write_start.val();
+            self.writer.address.next = self.queue.write_address.val();
+            self.writer.row_bytes.next = self.queue.write_row_bytes.val();
+            self.writer.rows.next = bits::<16>(1);
+            self.writer.stride.next = bits::<32>(0);
+            self.writer.source.next = bits::<32>(0);
+            self.writer.source_stride.next = bits::<32>(0);
+            self.writer.port.next = self.queue.write_port.val();
+        }
+        self.m_aw_valid.next = self.writer.aw_valid.val();
+        self.m_aw_address.next = self.writer.aw_address.val();
+        self.m_aw_length.next = self.writer.aw_length.val();
+        self.writer.aw_ready.next = self.m_aw_ready.val();
+        self.m_w_valid.next = self.writer.w_valid.val();
+        self.m_w_data.next = self.writer.w_data.val();
+        self.m_w_strobe.next = self.writer.w_strobe.val();
+        self.m_w_last.next = self.writer.w_last.val();
+        self.writer.w_ready.next = self.m_w_ready.val();
+        self.writer.b_valid.next = self.m_b_valid.val();
+        self.writer.b_response.next = self.m_b_response.val();
+        self.m_b_ready.next = true;
+
+        // Sources of writes, two cycles after their address.
+        self.counters.word.next = self.writer.source_address.val().get_bits::<3>(3);
+        self.source_pending.d.next = self.queue.completion_low.val();
+        if self.writer.source_address.val().get_bits::<1>(3) == bits::<1>(1) {
+            self.source_pending.d.next = self.queue.completion_high.val();
+        }
+        self.source_other.d.next = self.source_pending.q.val();
+        if self.writer.source_port.val() == self.port_statistics.val() {
+            self.source_other.d.next = self.counters.statistics.val();
+        }
+        self.writer.source_data.next = self.source_other.q.val();
+        if self.writer.source_port.val() == self.port_scratchpad.val() {
+            self.writer.source_data.next = self.scratchpad.beat.val();
+        }
+
+        // Matrix unit.
+        self.matrix.start.next = self.sequencer.matrix_start.val();
+        self.matrix.rows.next = self.sequencer.group.val();
+        self.matrix.block_rows.next = self.sequencer.block_rows.val();
+        self.matrix.column_tiles.next = self.sequencer.column_tiles.val();
+        self.matrix.input_tiles.next = self.sequencer.input_tiles.val();
+        self.matrix.input_address.next = self.sequencer.source_address.val();
+        self.matrix.input_stride.next = self.sequencer.source_stride.val();
+        self.matrix.output_address.next = self.sequencer.target_address.val();
+        self.matrix.output_stride.next = self.sequencer.target_stride.val();
+        self.matrix.first_tile.next = self.sequencer.first_tile.val();
+        self.matrix.first_parameter.next = self.sequencer.first_parameter.val();
+        self.matrix.double_rounding.next = self.sequencer.double_rounding.val();
+        self.matrix.zero_point.next = self.sequencer.zero_point.val();
+        self.matrix.minimum.next = self.sequencer.clamp_minimum.val();
+        self.matrix.maximum.next = self.sequencer.clamp_maximum.val();
+        self.matrix.vector.next = self.scratchpad.vector.val();
+        self.scratchpad.group_valid.next = self.matrix.result_valid.val();
+        self.scratchpad.group_address.next = self.matrix.result_address.val();
+        self.scratchpad.group_data.next = self.matrix.result.val();
+        self.scratchpad.read_address.next = self.matrix.vector_address.val();
+        if self.writer.busy.val() {
+            self.scratchpad.read_address.next = self.writer.source_address.val();
+        }
+
+        // Counters.
+        self.counters.begins.next = self.queue.begins.val();
+        self.counters.outstanding.next = self.queue.outstanding.val();
+        self.counters.completed.next = self.queue.completed.val();
+        self.counters.completed_error.next = self.queue.completed_error.val();
+        self.counters.vector.next = self.matrix.vector_valid.val();
+        self.counters.waits_accumulators.next = self.matrix.stalled.val();
+        self.counters.waits_drain.next = self.sequencer.waits_drain.val();
+        self.counters.waits_read.next =
+            self.sequencer.waits_read.val() || self.queue.waits_image.val();
+        self.counters.waits_write.next = self.sequencer.waits_write.val();
+        self.counters.waits_control.next =
+            self.sequencer.waits_control.val() || self.queue.waits_entry.val();
+        self.counters.beat_read.next = self.reader.data_valid.val()
+            && (self.reader.data_port.val() != self.port_entry.val());
+        self.counters.bytes_written.next = bits::<4>(0);
+        if self.writer.source_port.val() == self.port_scratchpad.val() {
+            self.counters.bytes_written.next = self.writer.beat_bytes.val();
+        }
+        self.counters.instruction.next = self.sequencer.instruction_done.val();
+        self.counters.group.next = self.sequencer.group_done.val();
+    }
+}

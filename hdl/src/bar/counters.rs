@@ -1,0 +1,244 @@
+//! Counters: of the device since its reset, and of the command that is being carried out. The
+//! latter are the words of the `Statistics` block.
+
+use rust_hdl::prelude::*;
+
+/// All counters.
+#[derive(LogicBlock)]
+pub struct Counters {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Clears everything.
+    pub reset: Signal<In, Bit>,
+    /// A command begins: clears its counters.
+    pub begins: Signal<In, Bit>,
+    /// A command is outstanding.
+    pub outstanding: Signal<In, Bit>,
+    /// A command has been completed.
+    pub completed: Signal<In, Bit>,
+    /// With an error.
+    pub completed_error: Signal<In, Bit>,
+    /// A vector is issued.
+    pub vector: Signal<In, Bit>,
+    /// The array waits for accumulators.
+    pub waits_accumulators: Signal<In, Bit>,
+    /// A matrix instruction waits for its results.
+    pub waits_drain: Signal<In, Bit>,
+    /// DMA reads are waited for.
+    pub waits_read: Signal<In, Bit>,
+    /// DMA writes are waited for.
+    pub waits_write: Signal<In, Bit>,
+    /// Fetching and decoding.
+    pub waits_control: Signal<In, Bit>,
+    /// A beat of rows or image has been read.
+    pub beat_read: Signal<In, Bit>,
+    /// Bytes of rows that are being written.
+    pub bytes_written: Signal<In, Bits<4>>,
+    /// An instruction has ended.
+    pub instruction: Signal<In, Bit>,
+    /// A pass has ended.
+    pub group: Signal<In, Bit>,
+    /// Word of the statistics block to show.
+    pub word: Signal<In, Bits<3>>,
+    /// The word, a cycle later.
+    pub statistics: Signal<Out, Bits<64>>,
+    /// Cycles of the command.
+    pub command_cycles: Signal<Out, Bits<32>>,
+    /// Cycles since reset.
+    pub cycles: Signal<Out, Bits<64>>,
+    /// Cycles with a command outstanding.
+    pub busy_cycles: Signal<Out, Bits<64>>,
+    /// Commands completed.
+    pub commands: Signal<Out, Bits<32>>,
+    /// Of these, with an error.
+    pub errors: Signal<Out, Bits<32>>,
+    all_cycles: DFF<Bits<64>>,
+    all_busy: DFF<Bits<64>>,
+    all_commands: DFF<Bits<32>>,
+    all_errors: DFF<Bits<32>>,
+    elapsed: DFF<Bits<32>>,
+    vectors: DFF<Bits<32>>,
+    stall_requantize: DFF<Bits<32>>,
+    stall_drain: DFF<Bits<32>>,
+    stall_dma_read: DFF<Bits<32>>,
+    stall_dma_write: DFF<Bits<32>>,
+    stall_control: DFF<Bits<32>>,
+    dma_read_bytes: DFF<Bits<32>>,
+    dma_write_bytes: DFF<Bits<32>>,
+    instructions: DFF<Bits<32>>,
+    groups: DFF<Bits<32>>,
+    shown: DFF<Bits<64>>,
+    low: Signal<Local, Bits<32>>,
+    high: Signal<Local, Bits<32>>,
+}
+
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            begins: Default::default(),
+            outstanding: Default::default(),
+            completed: Default::default(),
+            completed_error: Default::default(),
+            vector: Default::default(),
+            waits_accumulators: Default::default(),
+            waits_drain: Default::default(),
+            waits_read: Default::default(),
+            waits_write: Default::default(),
+            waits_control: Default::default(),
+            beat_read: Default::default(),
+            bytes_written: Default::default(),
+            instruction: Default::default(),
+            group: Default::default(),
+            word: Default::default(),
+            statistics: Default::default(),
+            command_cycles: Default::default(),
+            cycles: Default::default(),
+            busy_cycles: Default::default(),
+            commands: Default::default(),
+            errors: Default::default(),
+            all_cycles: Default::default(),
+            all_busy: Default::default(),
+            all_commands: Default::default(),
+            all_errors: Default::default(),
+            elapsed: Default::default(),
+            vectors: Default::default(),
+            stall_requantize: Default::default(),
+            stall_drain: Default::default(),
+            stall_dma_read: Default::default(),
+            stall_dma_write: Default::default(),
+            stall_control: Default::default(),
+            dma_read_bytes: Default::default(),
+            dma_write_bytes: Default::default(),
+            instructions: Default::default(),
+            groups: Default::default(),
+            shown: Default::default(),
+            low: Default::default(),
+            high: Default::default(),
+        }
+    }
+}
+
+impl Logic for Counters {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            all_cycles,
+            all_busy,
+            all_commands,
+            all_errors,
+            elapsed,
+            vectors,
+            stall_requantize,
+            stall_drain,
+            stall_dma_read,
+            stall_dma_write,
+            stall_control,
+            dma_read_bytes,
+            dma_write_bytes,
+            instructions,
+            groups,
+            shown
+        );
+        self.statistics.next = self.shown.q.val();
+        self.command_cycles.next = self.elapsed.q.val();
+        self.cycles.next = self.all_cycles.q.val();
+        self.busy_cycles.next = self.all_busy.q.val();
+        self.commands.next = self.all_commands.q.val();
+        self.errors.next = self.all_errors.q.val();
+
+        self.all_cycles.d.next = self.all_cycles.q.val() + bits::<64>(1);
+        if self.outstanding.val() {
+            self.all_busy.d.next = self.all_busy.q.val() + bits::<64>(1);
+        }
+        if self.completed.val() {
+            self.all_commands.d.next = self.all_commands.q.val() + bits::<32>(1);
+            if self.completed_error.val() {
+                self.all_errors.d.next = self.all_errors.q.val() + bits::<32>(1);
+            }
+        }
+        self.elapsed.d.next = self.elapsed.q.val() + bits::<32>(1);
+        if self.vector.val() {
+            self.vectors.d.next = self.vectors.q.val() + bits::<32>(1);
+        }
+        if self.waits_accumulators.val() {
+            self.stall_requantize.d.next = self.stall_requantize.q.val() + bits::<32>(1);
+        }
+        if self.waits_drain.val() {
+            self.stall_drain.d.next = self.stall_drain.q.val() + bits::<32>(1);
+        }
+        if self.waits_read.val() {
+            self.stall_dma_read.d.next = self.stall_dma_read.q.val() + bits::<32>(1);
+        }
+        if self.waits_write.val() {
+            self.stall_dma_write.d.next = self.stall_dma_write.q.val() + bits::<32>(1);
+        }
+        if self.waits_control.val() {
+            self.stall_control.d.next = self.stall_control.q.val() + bits::<32>(1);
+        }
+        if self.beat_read.val() {
+            self.dma_read_bytes.d.next = self.dma_read_bytes.q.val() + bits::<32>(8);
+        }
+        self.dma_write_bytes.d.next =
+            self.dma_write_bytes.q.val() + bit_cast::<32, 4>(self.bytes_written.val());
+        if self.instruction.val() {
+            self.instructions.d.next = self.instructions.q.val() + bits::<32>(1);
+        }
+        if self.group.val() {
+            self.groups.d.next = self.groups.q.val() + bits::<32>(1);
+        }
+
+        // In the order of `Statistics`.
+        self.low.next = bits::<32>(0);
+        self.high.next = bits::<32>(0);
+        if self.word.val() == bits::<3>(0) {
+            self.low.next = self.elapsed.q.val();
+            self.high.next = self.vectors.q.val();
+        }
+        if self.word.val() == bits::<3>(1) {
+            self.low.next = self.stall_requantize.q.val();
+            self.high.next = self.stall_drain.q.val();
+        }
+        if self.word.val() == bits::<3>(2) {
+            self.low.next = self.stall_dma_read.q.val();
+            self.high.next = self.stall_dma_write.q.val();
+        }
+        if self.word.val() == bits::<3>(3) {
+            self.low.next = self.stall_control.q.val();
+            self.high.next = self.dma_read_bytes.q.val();
+        }
+        if self.word.val() == bits::<3>(4) {
+            self.low.next = self.dma_write_bytes.q.val();
+            self.high.next = self.instructions.q.val();
+        }
+        if self.word.val() == bits::<3>(5) {
+            self.low.next = self.groups.q.val();
+        }
+        self.shown.d.next = (bit_cast::<64, 32>(self.high.val()) << bits::<6>(32))
+            | bit_cast::<64, 32>(self.low.val());
+
+        if self.begins.val() || self.reset.val() {
+            self.elapsed.d.next = bits::<32>(1);
+            self.vectors.d.next = bits::<32>(0);
+            self.stall_requantize.d.next = bits::<32>(0);
+            self.stall_drain.d.next = bits::<32>(0);
+            self.stall_dma_read.d.next = bits::<32>(0);
+            self.stall_dma_write.d.next = bits::<32>(0);
+            self.stall_control.d.next = bits::<32>(0);
+            self.dma_read_bytes.d.next = bits::<32>(0);
+            self.dma_write_bytes.d.next = bits::<32>(0);
+            self.instructions.d.next = bits::<32>(0);
+            self.groups.d.next = bits::<32>(0);
+        }
+        if self.reset.val() {
+            self.all_cycles.d.next = bits::<64>(0);
+            self.all_busy.d.next = bits::<64>(0);
+            self.all_commands.d.next = bits::<32>(0);
+            self.all_errors.d.next = bits::<32>(0);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A shift register: what goes in comes out some cycles later. Skews vectors into the array
+//! and carries flags alongside a pipeline.
+
+use std::collections::VecDeque;
+
+use rust_hdl::prelude::*;
+
+/// Delays `N` bits by a number of cycles that is fixed when the block is made.
+#[derive(LogicBlock, Default)]
+pub struct Delay<const N: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// What goes in.
+    pub entry: Signal<In, Bits<N>>,
+    /// What went in `cycles` ago; zero at first.
+    pub delayed: Signal<Out, Bits<N>>,
+    _line: VecDeque<Bits<N>>,
+}
+
+impl<const N: usize> Delay<N> {
+    /// A delay of this many cycles, at least 1.
+    pub fn new(cycles: usize) -> Self {
+        assert!(cycles >= 1, "a delay takes at least one cycle");
+        Self {
+            _line: vec![Bits::default(); cycles - 1].into(),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const N: usize> Logic for Delay<N> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            self._line.push_back(self.entry.val());
+            if let Some(oldest) = self._line.pop_front() {
+                self.delayed.next = oldest;
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        self.delayed.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let stages = self._line.len();
+        let range = format!("[{}:0]", N - 1);
+        let mut declare = String::new();
+        let mut clear = format!("   delayed = {N}'d0;\n");
+        let mut shift = String::new();
+        let mut previous = "entry".to_owned();
+        for stage in 0..stages {
+            declare += &format!("reg {range} stage{stage};\n");
+            clear += &format!("   stage{stage} = {N}'d0;\n");
+            shift += &format!("   stage{stage} <= {previous};\n");
+            previous = format!("stage{stage}");
+        }
+        shift += &format!("   delayed <= {previous};\n");
+        Verilog::Custom(format!(
+            "{declare}\ninitial begin\n{clear}end\n\nalways @(posedge clock) begin\n{shift}end\n"
+        ))
+    }
+}

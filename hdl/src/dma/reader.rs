@@ -1,0 +1,301 @@
+//! Read engine: asks for bursts ahead of their data and hands out the beats with their
+//! destination.
+//!
+//! ```text
+//!  request -> bursts -> AR ----------------------+
+//!                                                 v
+//!  data, data_address, data_port <- beats <- R <- host memory
+//! ```
+//!
+//! Data comes in order (one AXI id), so the two sides only share the count of outstanding bursts.
+
+use rust_hdl::prelude::*;
+
+use super::{BURST_BEATS, OUTSTANDING};
+
+/// What the address side is doing.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum ReadState {
+    /// Nothing is left to ask for.
+    Idle,
+    /// Measures the next burst.
+    Measure,
+    /// Asks for it.
+    Address,
+}
+
+/// The read engine.
+#[derive(LogicBlock)]
+pub struct DmaReader {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Forgets everything. Only when not busy: the bus can't be reset.
+    pub reset: Signal<In, Bit>,
+    /// Asks for nothing more; what is outstanding is still taken.
+    pub abort: Signal<In, Bit>,
+    /// Begins a transfer with the operands below.
+    pub start: Signal<In, Bit>,
+    /// Host address of the first row, a multiple of 8.
+    pub address: Signal<In, Bits<64>>,
+    /// Bytes of a row, at least 1; whole beats are read.
+    pub row_bytes: Signal<In, Bits<32>>,
+    /// Rows, at least 1.
+    pub rows: Signal<In, Bits<16>>,
+    /// Bytes from row to row in host memory.
+    pub stride: Signal<In, Bits<32>>,
+    /// Byte address of the first row at the destination.
+    pub destination: Signal<In, Bits<32>>,
+    /// Bytes from row to row at the destination.
+    pub destination_stride: Signal<In, Bits<32>>,
+    /// Destination, one of `port`.
+    pub port: Signal<In, Bits<3>>,
+    /// A transfer is under way.
+    pub busy: Signal<Out, Bit>,
+    /// The last transfer met an error.
+    pub failed: Signal<Out, Bit>,
+    /// A beat for the destination.
+    pub data_valid: Signal<Out, Bit>,
+    /// The beat.
+    pub data: Signal<Out, Bits<64>>,
+    /// Its byte address.
+    pub data_address: Signal<Out, Bits<32>>,
+    /// Its destination.
+    pub data_port: Signal<Out, Bits<3>>,
+    /// AXI read address channel.
+    pub ar_valid: Signal<Out, Bit>,
+    /// Byte address of the burst.
+    pub ar_address: Signal<Out, Bits<64>>,
+    /// Beats of the burst minus 1.
+    pub ar_length: Signal<Out, Bits<8>>,
+    /// The address is taken.
+    pub ar_ready: Signal<In, Bit>,
+    /// AXI read data channel.
+    pub r_valid: Signal<In, Bit>,
+    /// The beat.
+    pub r_data: Signal<In, Bits<64>>,
+    /// Zero if it is good.
+    pub r_response: Signal<In, Bits<2>>,
+    /// It is its burst's last.
+    pub r_last: Signal<In, Bit>,
+    burst_beats: Constant<Bits<32>>,
+    outstanding_limit: Constant<Bits<8>>,
+    state: DFF<ReadState>,
+    running: DFF<Bit>,
+    error: DFF<Bit>,
+    rows_left: DFF<Bits<16>>,
+    row_address: DFF<Bits<64>>,
+    row_stride: DFF<Bits<32>>,
+    cursor: DFF<Bits<64>>,
+    row_beats: DFF<Bits<32>>,
+    beats_left: DFF<Bits<32>>,
+    burst: DFF<Bits<32>>,
+    outstanding: DFF<Bits<8>>,
+    receive_left: DFF<Bits<32>>,
+    target: DFF<Bits<32>>,
+    target_row: DFF<Bits<32>>,
+    target_stride: DFF<Bits<32>>,
+    target_port: DFF<Bits<3>>,
+    out_valid: DFF<Bit>,
+    out_data: DFF<Bits<64>>,
+    out_address: DFF<Bits<32>>,
+    measure: Signal<Local, Bits<32>>,
+    to_boundary: Signal<Local, Bits<32>>,
+    beats: Signal<Local, Bits<32>>,
+    next_row: Signal<Local, Bits<64>>,
+    next_outstanding: Signal<Local, Bits<8>>,
+}
+
+impl Default for DmaReader {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            abort: Default::default(),
+            start: Default::default(),
+            address: Default::default(),
+            row_bytes: Default::default(),
+            rows: Default::default(),
+            stride: Default::default(),
+            destination: Default::default(),
+            destination_stride: Default::default(),
+            port: Default::default(),
+            busy: Default::default(),
+            failed: Default::default(),
+            data_valid: Default::default(),
+            data: Default::default(),
+            data_address: Default::default(),
+            data_port: Default::default(),
+            ar_valid: Default::default(),
+            ar_address: Default::default(),
+            ar_length: Default::default(),
+            ar_ready: Default::default(),
+            r_valid: Default::default(),
+            r_data: Default::default(),
+            r_response: Default::default(),
+            r_last: Default::default(),
+            burst_beats: Constant::new(BURST_BEATS.into()),
+            outstanding_limit: Constant::new(OUTSTANDING.into()),
+            state: Default::default(),
+            running: Default::default(),
+            error: Default::default(),
+            rows_left: Default::default(),
+            row_address: Default::default(),
+            row_stride: Default::default(),
+            cursor: Default::default(),
+            row_beats: Default::default(),
+            beats_left: Default::default(),
+            burst: Default::default(),
+            outstanding: Default::default(),
+            receive_left: Default::default(),
+            target: Default::default(),
+            target_row: Default::default(),
+            target_stride: Default::default(),
+            target_port: Default::default(),
+            out_valid: Default::default(),
+            out_data: Default::default(),
+            out_address: Default::default(),
+            measure: Default::default(),
+            to_boundary: Default::default(),
+            beats: Default::default(),
+            next_row: Default::default(),
+            next_outstanding: Default::default(),
+        }
+    }
+}
+
+impl Logic for DmaReader {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            state,
+            running,
+            error,
+            rows_left,
+            row_address,
+            row_stride,
+            cursor,
+            row_beats,
+            beats_left,
+            burst,
+            outstanding,
+            receive_left,
+            target,
+            target_row,
+            target_stride,
+            target_port,
+            out_valid,
+            out_data,
+            out_address
+        );
+        self.busy.next = self.running.q.val();
+        self.failed.next = self.error.q.val();
+        self.data_valid.next = self.out_valid.q.val();
+        self.data.next = self.out_data.q.val();
+        self.data_address.next = self.out_address.q.val();
+        self.data_port.next = self.target_port.q.val();
+        self.ar_valid.next = self.state.q.val() == ReadState::Address;
+        self.ar_address.next = self.cursor.q.val();
+        self.measure.next = self.burst.q.val() - bits::<32>(1);
+        self.ar_length.next = self.measure.val().get_bits::<8>(0);
+
+        // A burst ends with the row, at the longest length, or at a 4 KiB boundary.
+        self.to_boundary.next =
+            bits::<32>(512) - bit_cast::<32, 9>(self.cursor.q.val().get_bits::<9>(3));
+        self.beats.next = self.beats_left.q.val();
+        if self.beats.val() > self.burst_beats.val() {
+            self.beats.next = self.burst_beats.val();
+        }
+        if self.beats.val() > self.to_boundary.val() {
+            self.beats.next = self.to_boundary.val();
+        }
+        self.next_row.next =
+            self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+
+        self.next_outstanding.next = self.outstanding.q.val();
+        match self.state.q.val() {
+            ReadState::Idle => {
+                if self.running.q.val() && (self.outstanding.q.val() == bits::<8>(0)) {
+                    self.running.d.next = false;
+                }
+            }
+            ReadState::Measure => {
+                if self.abort.val() || self.error.q.val() {
+                    self.state.d.next = ReadState::Idle;
+                } else if self.outstanding.q.val() < self.outstanding_limit.val() {
+                    self.burst.d.next = self.beats.val();
+                    self.state.d.next = ReadState::Address;
+                }
+            }
+            ReadState::Address => {
+                if self.ar_ready.val() {
+                    self.next_outstanding.next = self.next_outstanding.val() + bits::<8>(1);
+                    self.cursor.d.next =
+                        self.cursor.q.val() + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
+                    self.beats_left.d.next = self.beats_left.q.val() - self.burst.q.val();
+                    self.state.d.next = ReadState::Measure;
+                    if self.beats_left.q.val() == self.burst.q.val() {
+                        self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
+                        self.row_address.d.next = self.next_row.val();
+                        self.cursor.d.next = self.next_row.val();
+                        self.beats_left.d.next = self.row_beats.q.val();
+                        if self.rows_left.q.val() == bits::<16>(1) {
+                            self.state.d.next = ReadState::Idle;
+                        }
+                    }
+                }
+            }
+            _ => {
+                self.state.d.next = ReadState::Idle;
+            }
+        }
+
+        self.out_valid.d.next = false;
+        self.out_data.d.next = self.r_data.val();
+        self.out_address.d.next = self.target.q.val();
+        if self.r_valid.val() && self.running.q.val() {
+            if self.r_response.val() == bits::<2>(0) {
+                self.out_valid.d.next = true;
+            } else {
+                self.error.d.next = true;
+            }
+            if self.r_last.val() {
+                self.next_outstanding.next = self.next_outstanding.val() - bits::<8>(1);
+            }
+            self.receive_left.d.next = self.receive_left.q.val() - bits::<32>(1);
+            self.target.d.next = self.target.q.val() + bits::<32>(8);
+            if self.receive_left.q.val() == bits::<32>(1) {
+                self.receive_left.d.next = self.row_beats.q.val();
+                self.target_row.d.next = self.target_row.q.val() + self.target_stride.q.val();
+                self.target.d.next = self.target_row.q.val() + self.target_stride.q.val();
+            }
+        }
+        self.outstanding.d.next = self.next_outstanding.val();
+
+        if self.start.val() && !self.running.q.val() && !self.abort.val() {
+            self.measure.next = self.row_bytes.val() + bits::<32>(7);
+            self.running.d.next = true;
+            self.error.d.next = false;
+            self.state.d.next = ReadState::Measure;
+            self.rows_left.d.next = self.rows.val();
+            self.row_address.d.next = self.address.val();
+            self.row_stride.d.next = self.stride.val();
+            self.cursor.d.next = self.address.val();
+            self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
+            self.beats_left.d.next = self.measure.val() >> bits::<2>(3);
+            self.receive_left.d.next = self.measure.val() >> bits::<2>(3);
+            self.target.d.next = self.destination.val();
+            self.target_row.d.next = self.destination.val();
+            self.target_stride.d.next = self.destination_stride.val();
+            self.target_port.d.next = self.port.val();
+        }
+        if self.reset.val() {
+            self.state.d.next = ReadState::Idle;
+            self.running.d.next = false;
+            self.error.d.next = false;
+            self.outstanding.d.next = bits::<8>(0);
+            self.out_valid.d.next = false;
+        }
+    }
+}

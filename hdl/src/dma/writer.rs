@@ -1,0 +1,360 @@
+//! Write engine: reads its source ahead of the bus and writes bursts.
+//!
+//! ```text
+//!  request -> bursts -> AW -----------------------------> host memory
+//!                |                                          ^
+//!                v                                          |
+//!          source_address -> (2 cycles) -> source_data -> FIFO -> W
+//! ```
+//!
+//! Bytes beyond a row's end are masked by strobes. A transfer has ended when the last response
+//! has come.
+
+use rust_hdl::prelude::*;
+
+use super::{BURST_BEATS, OUTSTANDING, fifo::BeatFifo, fifo::DEPTH};
+use crate::delay::Delay;
+
+/// What the engine is doing.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum WriteState {
+    /// Nothing is left to write; responses may be outstanding.
+    Idle,
+    /// Measures the next burst.
+    Measure,
+    /// Announces it.
+    Address,
+    /// Reads its beats from the source.
+    Stream,
+}
+
+/// The write engine.
+#[derive(LogicBlock)]
+pub struct DmaWriter {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Forgets everything. Only when not busy: the bus can't be reset.
+    pub reset: Signal<In, Bit>,
+    /// Begins no further burst; what has been announced is still written.
+    pub abort: Signal<In, Bit>,
+    /// Begins a transfer with the operands below.
+    pub start: Signal<In, Bit>,
+    /// Host address of the first row, a multiple of 8.
+    pub address: Signal<In, Bits<64>>,
+    /// Bytes of a row, at least 1; exactly these are written.
+    pub row_bytes: Signal<In, Bits<32>>,
+    /// Rows, at least 1.
+    pub rows: Signal<In, Bits<16>>,
+    /// Bytes from row to row in host memory.
+    pub stride: Signal<In, Bits<32>>,
+    /// Byte address of the first row at the source.
+    pub source: Signal<In, Bits<32>>,
+    /// Bytes from row to row at the source.
+    pub source_stride: Signal<In, Bits<32>>,
+    /// Source, one of `port`.
+    pub port: Signal<In, Bits<3>>,
+    /// A transfer is under way.
+    pub busy: Signal<Out, Bit>,
+    /// The last transfer met an error.
+    pub failed: Signal<Out, Bit>,
+    /// Byte address to read at the source.
+    pub source_address: Signal<Out, Bits<32>>,
+    /// Source to read.
+    pub source_port: Signal<Out, Bits<3>>,
+    /// What was at `source_address` two cycles ago.
+    pub source_data: Signal<In, Bits<64>>,
+    /// Bytes of the beat that is read from the source now; 0 if none is.
+    pub beat_bytes: Signal<Out, Bits<4>>,
+    /// AXI write address channel.
+    pub aw_valid: Signal<Out, Bit>,
+    /// Byte address of the burst.
+    pub aw_address: Signal<Out, Bits<64>>,
+    /// Beats of the burst minus 1.
+    pub aw_length: Signal<Out, Bits<8>>,
+    /// The address is taken.
+    pub aw_ready: Signal<In, Bit>,
+    /// AXI write data channel.
+    pub w_valid: Signal<Out, Bit>,
+    /// The beat.
+    pub w_data: Signal<Out, Bits<64>>,
+    /// Its byte strobes.
+    pub w_strobe: Signal<Out, Bits<8>>,
+    /// It is its burst's last.
+    pub w_last: Signal<Out, Bit>,
+    /// The beat is taken.
+    pub w_ready: Signal<In, Bit>,
+    /// AXI write response channel.
+    pub b_valid: Signal<In, Bit>,
+    /// Zero if the burst was written.
+    pub b_response: Signal<In, Bits<2>>,
+    burst_beats: Constant<Bits<32>>,
+    outstanding_limit: Constant<Bits<8>>,
+    fifo_beats: Constant<Bits<8>>,
+    state: DFF<WriteState>,
+    running: DFF<Bit>,
+    error: DFF<Bit>,
+    rows_left: DFF<Bits<16>>,
+    row_address: DFF<Bits<64>>,
+    row_stride: DFF<Bits<32>>,
+    cursor: DFF<Bits<64>>,
+    row_beats: DFF<Bits<32>>,
+    beats_left: DFF<Bits<32>>,
+    burst: DFF<Bits<32>>,
+    burst_left: DFF<Bits<32>>,
+    tail_bytes: DFF<Bits<4>>,
+    outstanding: DFF<Bits<8>>,
+    credits: DFF<Bits<8>>,
+    pointer: DFF<Bits<32>>,
+    pointer_row: DFF<Bits<32>>,
+    pointer_stride: DFF<Bits<32>>,
+    pointer_port: DFF<Bits<3>>,
+    fifo: BeatFifo,
+    push: Delay<1>,
+    push_strobe: Delay<8>,
+    push_last: Delay<1>,
+    measure: Signal<Local, Bits<32>>,
+    to_boundary: Signal<Local, Bits<32>>,
+    beats: Signal<Local, Bits<32>>,
+    next_row: Signal<Local, Bits<64>>,
+    next_outstanding: Signal<Local, Bits<8>>,
+    next_credits: Signal<Local, Bits<8>>,
+    bytes: Signal<Local, Bits<4>>,
+    strobe: Signal<Local, Bits<16>>,
+}
+
+impl Default for DmaWriter {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            abort: Default::default(),
+            start: Default::default(),
+            address: Default::default(),
+            row_bytes: Default::default(),
+            rows: Default::default(),
+            stride: Default::default(),
+            source: Default::default(),
+            source_stride: Default::default(),
+            port: Default::default(),
+            busy: Default::default(),
+            failed: Default::default(),
+            source_address: Default::default(),
+            source_port: Default::default(),
+            source_data: Default::default(),
+            beat_bytes: Default::default(),
+            aw_valid: Default::default(),
+            aw_address: Default::default(),
+            aw_length: Default::default(),
+            aw_ready: Default::default(),
+            w_valid: Default::default(),
+            w_data: Default::default(),
+            w_strobe: Default::default(),
+            w_last: Default::default(),
+            w_ready: Default::default(),
+            b_valid: Default::default(),
+            b_response: Default::default(),
+            burst_beats: Constant::new(BURST_BEATS.into()),
+            outstanding_limit: Constant::new(OUTSTANDING.into()),
+            fifo_beats: Constant::new((DEPTH as u64).into()),
+            state: Default::default(),
+            running: Default::default(),
+            error: Default::default(),
+            rows_left: Default::default(),
+            row_address: Default::default(),
+            row_stride: Default::default(),
+            cursor: Default::default(),
+            row_beats: Default::default(),
+            beats_left: Default::default(),
+            burst: Default::default(),
+            burst_left: Default::default(),
+            tail_bytes: Default::default(),
+            outstanding: Default::default(),
+            credits: Default::default(),
+            pointer: Default::default(),
+            pointer_row: Default::default(),
+            pointer_stride: Default::default(),
+            pointer_port: Default::default(),
+            fifo: Default::default(),
+            push: Delay::new(2),
+            push_strobe: Delay::new(2),
+            push_last: Delay::new(2),
+            measure: Default::default(),
+            to_boundary: Default::default(),
+            beats: Default::default(),
+            next_row: Default::default(),
+            next_outstanding: Default::default(),
+            next_credits: Default::default(),
+            bytes: Default::default(),
+            strobe: Default::default(),
+        }
+    }
+}
+
+impl Logic for DmaWriter {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            state,
+            running,
+            error,
+            rows_left,
+            row_address,
+            row_stride,
+            cursor,
+            row_beats,
+            beats_left,
+            burst,
+            burst_left,
+            tail_bytes,
+            outstanding,
+            credits,
+            pointer,
+            pointer_row,
+            pointer_stride,
+            pointer_port
+        );
+        clock!(self, clock, fifo, push, push_strobe, push_last);
+        self.busy.next = self.running.q.val();
+        self.failed.next = self.error.q.val();
+        self.source_address.next = self.pointer.q.val();
+        self.source_port.next = self.pointer_port.q.val();
+        self.aw_valid.next = self.state.q.val() == WriteState::Address;
+        self.aw_address.next = self.cursor.q.val();
+        self.measure.next = self.burst.q.val() - bits::<32>(1);
+        self.aw_length.next = self.measure.val().get_bits::<8>(0);
+        self.w_valid.next = self.fifo.valid.val();
+        self.w_data.next = self.fifo.data.val();
+        self.w_strobe.next = self.fifo.strobe.val();
+        self.w_last.next = self.fifo.last.val();
+        self.fifo.reset.next = self.reset.val();
+        self.fifo.push.next = self.push.delayed.val();
+        self.fifo.push_data.next = self.source_data.val();
+        self.fifo.push_strobe.next = self.push_strobe.delayed.val();
+        self.fifo.push_last.next = self.push_last.delayed.val();
+        self.fifo.pop.next = self.fifo.valid.val() && self.w_ready.val();
+
+        // A burst ends with the row, at the longest length, or at a 4 KiB boundary.
+        self.to_boundary.next =
+            bits::<32>(512) - bit_cast::<32, 9>(self.cursor.q.val().get_bits::<9>(3));
+        self.beats.next = self.beats_left.q.val();
+        if self.beats.val() > self.burst_beats.val() {
+            self.beats.next = self.burst_beats.val();
+        }
+        if self.beats.val() > self.to_boundary.val() {
+            self.beats.next = self.to_boundary.val();
+        }
+        self.next_row.next =
+            self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+        // Only the last beat of a row can be partial.
+        self.bytes.next = bits::<4>(8);
+        if self.beats_left.q.val() == bits::<32>(1) {
+            self.bytes.next = self.tail_bytes.q.val();
+        }
+        self.strobe.next = (bits::<16>(1) << self.bytes.val()) - bits::<16>(1);
+
+        self.beat_bytes.next = bits::<4>(0);
+        self.push.entry.next = bits::<1>(0);
+        self.push_strobe.entry.next = self.strobe.val().get_bits::<8>(0);
+        self.push_last.entry.next = bits::<1>(0);
+        if self.burst_left.q.val() == bits::<32>(1) {
+            self.push_last.entry.next = bits::<1>(1);
+        }
+        self.next_outstanding.next = self.outstanding.q.val();
+        self.next_credits.next = self.credits.q.val();
+        if self.fifo.valid.val() && self.w_ready.val() {
+            self.next_credits.next = self.next_credits.val() + bits::<8>(1);
+        }
+        match self.state.q.val() {
+            WriteState::Idle => {
+                if self.running.q.val() && (self.outstanding.q.val() == bits::<8>(0)) {
+                    self.running.d.next = false;
+                }
+            }
+            WriteState::Measure => {
+                if self.abort.val() || self.error.q.val() {
+                    self.state.d.next = WriteState::Idle;
+                } else if self.outstanding.q.val() < self.outstanding_limit.val() {
+                    self.burst.d.next = self.beats.val();
+                    self.burst_left.d.next = self.beats.val();
+                    self.state.d.next = WriteState::Address;
+                }
+            }
+            WriteState::Address => {
+                if self.aw_ready.val() {
+                    self.next_outstanding.next = self.next_outstanding.val() + bits::<8>(1);
+                    self.cursor.d.next =
+                        self.cursor.q.val() + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
+                    self.state.d.next = WriteState::Stream;
+                }
+            }
+            WriteState::Stream => {
+                if self.credits.q.val() != bits::<8>(0) {
+                    self.next_credits.next = self.next_credits.val() - bits::<8>(1);
+                    self.push.entry.next = bits::<1>(1);
+                    self.beat_bytes.next = self.bytes.val();
+                    self.pointer.d.next = self.pointer.q.val() + bits::<32>(8);
+                    self.beats_left.d.next = self.beats_left.q.val() - bits::<32>(1);
+                    self.burst_left.d.next = self.burst_left.q.val() - bits::<32>(1);
+                    if self.burst_left.q.val() == bits::<32>(1) {
+                        self.state.d.next = WriteState::Measure;
+                    }
+                    if self.beats_left.q.val() == bits::<32>(1) {
+                        self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
+                        self.row_address.d.next = self.next_row.val();
+                        self.cursor.d.next = self.next_row.val();
+                        self.beats_left.d.next = self.row_beats.q.val();
+                        self.pointer_row.d.next =
+                            self.pointer_row.q.val() + self.pointer_stride.q.val();
+                        self.pointer.d.next =
+                            self.pointer_row.q.val() + self.pointer_stride.q.val();
+                        if self.rows_left.q.val() == bits::<16>(1) {
+                            self.state.d.next = WriteState::Idle;
+                        }
+                    }
+                }
+            }
+            _ => {
+                self.state.d.next = WriteState::Idle;
+            }
+        }
+        if self.b_valid.val() && self.running.q.val() {
+            self.next_outstanding.next = self.next_outstanding.val() - bits::<8>(1);
+            if self.b_response.val() != bits::<2>(0) {
+                self.error.d.next = true;
+            }
+        }
+        self.outstanding.d.next = self.next_outstanding.val();
+        self.credits.d.next = self.next_credits.val();
+
+        if self.start.val() && !self.running.q.val() && !self.abort.val() {
+            self.measure.next = self.row_bytes.val() + bits::<32>(7);
+            self.running.d.next = true;
+            self.error.d.next = false;
+            self.state.d.next = WriteState::Measure;
+            self.rows_left.d.next = self.rows.val();
+            self.row_address.d.next = self.address.val();
+            self.row_stride.d.next = self.stride.val();
+            self.cursor.d.next = self.address.val();
+            self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
+            self.beats_left.d.next = self.measure.val() >> bits::<2>(3);
+            self.tail_bytes.d.next = bit_cast::<4, 3>(self.row_bytes.val().get_bits::<3>(0));
+            if self.row_bytes.val().get_bits::<3>(0) == bits::<3>(0) {
+                self.tail_bytes.d.next = bits::<4>(8);
+            }
+            self.pointer.d.next = self.source.val();
+            self.pointer_row.d.next = self.source.val();
+            self.pointer_stride.d.next = self.source_stride.val();
+            self.pointer_port.d.next = self.port.val();
+        }
+        if self.reset.val() {
+            self.state.d.next = WriteState::Idle;
+            self.running.d.next = false;
+            self.error.d.next = false;
+            self.outstanding.d.next = bits::<8>(0);
+            self.credits.d.next = self.fifo_beats.val();
+            self.push.entry.next = bits::<1>(0);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The Systole accelerator in RustHDL.
+//!
+//! A weight-stationary systolic array of int8 multipliers with its memories, requantization,
+//! sequencer, DMA and queues. What software sees of it is described in `systole_regs`; this
+//! crate is the hardware behind it, and [`emit`] writes its Verilog.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`array`] | processing elements and the array |
+//! | [`memory`] | scratchpad, weights, parameters, program, accumulators |
+//! | [`requantize`] | from sums back to 8 bits |
+//! | [`compute`] | the matrix unit: all of the above, wired up |
+//! | [`control`] | sequencer, decoder, bounds, issue order |
+//! | [`dma`] | AXI4 master |
+//! | [`queue`] | rings, entries, slots |
+//! | [`bar`] | AXI4-Lite slave, registers, counters |
+//! | [`accelerator`] | the whole |
+
+pub mod accelerator;
+pub mod array;
+pub mod bar;
+pub mod bits;
+pub mod compute;
+pub mod control;
+pub mod delay;
+pub mod dma;
+pub mod emit;
+pub mod memory;
+pub mod queue;
+pub mod reference;
+pub mod requantize;

@@ -1,0 +1,93 @@
+//! Parameter memory: bias, multiplier and shift of `Q` output channels a cycle.
+//!
+//! An entry is 16 bytes in host memory and 72 bits on the chip. Entry e is in bank e mod Q, so
+//! that the Q channels that are requantized together are read together.
+
+use rust_hdl::prelude::*;
+
+use crate::bits::{concatenate, index_bits, slice};
+
+/// Bits of an entry: bias, multiplier and shift.
+pub const ENTRY_BITS: usize = 72;
+
+/// Memory with `Q` banks; a group of Q entries has `QP` = Q x 72 bits.
+#[derive(LogicBlock, Default)]
+pub struct ParameterMemory<const Q: usize, const QP: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Writes a beat of 8 bytes, half an entry.
+    pub write_valid: Signal<In, Bit>,
+    /// Beat to write: twice the entry, plus one for its second half.
+    pub write_beat: Signal<In, Bits<32>>,
+    /// What is written.
+    pub write_data: Signal<In, Bits<64>>,
+    /// First entry to read, a multiple of Q.
+    pub read_entry: Signal<In, Bits<32>>,
+    /// The Q entries addressed two cycles ago; entry k from bit 72 k on: bias, multiplier, shift.
+    pub entries: Signal<Out, Bits<QP>>,
+    _memory: Vec<[u64; 2]>,
+    _fetched: Bits<QP>,
+}
+
+impl<const Q: usize, const QP: usize> ParameterMemory<Q, QP> {
+    /// A memory of this many entries, a multiple of Q.
+    pub fn new(entries: usize) -> Self {
+        assert!(QP == Q * ENTRY_BITS && Q.is_power_of_two() && entries.is_multiple_of(Q));
+        Self { _memory: vec![[0; 2]; entries], ..Default::default() }
+    }
+}
+
+impl<const Q: usize, const QP: usize> Logic for ParameterMemory<Q, QP> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            let entries = self._memory.len();
+            self.entries.next = self._fetched;
+            let first = self.read_entry.val().index() / Q * Q;
+            self._fetched = concatenate(
+                8,
+                (0..Q).flat_map(|lane| {
+                    let [low, high] = self._memory[(first + lane) % entries];
+                    (0..8).map(move |byte| low >> (8 * byte) & 0xff).chain([high & 0xff])
+                }),
+            );
+            if self.write_valid.val() {
+                let beat = self.write_beat.val().index();
+                self._memory[beat / 2 % entries][beat % 2] = slice(self.write_data.val(), 0, 64);
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        self.entries.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let rows = self._memory.len() / Q;
+        let lane_bits = Q.trailing_zeros() as usize;
+        let top = index_bits(rows) - 1;
+        let mut declare = String::new();
+        let mut clocked = String::new();
+        for lane in 0..Q {
+            let chosen = if lane_bits == 0 {
+                String::new()
+            } else {
+                format!(" && write_beat[{lane_bits}:1] == {lane_bits}'d{lane}")
+            };
+            let write_row = format!("write_beat[{}:{}]", lane_bits + 1 + top, lane_bits + 1);
+            let read_row = format!("read_entry[{}:{}]", lane_bits + top, lane_bits);
+            declare += &format!(
+                "reg [63:0] scale{lane} [0:{last}];\nreg [7:0] shift{lane} [0:{last}];\n",
+                last = rows - 1
+            );
+            clocked += &format!(
+                "   if (write_valid && !write_beat[0]{chosen}) scale{lane}[{write_row}] <= write_data;\n   \
+                 if (write_valid && write_beat[0]{chosen}) shift{lane}[{write_row}] <= write_data[7:0];\n   \
+                 fetched[{low}+:{ENTRY_BITS}] <= {{shift{lane}[{read_row}], scale{lane}[{read_row}]}};\n",
+                low = lane * ENTRY_BITS
+            );
+        }
+        Verilog::Custom(format!(
+            "{declare}reg [{QP}-1:0] fetched;\n\nalways @(posedge clock) begin\n{clocked}   entries <= fetched;\nend\n"
+        ))
+    }
+}

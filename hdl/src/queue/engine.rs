@@ -1,0 +1,738 @@
+//! Queue engine: takes entries off the submission ring, has them carried out, and answers on the
+//! completion ring.
+//!
+//! ```text
+//!  Idle -> Fetch -> Lookup -> Check --+-> LoadProgram -> LoadParameters -> LoadWeights -> Commit --+
+//!   ^                                 +-> Run ----------------------------------------------------+
+//!   |                                 +-> (NOP, UNLOAD, refused) ---------------------------------+
+//!   +-- Interrupt <- Complete <- Statistics <------------------------------------------------------+
+//! ```
+//!
+//! The checks are in the order that the functional model documents. What fails outside a command
+//! (a doorbell beyond the ring, an entry that can't be read, a completion that can't be written)
+//! ends in `Fatal`, which only a reset leaves.
+
+use rust_hdl::prelude::*;
+use systole_regs::{Configuration, QUEUE_ENTRIES_MAX, Status};
+
+use crate::dma::port;
+
+/// What the engine is doing.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum QueueState {
+    /// No command.
+    Idle,
+    /// Asks for the entry.
+    Fetch,
+    /// Waits for it.
+    FetchWait,
+    /// Lets the slot table answer.
+    Lookup,
+    /// Checks the entry.
+    Check,
+    /// Copies the program.
+    LoadProgram,
+    /// Waits for it.
+    LoadProgramWait,
+    /// Copies the parameters.
+    LoadParameters,
+    /// Waits for them.
+    LoadParametersWait,
+    /// Copies the weights.
+    LoadWeights,
+    /// Waits for them.
+    LoadWeightsWait,
+    /// Fills the slot.
+    Commit,
+    /// Starts the sequencer.
+    Run,
+    /// Waits for it.
+    RunWait,
+    /// Writes the statistics block.
+    Statistics,
+    /// Waits for that.
+    StatisticsWait,
+    /// Lets the slot table answer again, for the version.
+    Version,
+    /// Writes the completion.
+    Complete,
+    /// Waits for that.
+    CompleteWait,
+    /// Requests the interrupt.
+    Interrupt,
+    /// The queue has failed.
+    Fatal,
+}
+
+/// The queue engine.
+#[derive(LogicBlock)]
+pub struct QueueEngine {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Stops everything.
+    pub reset: Signal<In, Bit>,
+    /// CONTROL.ENABLE.
+    pub enable: Signal<In, Bit>,
+    /// Base of the submission ring.
+    pub submission_base: Signal<In, Bits<64>>,
+    /// Its entries.
+    pub submission_entries: Signal<In, Bits<32>>,
+    /// Base of the completion ring.
+    pub completion_base: Signal<In, Bits<64>>,
+    /// Its entries.
+    pub completion_entries: Signal<In, Bits<32>>,
+    /// The submission tail doorbell is rung with `doorbell`.
+    pub ring_submission: Signal<In, Bit>,
+    /// The completion head doorbell is rung with `doorbell`.
+    pub ring_completion: Signal<In, Bit>,
+    /// Value of the doorbell.
+    pub doorbell: Signal<In, Bits<32>>,
+    /// Interrupts are requested.
+    pub interrupt_enable: Signal<In, Bit>,
+    /// Next entry to fetch.
+    pub submission_head: Signal<Out, Bits<16>>,
+    /// Next completion to write.
+    pub completion_tail: Signal<Out, Bits<16>>,
+    /// The queue has failed.
+    pub fatal: Signal<Out, Bit>,
+    /// Why.
+    pub fatal_code: Signal<Out, Bits<8>>,
+    /// A command is being processed.
+    pub processing: Signal<Out, Bit>,
+    /// A command is outstanding, from the doorbell to the acknowledged completion.
+    pub outstanding: Signal<Out, Bit>,
+    /// A command begins: clears its counters.
+    pub begins: Signal<Out, Bit>,
+    /// A command has been completed.
+    pub completed: Signal<Out, Bit>,
+    /// It had a status other than Success.
+    pub completed_error: Signal<Out, Bit>,
+    /// Starts the read engine.
+    pub read_start: Signal<Out, Bit>,
+    /// Its operands.
+    pub read_address: Signal<Out, Bits<64>>,
+    /// Its operands.
+    pub read_row_bytes: Signal<Out, Bits<32>>,
+    /// Its operands.
+    pub read_rows: Signal<Out, Bits<16>>,
+    /// Its operands.
+    pub read_stride: Signal<Out, Bits<32>>,
+    /// Its operands.
+    pub read_destination: Signal<Out, Bits<32>>,
+    /// Its operands.
+    pub read_port: Signal<Out, Bits<3>>,
+    /// The engine, not the sequencer, uses the read engine.
+    pub read_owner: Signal<Out, Bit>,
+    /// The read engine is busy.
+    pub read_busy: Signal<In, Bit>,
+    /// Its last transfer failed.
+    pub read_failed: Signal<In, Bit>,
+    /// Starts the write engine.
+    pub write_start: Signal<Out, Bit>,
+    /// Its operands.
+    pub write_address: Signal<Out, Bits<64>>,
+    /// Its operands.
+    pub write_row_bytes: Signal<Out, Bits<32>>,
+    /// Its operands.
+    pub write_port: Signal<Out, Bits<3>>,
+    /// The engine, not the sequencer, uses the write engine.
+    pub write_owner: Signal<Out, Bit>,
+    /// The write engine is busy.
+    pub write_busy: Signal<In, Bit>,
+    /// Its last transfer failed.
+    pub write_failed: Signal<In, Bit>,
+    /// Empties the slot of the entry.
+    pub slot_clear: Signal<Out, Bit>,
+    /// Fills it.
+    pub slot_fill: Signal<Out, Bit>,
+    /// The slot holds a model.
+    pub slot_holds_model: Signal<In, Bit>,
+    /// Version of the slot.
+    pub slot_version: Signal<In, Bits<32>>,
+    /// A region is too large.
+    pub slot_too_large: Signal<In, Bit>,
+    /// A region overlaps.
+    pub slot_overlaps: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub is_nop: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub is_load: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub is_run: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub is_unload: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub well_formed: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub slot_exists: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub aligned: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub rows_possible: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub counts_possible: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub parameters_aligned: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub wants_statistics: Signal<In, Bit>,
+    /// See `EntryDecoder`.
+    pub command_id: Signal<In, Bits<16>>,
+    /// See `EntryDecoder`.
+    pub slot: Signal<In, Bits<8>>,
+    /// See `EntryDecoder`.
+    pub image_address: Signal<In, Bits<64>>,
+    /// See `EntryDecoder`.
+    pub statistics_address: Signal<In, Bits<64>>,
+    /// See `EntryDecoder`.
+    pub program_base: Signal<In, Bits<16>>,
+    /// See `EntryDecoder`.
+    pub program_count: Signal<In, Bits<16>>,
+    /// See `EntryDecoder`.
+    pub parameter_base: Signal<In, Bits<16>>,
+    /// See `EntryDecoder`.
+    pub parameter_count: Signal<In, Bits<16>>,
+    /// See `EntryDecoder`.
+    pub weight_count: Signal<In, Bits<16>>,
+    /// Starts the sequencer.
+    pub run_start: Signal<Out, Bit>,
+    /// It is busy.
+    pub run_busy: Signal<In, Bit>,
+    /// How its run ended.
+    pub run_status: Signal<In, Bits<8>>,
+    /// Cycles of the command so far.
+    pub command_cycles: Signal<In, Bits<32>>,
+    /// Low word of the completion.
+    pub completion_low: Signal<Out, Bits<64>>,
+    /// High word of the completion.
+    pub completion_high: Signal<Out, Bits<64>>,
+    /// A pass of the image copy or a fetch is waited for.
+    pub waits_image: Signal<Out, Bit>,
+    /// The entry is fetched or checked.
+    pub waits_entry: Signal<Out, Bit>,
+    /// An MSI-X message is requested.
+    pub interrupt_valid: Signal<Out, Bit>,
+    /// The request is taken.
+    pub interrupt_ready: Signal<In, Bit>,
+    entries_limit: Constant<Bits<32>>,
+    tile_bytes: Constant<Bits<32>>,
+    port_entry: Constant<Bits<3>>,
+    port_program: Constant<Bits<3>>,
+    port_parameters: Constant<Bits<3>>,
+    port_weights: Constant<Bits<3>>,
+    port_completion: Constant<Bits<3>>,
+    port_statistics: Constant<Bits<3>>,
+    success: Constant<Bits<8>>,
+    invalid_opcode: Constant<Bits<8>>,
+    invalid_field: Constant<Bits<8>>,
+    invalid_slot: Constant<Bits<8>>,
+    slot_empty: Constant<Bits<8>>,
+    invalid_rows: Constant<Bits<8>>,
+    misaligned: Constant<Bits<8>>,
+    region_too_large: Constant<Bits<8>>,
+    region_overlap: Constant<Bits<8>>,
+    dma_read_error: Constant<Bits<8>>,
+    dma_write_error: Constant<Bits<8>>,
+    invalid_doorbell: Constant<Bits<8>>,
+    invalid_queue: Constant<Bits<8>>,
+    state: DFF<QueueState>,
+    enabled: DFF<Bit>,
+    head: DFF<Bits<16>>,
+    tail: DFF<Bits<16>>,
+    completion_at: DFF<Bits<16>>,
+    completion_head: DFF<Bits<16>>,
+    phase: DFF<Bit>,
+    step: DFF<Bits<2>>,
+    status: DFF<Bits<8>>,
+    accepted: DFF<Bit>,
+    fatal_status: DFF<Bits<8>>,
+    doomed: DFF<Bit>,
+    section: DFF<Bits<64>>,
+    next_completion: Signal<Local, Bits<16>>,
+    next_head: Signal<Local, Bits<16>>,
+    has_work: Signal<Local, Bit>,
+    phase_bit: Signal<Local, Bits<64>>,
+}
+
+
+fn code(status: Status) -> Bits<8> {
+    u64::from(status as u8).into()
+}
+
+impl QueueEngine {
+    /// For an accelerator of these dimensions.
+    pub fn new(configuration: &Configuration) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            enable: Default::default(),
+            submission_base: Default::default(),
+            submission_entries: Default::default(),
+            completion_base: Default::default(),
+            completion_entries: Default::default(),
+            ring_submission: Default::default(),
+            ring_completion: Default::default(),
+            doorbell: Default::default(),
+            interrupt_enable: Default::default(),
+            submission_head: Default::default(),
+            completion_tail: Default::default(),
+            fatal: Default::default(),
+            fatal_code: Default::default(),
+            processing: Default::default(),
+            outstanding: Default::default(),
+            begins: Default::default(),
+            completed: Default::default(),
+            completed_error: Default::default(),
+            read_start: Default::default(),
+            read_address: Default::default(),
+            read_row_bytes: Default::default(),
+            read_rows: Default::default(),
+            read_stride: Default::default(),
+            read_destination: Default::default(),
+            read_port: Default::default(),
+            read_owner: Default::default(),
+            read_busy: Default::default(),
+            read_failed: Default::default(),
+            write_start: Default::default(),
+            write_address: Default::default(),
+            write_row_bytes: Default::default(),
+            write_port: Default::default(),
+            write_owner: Default::default(),
+            write_busy: Default::default(),
+            write_failed: Default::default(),
+            slot_clear: Default::default(),
+            slot_fill: Default::default(),
+            slot_holds_model: Default::default(),
+            slot_version: Default::default(),
+            slot_too_large: Default::default(),
+            slot_overlaps: Default::default(),
+            is_nop: Default::default(),
+            is_load: Default::default(),
+            is_run: Default::default(),
+            is_unload: Default::default(),
+            well_formed: Default::default(),
+            slot_exists: Default::default(),
+            aligned: Default::default(),
+            rows_possible: Default::default(),
+            counts_possible: Default::default(),
+            parameters_aligned: Default::default(),
+            wants_statistics: Default::default(),
+            command_id: Default::default(),
+            slot: Default::default(),
+            image_address: Default::default(),
+            statistics_address: Default::default(),
+            program_base: Default::default(),
+            program_count: Default::default(),
+            parameter_base: Default::default(),
+            parameter_count: Default::default(),
+            weight_count: Default::default(),
+            run_start: Default::default(),
+            run_busy: Default::default(),
+            run_status: Default::default(),
+            command_cycles: Default::default(),
+            completion_low: Default::default(),
+            completion_high: Default::default(),
+            waits_image: Default::default(),
+            waits_entry: Default::default(),
+            interrupt_valid: Default::default(),
+            interrupt_ready: Default::default(),
+            entries_limit: Constant::new(u64::from(QUEUE_ENTRIES_MAX).into()),
+            tile_bytes: Constant::new((configuration.tile_bytes() as u64).into()),
+            port_entry: Constant::new(port::ENTRY.into()),
+            port_program: Constant::new(port::PROGRAM.into()),
+            port_parameters: Constant::new(port::PARAMETERS.into()),
+            port_weights: Constant::new(port::WEIGHTS.into()),
+            port_completion: Constant::new(port::COMPLETION.into()),
+            port_statistics: Constant::new(port::STATISTICS.into()),
+            success: Constant::new(code(Status::Success)),
+            invalid_opcode: Constant::new(code(Status::InvalidOpcode)),
+            invalid_field: Constant::new(code(Status::InvalidField)),
+            invalid_slot: Constant::new(code(Status::InvalidSlot)),
+            slot_empty: Constant::new(code(Status::SlotEmpty)),
+            invalid_rows: Constant::new(code(Status::InvalidRows)),
+            misaligned: Constant::new(code(Status::Misaligned)),
+            region_too_large: Constant::new(code(Status::RegionTooLarge)),
+            region_overlap: Constant::new(code(Status::RegionOverlap)),
+            dma_read_error: Constant::new(code(Status::DmaReadError)),
+            dma_write_error: Constant::new(code(Status::DmaWriteError)),
+            invalid_doorbell: Constant::new(code(Status::InvalidDoorbell)),
+            invalid_queue: Constant::new(code(Status::InvalidQueue)),
+            state: Default::default(),
+            enabled: Default::default(),
+            head: Default::default(),
+            tail: Default::default(),
+            completion_at: Default::default(),
+            completion_head: Default::default(),
+            phase: Default::default(),
+            step: Default::default(),
+            status: Default::default(),
+            accepted: Default::default(),
+            fatal_status: Default::default(),
+            doomed: Default::default(),
+            section: Default::default(),
+            next_completion: Default::default(),
+            next_head: Default::default(),
+            has_work: Default::default(),
+            phase_bit: Default::default(),
+        }
+    }
+}
+
+impl Logic for QueueEngine {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            state,
+            enabled,
+            head,
+            tail,
+            completion_at,
+            completion_head,
+            phase,
+            step,
+            status,
+            accepted,
+            fatal_status,
+            doomed,
+            section
+        );
+        self.submission_head.next = self.head.q.val();
+        self.completion_tail.next = self.completion_at.q.val();
+        self.fatal.next = self.state.q.val() == QueueState::Fatal;
+        self.fatal_code.next = self.fatal_status.q.val();
+        self.begins.next = false;
+        self.completed.next = false;
+        self.completed_error.next = self.status.q.val() != self.success.val();
+        self.read_start.next = false;
+        self.read_address.next = self.section.q.val();
+        self.read_row_bytes.next = bits::<32>(64);
+        self.read_rows.next = bits::<16>(1);
+        self.read_stride.next = bits::<32>(0);
+        self.read_destination.next = bits::<32>(0);
+        self.read_port.next = self.port_entry.val();
+        self.read_owner.next = true;
+        self.write_start.next = false;
+        self.write_address.next = self.statistics_address.val();
+        self.write_row_bytes.next = bits::<32>(64);
+        self.write_port.next = self.port_statistics.val();
+        self.write_owner.next = true;
+        self.slot_clear.next = false;
+        self.slot_fill.next = false;
+        self.run_start.next = false;
+        self.waits_image.next = false;
+        self.waits_entry.next = false;
+        self.interrupt_valid.next = false;
+
+        self.next_head.next = self.head.q.val() + bits::<16>(1);
+        if self.next_head.val() == self.submission_entries.val().get_bits::<16>(0) {
+            self.next_head.next = bits::<16>(0);
+        }
+        self.next_completion.next = self.completion_at.q.val() + bits::<16>(1);
+        if self.next_completion.val() == self.completion_entries.val().get_bits::<16>(0) {
+            self.next_completion.next = bits::<16>(0);
+        }
+        self.has_work.next = self.enable.val()
+            && self.enabled.q.val()
+            && (self.head.q.val() != self.tail.q.val())
+            && (self.next_completion.val() != self.completion_head.q.val());
+        self.processing.next = (self.state.q.val() != QueueState::Idle)
+            && (self.state.q.val() != QueueState::Fatal);
+        self.outstanding.next = self.processing.val()
+            || ((self.state.q.val() == QueueState::Idle)
+                && self.enabled.q.val()
+                && (self.head.q.val() != self.tail.q.val()));
+
+        // The completion entry, as `CompletionEntry` lays it out.
+        self.completion_low.next = (bit_cast::<64, 32>(self.command_cycles.val())
+            << bits::<6>(32))
+            | bit_cast::<64, 32>(self.slot_version.val());
+        self.phase_bit.next = bits::<64>(0);
+        if self.phase.q.val() {
+            self.phase_bit.next = bits::<64>(1);
+        }
+        self.completion_high.next = bit_cast::<64, 16>(self.command_id.val())
+            | (bit_cast::<64, 16>(self.head.q.val()) << bits::<6>(16))
+            | (bit_cast::<64, 8>(self.status.q.val()) << bits::<6>(32))
+            | (bit_cast::<64, 8>(self.slot.val()) << bits::<6>(40))
+            | (self.phase_bit.val() << bits::<6>(48));
+
+        match self.state.q.val() {
+            QueueState::Idle => {
+                self.enabled.d.next = self.enable.val();
+                if self.doomed.q.val() {
+                    // A bad doorbell: the command before it has been finished first.
+                    self.fatal_status.d.next = self.invalid_doorbell.val();
+                    self.state.d.next = QueueState::Fatal;
+                } else if self.enable.val() && !self.enabled.q.val() {
+                    self.head.d.next = bits::<16>(0);
+                    self.tail.d.next = bits::<16>(0);
+                    self.completion_at.d.next = bits::<16>(0);
+                    self.completion_head.d.next = bits::<16>(0);
+                    self.phase.d.next = true;
+                    if (self.submission_entries.val() < bits::<32>(2))
+                        || (self.submission_entries.val() > self.entries_limit.val())
+                        || (self.completion_entries.val() < bits::<32>(2))
+                        || (self.completion_entries.val() > self.entries_limit.val())
+                        || (self.submission_base.val().get_bits::<6>(0) != bits::<6>(0))
+                        || (self.completion_base.val().get_bits::<4>(0) != bits::<4>(0))
+                    {
+                        self.fatal_status.d.next = self.invalid_queue.val();
+                        self.state.d.next = QueueState::Fatal;
+                    }
+                } else if self.has_work.val() {
+                    self.begins.next = true;
+                    self.section.d.next = self.submission_base.val()
+                        + (bit_cast::<64, 16>(self.head.q.val()) << bits::<3>(6));
+                    self.state.d.next = QueueState::Fetch;
+                }
+            }
+            QueueState::Fetch => {
+                self.waits_entry.next = true;
+                self.read_start.next = true;
+                self.state.d.next = QueueState::FetchWait;
+            }
+            QueueState::FetchWait => {
+                self.waits_entry.next = true;
+                self.step.d.next = bits::<2>(0);
+                if !self.read_busy.val() {
+                    self.head.d.next = self.next_head.val();
+                    self.state.d.next = QueueState::Lookup;
+                    if self.read_failed.val() {
+                        self.fatal_status.d.next = self.dma_read_error.val();
+                        self.state.d.next = QueueState::Fatal;
+                    }
+                }
+            }
+            QueueState::Lookup => {
+                self.waits_entry.next = true;
+                self.step.d.next = self.step.q.val() + bits::<2>(1);
+                if self.step.q.val() == bits::<2>(3) {
+                    self.state.d.next = QueueState::Check;
+                }
+            }
+            QueueState::Check => {
+                self.waits_entry.next = true;
+                self.accepted.d.next = false;
+                self.section.d.next = self.image_address.val();
+                self.state.d.next = QueueState::Version;
+                if !self.is_nop.val()
+                    && !self.is_load.val()
+                    && !self.is_run.val()
+                    && !self.is_unload.val()
+                {
+                    self.status.d.next = self.invalid_opcode.val();
+                } else if !self.well_formed.val() {
+                    self.status.d.next = self.invalid_field.val();
+                } else if !self.is_nop.val() && !self.slot_exists.val() {
+                    self.status.d.next = self.invalid_slot.val();
+                } else if self.is_run.val() && !self.slot_holds_model.val() {
+                    self.status.d.next = self.slot_empty.val();
+                } else if self.is_run.val() && !self.rows_possible.val() {
+                    self.status.d.next = self.invalid_rows.val();
+                } else if !self.aligned.val() {
+                    self.status.d.next = self.misaligned.val();
+                } else if self.is_load.val() && !self.counts_possible.val() {
+                    self.status.d.next = self.invalid_field.val();
+                } else if self.is_load.val() && !self.parameters_aligned.val() {
+                    self.status.d.next = self.misaligned.val();
+                } else if self.is_load.val() && self.slot_too_large.val() {
+                    self.status.d.next = self.region_too_large.val();
+                } else if self.is_load.val() && self.slot_overlaps.val() {
+                    self.status.d.next = self.region_overlap.val();
+                } else {
+                    self.accepted.d.next = true;
+                    self.status.d.next = self.success.val();
+                    self.state.d.next = QueueState::Statistics;
+                    if self.is_load.val() {
+                        self.slot_clear.next = true;
+                        self.state.d.next = QueueState::LoadProgram;
+                    }
+                    if self.is_unload.val() {
+                        self.slot_clear.next = true;
+                    }
+                    if self.is_run.val() {
+                        self.state.d.next = QueueState::Run;
+                    }
+                }
+            }
+            QueueState::LoadProgram => {
+                self.waits_image.next = true;
+                self.read_start.next = true;
+                self.read_row_bytes.next =
+                    bit_cast::<32, 16>(self.program_count.val()) << bits::<3>(6);
+                self.read_destination.next =
+                    bit_cast::<32, 16>(self.program_base.val()) << bits::<3>(6);
+                self.read_port.next = self.port_program.val();
+                self.section.d.next = self.section.q.val()
+                    + (bit_cast::<64, 16>(self.program_count.val()) << bits::<3>(6));
+                self.state.d.next = QueueState::LoadProgramWait;
+            }
+            QueueState::LoadProgramWait => {
+                self.waits_image.next = true;
+                if !self.read_busy.val() {
+                    self.state.d.next = QueueState::LoadParameters;
+                    if self.parameter_count.val() == bits::<16>(0) {
+                        self.state.d.next = QueueState::LoadWeights;
+                        if self.weight_count.val() == bits::<16>(0) {
+                            self.state.d.next = QueueState::Commit;
+                        }
+                    }
+                    if self.read_failed.val() {
+                        self.status.d.next = self.dma_read_error.val();
+                        self.state.d.next = QueueState::Statistics;
+                    }
+                }
+            }
+            QueueState::LoadParameters => {
+                self.waits_image.next = true;
+                self.read_start.next = true;
+                self.read_row_bytes.next =
+                    bit_cast::<32, 16>(self.parameter_count.val()) << bits::<3>(4);
+                self.read_destination.next =
+                    bit_cast::<32, 16>(self.parameter_base.val()) << bits::<3>(4);
+                self.read_port.next = self.port_parameters.val();
+                self.section.d.next = self.section.q.val()
+                    + (bit_cast::<64, 16>(self.parameter_count.val()) << bits::<3>(4));
+                self.state.d.next = QueueState::LoadParametersWait;
+            }
+            QueueState::LoadParametersWait => {
+                self.waits_image.next = true;
+                if !self.read_busy.val() {
+                    self.state.d.next = QueueState::LoadWeights;
+                    if self.weight_count.val() == bits::<16>(0) {
+                        self.state.d.next = QueueState::Commit;
+                    }
+                    if self.read_failed.val() {
+                        self.status.d.next = self.dma_read_error.val();
+                        self.state.d.next = QueueState::Statistics;
+                    }
+                }
+            }
+            QueueState::LoadWeights => {
+                // The weight memory counts tiles and beats by itself.
+                self.waits_image.next = true;
+                self.read_start.next = true;
+                self.read_row_bytes.next = self.tile_bytes.val();
+                self.read_stride.next = self.tile_bytes.val();
+                self.read_rows.next = self.weight_count.val();
+                self.read_port.next = self.port_weights.val();
+                self.state.d.next = QueueState::LoadWeightsWait;
+            }
+            QueueState::LoadWeightsWait => {
+                self.waits_image.next = true;
+                if !self.read_busy.val() {
+                    self.state.d.next = QueueState::Commit;
+                    if self.read_failed.val() {
+                        self.status.d.next = self.dma_read_error.val();
+                        self.state.d.next = QueueState::Statistics;
+                    }
+                }
+            }
+            QueueState::Commit => {
+                self.slot_fill.next = true;
+                self.state.d.next = QueueState::Statistics;
+            }
+            QueueState::Run => {
+                self.read_owner.next = false;
+                self.write_owner.next = false;
+                self.run_start.next = true;
+                self.state.d.next = QueueState::RunWait;
+            }
+            QueueState::RunWait => {
+                self.read_owner.next = false;
+                self.write_owner.next = false;
+                if !self.run_busy.val() {
+                    self.status.d.next = self.run_status.val();
+                    self.state.d.next = QueueState::Statistics;
+                }
+            }
+            QueueState::Statistics => {
+                self.state.d.next = QueueState::Version;
+                if self.wants_statistics.val() {
+                    self.write_start.next = true;
+                    self.state.d.next = QueueState::StatisticsWait;
+                }
+            }
+            QueueState::StatisticsWait => {
+                if !self.write_busy.val() {
+                    self.state.d.next = QueueState::Version;
+                    if self.write_failed.val() && (self.status.q.val() == self.success.val()) {
+                        self.status.d.next = self.dma_write_error.val();
+                    }
+                }
+            }
+            QueueState::Version => {
+                self.step.d.next = self.step.q.val() + bits::<2>(1);
+                if self.step.q.val() == bits::<2>(1) {
+                    self.state.d.next = QueueState::Complete;
+                }
+            }
+            QueueState::Complete => {
+                self.write_start.next = true;
+                self.write_address.next = self.completion_base.val()
+                    + (bit_cast::<64, 16>(self.completion_at.q.val()) << bits::<3>(4));
+                self.write_row_bytes.next = bits::<32>(16);
+                self.write_port.next = self.port_completion.val();
+                self.state.d.next = QueueState::CompleteWait;
+            }
+            QueueState::CompleteWait => {
+                if !self.write_busy.val() {
+                    self.completion_at.d.next = self.next_completion.val();
+                    if self.next_completion.val() == bits::<16>(0) {
+                        self.phase.d.next = !self.phase.q.val();
+                    }
+                    self.completed.next = true;
+                    self.state.d.next = QueueState::Idle;
+                    if self.interrupt_enable.val() {
+                        self.state.d.next = QueueState::Interrupt;
+                    }
+                    if self.write_failed.val() {
+                        self.completed.next = false;
+                        self.fatal_status.d.next = self.dma_write_error.val();
+                        self.state.d.next = QueueState::Fatal;
+                    }
+                }
+            }
+            QueueState::Interrupt => {
+                self.interrupt_valid.next = true;
+                if self.interrupt_ready.val() {
+                    self.state.d.next = QueueState::Idle;
+                }
+            }
+            QueueState::Fatal => {
+                self.enabled.d.next = self.enable.val();
+            }
+            _ => {
+                self.state.d.next = QueueState::Idle;
+            }
+        }
+
+        if self.enabled.q.val() && self.enable.val() && (self.state.q.val() != QueueState::Fatal) {
+            if self.ring_submission.val() {
+                self.tail.d.next = self.doorbell.val().get_bits::<16>(0);
+                if self.doorbell.val() >= self.submission_entries.val() {
+                    self.tail.d.next = self.tail.q.val();
+                    self.doomed.d.next = true;
+                }
+            }
+            if self.ring_completion.val() {
+                self.completion_head.d.next = self.doorbell.val().get_bits::<16>(0);
+                if self.doorbell.val() >= self.completion_entries.val() {
+                    self.completion_head.d.next = self.completion_head.q.val();
+                    self.doomed.d.next = true;
+                }
+            }
+        }
+        if self.reset.val() {
+            self.state.d.next = QueueState::Idle;
+            self.enabled.d.next = false;
+            self.head.d.next = bits::<16>(0);
+            self.tail.d.next = bits::<16>(0);
+            self.completion_at.d.next = bits::<16>(0);
+            self.completion_head.d.next = bits::<16>(0);
+            self.fatal_status.d.next = bits::<8>(0);
+            self.doomed.d.next = false;
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The submission entry that is being carried out: its words as they come from DMA, its fields,
+//! and the checks that need nothing but the entry.
+
+use rust_hdl::prelude::*;
+use systole_regs::entries::{LoadEntry, RunEntry, flag, opcode};
+use systole_regs::{Configuration, Field, SLOT_COUNT};
+
+use crate::control::fields::{Shape, bit_in_word};
+
+/// Holds and decodes an entry.
+#[derive(LogicBlock)]
+pub struct EntryDecoder {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Takes a word in; after eight of them the entry is complete.
+    pub shift: Signal<In, Bit>,
+    /// The word, lowest first.
+    pub word: Signal<In, Bits<64>>,
+    /// NOP.
+    pub is_nop: Signal<Out, Bit>,
+    /// LOAD.
+    pub is_load: Signal<Out, Bit>,
+    /// RUN.
+    pub is_run: Signal<Out, Bit>,
+    /// UNLOAD.
+    pub is_unload: Signal<Out, Bit>,
+    /// Flags and reserved fields are as they must be.
+    pub well_formed: Signal<Out, Bit>,
+    /// The slot exists.
+    pub slot_exists: Signal<Out, Bit>,
+    /// Addresses and strides are multiples of 8.
+    pub aligned: Signal<Out, Bit>,
+    /// RUN: the number of rows is possible.
+    pub rows_possible: Signal<Out, Bit>,
+    /// LOAD: counts that must not be zero are not.
+    pub counts_possible: Signal<Out, Bit>,
+    /// LOAD: parameter region is aligned to the lanes.
+    pub parameters_aligned: Signal<Out, Bit>,
+    /// A statistics block is wanted.
+    pub wants_statistics: Signal<Out, Bit>,
+    /// Field of the same name.
+    pub command_id: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub slot: Signal<Out, Bits<8>>,
+    /// `input_address` or `image_address`.
+    pub input_address: Signal<Out, Bits<64>>,
+    /// Field of the same name.
+    pub output_address: Signal<Out, Bits<64>>,
+    /// Field of the same name.
+    pub statistics_address: Signal<Out, Bits<64>>,
+    /// Field of the same name.
+    pub rows: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub input_stride: Signal<Out, Bits<32>>,
+    /// Field of the same name.
+    pub output_stride: Signal<Out, Bits<32>>,
+    /// Field of the same name.
+    pub version: Signal<Out, Bits<32>>,
+    /// Field of the same name.
+    pub program_base: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub program_count: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub parameter_base: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub parameter_count: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub weight_base: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub weight_count: Signal<Out, Bits<16>>,
+    /// Field of the same name.
+    pub group_rows: Signal<Out, Bits<16>>,
+    opcode_nop: Constant<Bits<8>>,
+    opcode_load: Constant<Bits<8>>,
+    opcode_run: Constant<Bits<8>>,
+    opcode_unload: Constant<Bits<8>>,
+    unknown_flags: Constant<Bits<8>>,
+    statistics_flag: Constant<Bits<8>>,
+    slot_count: Constant<Bits<8>>,
+    group_misaligned: Constant<Bits<16>>,
+    opcode_at: Constant<Bits<6>>,
+    flags_at: Constant<Bits<6>>,
+    command_id_at: Constant<Bits<6>>,
+    slot_at: Constant<Bits<6>>,
+    rows_at: Constant<Bits<6>>,
+    input_stride_at: Constant<Bits<6>>,
+    output_stride_at: Constant<Bits<6>>,
+    version_at: Constant<Bits<6>>,
+    program_base_at: Constant<Bits<6>>,
+    program_count_at: Constant<Bits<6>>,
+    parameter_base_at: Constant<Bits<6>>,
+    parameter_count_at: Constant<Bits<6>>,
+    weight_base_at: Constant<Bits<6>>,
+    weight_count_at: Constant<Bits<6>>,
+    group_rows_at: Constant<Bits<6>>,
+    run_mask: [Constant<Bits<64>>; 8],
+    load_mask: [Constant<Bits<64>>; 8],
+    bare_mask: [Constant<Bits<64>>; 8],
+    words: [DFF<Bits<64>>; 8],
+    operation: Signal<Local, Bits<8>>,
+    flags: Signal<Local, Bits<8>>,
+    all_rows: Signal<Local, Bits<32>>,
+}
+
+
+/// Everything that is not reserved may have any value here; the reserved rest must be zero.
+fn shape(fields: &[Field], chosen: impl Fn(&str) -> bool) -> Shape {
+    let free: Vec<_> = fields.iter().copied().filter(|field| chosen(field.name)).collect();
+    Shape::new(&free, &[0; 64])
+}
+
+impl EntryDecoder {
+    /// For an accelerator of these dimensions.
+    pub fn new(configuration: &Configuration) -> Self {
+        // The kernel takes these from the same words whatever the opcode is.
+        assert_eq!(RunEntry::field("input_address").word(), 1);
+        assert_eq!(LoadEntry::field("image_address").word(), 1);
+        assert_eq!(RunEntry::field("output_address").word(), 2);
+        assert_eq!(RunEntry::field("statistics_address").word(), 3);
+        assert_eq!(LoadEntry::field("statistics_address").word(), 3);
+        let not_reserved = |name: &str| !name.starts_with("reserved");
+        let run = shape(RunEntry::FIELDS, not_reserved);
+        let load = shape(LoadEntry::FIELDS, not_reserved);
+        let bare = shape(RunEntry::FIELDS, |name| {
+            ["opcode", "flags", "command_id", "slot", "statistics_address"].contains(&name)
+        });
+        Self {
+            clock: Default::default(),
+            shift: Default::default(),
+            word: Default::default(),
+            is_nop: Default::default(),
+            is_load: Default::default(),
+            is_run: Default::default(),
+            is_unload: Default::default(),
+            well_formed: Default::default(),
+            slot_exists: Default::default(),
+            aligned: Default::default(),
+            rows_possible: Default::default(),
+            counts_possible: Default::default(),
+            parameters_aligned: Default::default(),
+            wants_statistics: Default::default(),
+            command_id: Default::default(),
+            slot: Default::default(),
+            input_address: Default::default(),
+            output_address: Default::default(),
+            statistics_address: Default::default(),
+            rows: Default::default(),
+            input_stride: Default::default(),
+            output_stride: Default::default(),
+            version: Default::default(),
+            program_base: Default::default(),
+            program_count: Default::default(),
+            parameter_base: Default::default(),
+            parameter_count: Default::default(),
+            weight_base: Default::default(),
+            weight_count: Default::default(),
+            group_rows: Default::default(),
+            opcode_nop: Constant::new(u64::from(opcode::NOP).into()),
+            opcode_load: Constant::new(u64::from(opcode::LOAD).into()),
+            opcode_run: Constant::new(u64::from(opcode::RUN).into()),
+            opcode_unload: Constant::new(u64::from(opcode::UNLOAD).into()),
+            unknown_flags: Constant::new(u64::from(!flag::ALL).into()),
+            statistics_flag: Constant::new(u64::from(flag::STATISTICS).into()),
+            slot_count: Constant::new(u64::from(SLOT_COUNT).into()),
+            group_misaligned: Constant::new(((configuration.requantize_lanes - 1) as u64).into()),
+            opcode_at: bit_in_word(RunEntry::field("opcode"), 0),
+            flags_at: bit_in_word(RunEntry::field("flags"), 0),
+            command_id_at: bit_in_word(RunEntry::field("command_id"), 0),
+            slot_at: bit_in_word(RunEntry::field("slot"), 0),
+            rows_at: bit_in_word(RunEntry::field("rows"), 4),
+            input_stride_at: bit_in_word(RunEntry::field("input_stride"), 4),
+            output_stride_at: bit_in_word(RunEntry::field("output_stride"), 5),
+            version_at: bit_in_word(LoadEntry::field("version"), 4),
+            program_base_at: bit_in_word(LoadEntry::field("program_base"), 4),
+            program_count_at: bit_in_word(LoadEntry::field("program_count"), 4),
+            parameter_base_at: bit_in_word(LoadEntry::field("parameter_base"), 5),
+            parameter_count_at: bit_in_word(LoadEntry::field("parameter_count"), 5),
+            weight_base_at: bit_in_word(LoadEntry::field("weight_base"), 5),
+            weight_count_at: bit_in_word(LoadEntry::field("weight_count"), 5),
+            group_rows_at: bit_in_word(LoadEntry::field("group_rows"), 6),
+            run_mask: run.mask,
+            load_mask: load.mask,
+            bare_mask: bare.mask,
+            words: std::array::from_fn(|_| DFF::default()),
+            operation: Default::default(),
+            flags: Default::default(),
+            all_rows: Default::default(),
+        }
+    }
+}
+
+impl Logic for EntryDecoder {
+    #[hdl_gen]
+    fn update(&mut self) {
+        for i in 0..8 {
+            self.words[i].clock.next = self.clock.val();
+            self.words[i].d.next = self.words[i].q.val();
+        }
+        if self.shift.val() {
+            for i in 0..7 {
+                self.words[i].d.next = self.words[i + 1].q.val();
+            }
+            self.words[7].d.next = self.word.val();
+        }
+
+        self.operation.next =
+            self.words[0].q.val().get_bits::<8>(self.opcode_at.val().index());
+        self.flags.next = self.words[0].q.val().get_bits::<8>(self.flags_at.val().index());
+        self.command_id.next =
+            self.words[0].q.val().get_bits::<16>(self.command_id_at.val().index());
+        self.slot.next = self.words[0].q.val().get_bits::<8>(self.slot_at.val().index());
+        self.input_address.next = self.words[1].q.val();
+        self.output_address.next = self.words[2].q.val();
+        self.statistics_address.next = self.words[3].q.val();
+        self.all_rows.next = self.words[4].q.val().get_bits::<32>(self.rows_at.val().index());
+        self.rows.next = self.all_rows.val().get_bits::<16>(0);
+        self.input_stride.next =
+            self.words[4].q.val().get_bits::<32>(self.input_stride_at.val().index());
+        self.output_stride.next =
+            self.words[5].q.val().get_bits::<32>(self.output_stride_at.val().index());
+        self.version.next = self.words[4].q.val().get_bits::<32>(self.version_at.val().index());
+        self.program_base.next =
+            self.words[4].q.val().get_bits::<16>(self.program_base_at.val().index());
+        self.program_count.next =
+            self.words[4].q.val().get_bits::<16>(self.program_count_at.val().index());
+        self.parameter_base.next =
+            self.words[5].q.val().get_bits::<16>(self.parameter_base_at.val().index());
+        self.parameter_count.next =
+            self.words[5].q.val().get_bits::<16>(self.parameter_count_at.val().index());
+        self.weight_base.next =
+            self.words[5].q.val().get_bits::<16>(self.weight_base_at.val().index());
+        self.weight_count.next =
+            self.words[5].q.val().get_bits::<16>(self.weight_count_at.val().index());
+        self.group_rows.next =
+            self.words[6].q.val().get_bits::<16>(self.group_rows_at.val().index());
+
+        self.is_nop.next = self.operation.val() == self.opcode_nop.val();
+        self.is_load.next = self.operation.val() == self.opcode_load.val();
+        self.is_run.next = self.operation.val() == self.opcode_run.val();
+        self.is_unload.next = self.operation.val() == self.opcode_unload.val();
+        self.wants_statistics.next =
+            (self.flags.val() & self.statistics_flag.val()) != bits::<8>(0);
+        self.slot_exists.next = self.slot.val() < self.slot_count.val();
+        self.rows_possible.next = (self.all_rows.val() != bits::<32>(0))
+            && (self.all_rows.val().get_bits::<16>(16) == bits::<16>(0));
+        self.counts_possible.next = (self.program_count.val() != bits::<16>(0))
+            && (self.group_rows.val() != bits::<16>(0));
+        self.parameters_aligned.next = ((self.parameter_base.val() | self.parameter_count.val())
+            & self.group_misaligned.val())
+            == bits::<16>(0);
+
+        self.well_formed.next = true;
+        if (self.flags.val() & self.unknown_flags.val()) != bits::<8>(0) {
+            self.well_formed.next = false;
+        }
+        if !self.wants_statistics.val() && (self.statistics_address.val() != bits::<64>(0)) {
+            self.well_formed.next = false;
+        }
+        for i in 0..8 {
+            if self.is_run.val() {
+                if (self.words[i].q.val() & self.run_mask[i].val()) != bits::<64>(0) {
+                    self.well_formed.next = false;
+                }
+            } else if self.is_load.val() {
+                if (self.words[i].q.val() & self.load_mask[i].val()) != bits::<64>(0) {
+                    self.well_formed.next = false;
+                }
+            } else {
+                if (self.words[i].q.val() & self.bare_mask[i].val()) != bits::<64>(0) {
+                    self.well_formed.next = false;
+                }
+            }
+        }
+
+        self.aligned.next =
+            self.statistics_address.val().get_bits::<3>(0) == bits::<3>(0);
+        if (self.is_run.val() || self.is_load.val())
+            && (self.input_address.val().get_bits::<3>(0) != bits::<3>(0))
+        {
+            self.aligned.next = false;
+        }
+        if self.is_run.val()
+            && ((self.output_address.val().get_bits::<3>(0) != bits::<3>(0))
+                || (self.input_stride.val().get_bits::<3>(0) != bits::<3>(0))
+                || (self.output_stride.val().get_bits::<3>(0) != bits::<3>(0)))
+        {
+            self.aligned.next = false;
+        }
+    }
+}
