@@ -1,0 +1,197 @@
+//! What the compiler must know of a device: its dimensions and what it can carry out.
+
+use systole_regs::instructions::{IMPLEMENTED, OPCODES};
+use systole_regs::{Configuration, DATA_BYTES};
+
+use super::CompileError;
+
+/// Greatest size of a memory that 16-bit base and count fields can describe.
+const REGION_MAX: usize = u16::MAX as usize;
+
+/// Dimensions of the device that a program is compiled for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Name for people.
+    pub name: String,
+    /// Rows R of the array.
+    pub rows: usize,
+    /// Columns C of the array.
+    pub columns: usize,
+    /// Requantization lanes Q.
+    pub requantize_lanes: usize,
+    /// Size of the scratchpad in bytes.
+    pub scratchpad_bytes: usize,
+    /// Tiles of R x C weights in the weight memory.
+    pub weight_tiles: usize,
+    /// Entries of the parameter memory.
+    pub parameter_entries: usize,
+    /// Instructions in the program memory.
+    pub program_instructions: usize,
+    /// Rows of C accumulators.
+    pub accumulator_rows: usize,
+    /// Model slots.
+    pub slots: usize,
+    /// Clock in kHz.
+    pub clock_khz: u32,
+    /// Bit n is set if instructions with opcode n are carried out.
+    pub features: u32,
+}
+
+impl From<&Configuration> for Target {
+    fn from(configuration: &Configuration) -> Self {
+        Target {
+            name: configuration.name.into(),
+            rows: configuration.rows,
+            columns: configuration.columns,
+            requantize_lanes: configuration.requantize_lanes,
+            scratchpad_bytes: configuration.scratchpad_bytes,
+            weight_tiles: configuration.weight_tiles,
+            parameter_entries: configuration.parameter_entries,
+            program_instructions: configuration.program_instructions,
+            accumulator_rows: configuration.accumulator_rows,
+            slots: systole_regs::SLOT_COUNT as usize,
+            clock_khz: configuration.clock_khz,
+            features: IMPLEMENTED,
+        }
+    }
+}
+
+impl Target {
+    /// Multiply-accumulate elements of the array.
+    pub fn elements(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Bytes of one weight tile.
+    pub fn tile_bytes(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Tiles that a program can address.
+    pub(super) fn usable_tiles(&self) -> usize {
+        self.weight_tiles.min(REGION_MAX)
+    }
+
+    /// Parameter entries that a program can address.
+    pub(super) fn usable_parameters(&self) -> usize {
+        self.parameter_entries.min(REGION_MAX)
+    }
+
+    /// Instructions that a program can have.
+    pub(super) fn usable_instructions(&self) -> usize {
+        self.program_instructions.min(REGION_MAX)
+    }
+
+    /// Alignment of every address and stride in the scratchpad: that of input vectors (R), of
+    /// outputs (C and Q) and of DMA (8).
+    pub(super) fn alignment(&self) -> usize {
+        [self.columns, self.requantize_lanes, DATA_BYTES as usize]
+            .into_iter()
+            .fold(self.rows, least_common_multiple)
+    }
+
+    /// Whether instructions with this opcode are carried out.
+    pub(super) fn require(&self, opcode: u8, layer: &str) -> Result<(), CompileError> {
+        if self.features >> opcode & 1 == 1 {
+            return Ok(());
+        }
+        let name = OPCODES
+            .iter()
+            .find(|entry| entry.0 == opcode)
+            .map_or("unknown", |entry| entry.1);
+        Err(CompileError::Unsupported {
+            layer: layer.into(),
+            instruction: name,
+            target: self.name.clone(),
+        })
+    }
+
+    /// Refuses dimensions that no real device has, so that arithmetic on them is safe.
+    pub(super) fn check(&self) -> Result<(), CompileError> {
+        let dimensions = [
+            ("array rows", self.rows, 1024),
+            ("array columns", self.columns, 1024),
+            ("requantization lanes", self.requantize_lanes, 1024),
+            ("scratchpad bytes", self.scratchpad_bytes, 1 << 31),
+            ("weight tiles", self.weight_tiles, 1 << 31),
+            ("parameter entries", self.parameter_entries, 1 << 31),
+            ("program instructions", self.program_instructions, 1 << 31),
+            ("accumulator rows", self.accumulator_rows, REGION_MAX),
+            ("slots", self.slots, 256),
+        ];
+        for (what, value, maximum) in dimensions {
+            if !(1..=maximum).contains(&value) {
+                return Err(self.impossible(format!("{value} {what} (1 to {maximum})")));
+            }
+        }
+        if !self.columns.is_multiple_of(self.requantize_lanes) {
+            return Err(self.impossible(format!(
+                "{} requantization lanes don't divide {} columns",
+                self.requantize_lanes, self.columns
+            )));
+        }
+        Ok(())
+    }
+
+    fn impossible(&self, reason: String) -> CompileError {
+        CompileError::Target {
+            target: self.name.clone(),
+            reason,
+        }
+    }
+}
+
+fn least_common_multiple(left: usize, right: usize) -> usize {
+    let (mut a, mut b) = (left, right);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    left / a * right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systole_regs::configuration::{SMALL, TINY};
+
+    #[test]
+    fn alignment_suits_vectors_outputs_and_dma() {
+        assert_eq!(Target::from(&TINY).alignment(), 8);
+        assert_eq!(Target::from(&SMALL).alignment(), 16);
+        let odd = Target {
+            rows: 12,
+            columns: 6,
+            requantize_lanes: 2,
+            ..Target::from(&TINY)
+        };
+        assert_eq!(odd.alignment(), 24);
+    }
+
+    #[test]
+    fn impossible_dimensions_are_refused() {
+        for target in [
+            Target {
+                rows: 0,
+                ..Target::from(&TINY)
+            },
+            Target {
+                columns: usize::MAX,
+                ..Target::from(&TINY)
+            },
+            Target {
+                requantize_lanes: 3,
+                ..Target::from(&TINY)
+            },
+            Target {
+                accumulator_rows: 0,
+                ..Target::from(&TINY)
+            },
+        ] {
+            assert!(
+                matches!(target.check(), Err(CompileError::Target { .. })),
+                "{target:?}"
+            );
+        }
+        assert_eq!(Target::from(&TINY).check(), Ok(()));
+    }
+}
