@@ -205,7 +205,7 @@ impl Importer {
             "Transpose" => self.transpose(node),
             "Identity" => self.value(node, 0).cloned(),
             "Constant" => node.constant(),
-            _ => Err(node.unsupported("there is no such layer here yet")),
+            _ => Err(node.unsupported("this version has no such layer")),
         }
     }
 

@@ -193,7 +193,7 @@ impl<'a> Importer<'a> {
                 operators::RESHAPE => self.reshape(&operation)?,
                 operators::QUANTIZE => self.quantize(&operation)?,
                 operators::DEQUANTIZE => self.dequantize(&operation)?,
-                _ => return Err(operation.unsupported("there is no such layer here yet")),
+                _ => return Err(operation.unsupported("this version has no such layer")),
             }
         }
         let outputs: Vec<i32> = self.graph.outputs().into_iter().flatten().collect();

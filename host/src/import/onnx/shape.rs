@@ -139,7 +139,9 @@ impl Importer {
 
     pub(super) fn transpose(&mut self, node: &Node) -> Result<Value, ImportError> {
         let Value::Constant(constant) = self.value(node, 0)?.clone() else {
-            return Err(node.unsupported("only constants can be transposed"));
+            return Err(
+                node.unsupported("it transposes an activation, which only constants can be so far")
+            );
         };
         match node.integers("perm") {
             None | Some([1, 0]) => {

@@ -1,0 +1,264 @@
+//! Compiled programs, run instruction by instruction on the functional model, against the CPU
+//! backend and against the reference outputs.
+//!
+//! ```text
+//!  Network --+--> compile --> image, entries --> FunctionalModel --+
+//!            |                                                     +--> equal, byte for byte
+//!            +--> CpuExecutor -------------------------------------+
+//! ```
+
+mod support;
+
+use bytemuck::Zeroable;
+use proptest::prelude::*;
+use systole_host::compiler::{
+    CompileError, CompileOptions, Memory, Program, Residency, Target, compile, compile_with,
+};
+use systole_host::cpu::CpuExecutor;
+use systole_host::model::Network;
+use systole_regs::configuration::{SMALL, TINY};
+use systole_regs::entries::{CompletionEntry, RunEntry, Statistics};
+use systole_regs::{Configuration, Status, registers};
+use systole_sim::model::FunctionalModel;
+use systole_sim::{Activity, Core, cosim};
+
+const SUBMISSION: u64 = 0x1_0000;
+const COMPLETION: u64 = 0x2_0000;
+const STATISTICS: u64 = 0x3_0000;
+const IMAGE: u64 = 0x100_0000;
+const INPUT: u64 = 0x1_0000_0000;
+const OUTPUT: u64 = 0x2_0000_0000;
+const RING: u32 = 4;
+
+/// Loads a program and runs it on rows; each byte that the program must not touch is 0x55.
+fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>, Statistics) {
+    let count = rows.len() / program.input_elements;
+    let region = |base, bytes| cosim::Region { base, bytes };
+    let mut input = vec![0x55; count * program.input_row_bytes];
+    let packed = input
+        .chunks_mut(program.input_row_bytes)
+        .zip(rows.chunks(program.input_elements));
+    for (row, values) in packed {
+        row[..values.len()].copy_from_slice(bytemuck::cast_slice(values));
+    }
+    let placement = Residency::new(&program.target)
+        .plan(program, None)
+        .expect("it compiled")
+        .placement;
+    let count = u16::try_from(count).expect("few rows");
+    let entries: [RunEntry; 2] = [
+        bytemuck::cast(program.load_entry(&placement, IMAGE, 5)),
+        program.run_entry(placement.slot, count, INPUT, OUTPUT, Some(STATISTICS)),
+    ];
+    let mut host = cosim::Memory::new(vec![
+        region(
+            SUBMISSION,
+            bytemuck::cast_slice(&[
+                entries[0],
+                entries[1],
+                RunEntry::zeroed(),
+                RunEntry::zeroed(),
+            ])
+            .to_vec(),
+        ),
+        region(
+            COMPLETION,
+            vec![0; RING as usize * size_of::<CompletionEntry>()],
+        ),
+        region(STATISTICS, vec![0; size_of::<Statistics>()]),
+        region(IMAGE, program.image()),
+        region(INPUT, input),
+        region(
+            OUTPUT,
+            vec![0x55; usize::from(count) * program.output_row_bytes],
+        ),
+    ]);
+
+    let mut device = FunctionalModel::new(configuration);
+    for (register, value) in [
+        (registers::SUBMISSION_BASE_LOW, SUBMISSION as u32),
+        (registers::SUBMISSION_ENTRIES, RING),
+        (registers::COMPLETION_BASE_LOW, COMPLETION as u32),
+        (registers::COMPLETION_ENTRIES, RING),
+        (registers::CONTROL, registers::control::ENABLE),
+        (registers::SUBMISSION_TAIL_DOORBELL, 2),
+    ] {
+        device.write_register(register, value);
+    }
+    while device.advance(&mut host) == Activity::Busy {}
+
+    let completions: &[CompletionEntry] =
+        bytemuck::cast_slice(host.bytes(COMPLETION, 32).expect("mapped"));
+    for completion in completions {
+        assert_eq!(
+            Status::from_code(completion.status),
+            Some(Status::Success),
+            "{program}"
+        );
+        assert_eq!(completion.version, 5);
+    }
+    let output = host
+        .bytes(OUTPUT, usize::from(count) * program.output_row_bytes)
+        .expect("mapped");
+    let mut outputs = Vec::new();
+    for row in output.chunks(program.output_row_bytes) {
+        let (values, padding) = row.split_at(program.output_elements);
+        assert!(
+            padding.iter().all(|&byte| byte == 0x55),
+            "bytes after an output row were written"
+        );
+        outputs.extend_from_slice(bytemuck::cast_slice(values));
+    }
+    let statistics = *bytemuck::from_bytes(host.bytes(STATISTICS, 64).expect("mapped"));
+    (outputs, statistics)
+}
+
+fn expected(network: &Network, rows: &[i8]) -> Vec<i8> {
+    let executor = CpuExecutor::new(network).expect("the network is consistent");
+    executor.run(rows, rows.len() / network.input_elements())
+}
+
+#[test]
+fn anomaly_detection_gives_the_reference_outputs() {
+    let network = support::anomaly_detection();
+    let target = Target::from(&SMALL);
+    for (inputs, outputs) in [
+        ("ad01_int8_in", "ad01_int8_out"),
+        ("ad01_int8_real_in", "ad01_int8_real_out"),
+    ] {
+        let (rows, golden) = (support::golden(inputs), support::golden(outputs));
+        for batch in [None, Some(1), Some(7)] {
+            let program = compile_with(&network, &target, CompileOptions { batch }).expect("fits");
+            let (outputs, _) = run(&program, SMALL, &rows);
+            assert!(
+                outputs == golden,
+                "{inputs} in passes of {} rows",
+                program.group_rows
+            );
+        }
+    }
+}
+
+#[test]
+fn counters_are_what_the_program_says() {
+    let network = support::anomaly_detection();
+    let program = compile(&network, &Target::from(&SMALL)).expect("fits");
+    let rows = support::golden("ad01_int8_real_in");
+    let (_, statistics) = run(&program, SMALL, &rows);
+    let count = u32::try_from(rows.len() / 640).expect("few");
+    assert_eq!(statistics.groups, count.div_ceil(program.group_rows.into()));
+    assert_eq!(
+        statistics.vectors as usize,
+        count as usize * program.weight_tiles()
+    );
+    assert_eq!(statistics.dma_read_bytes, count * 640);
+    assert_eq!(statistics.dma_write_bytes, count * 640);
+    assert_eq!(
+        statistics.instructions as usize,
+        statistics.groups as usize * program.steps.len()
+    );
+    // Real dimensions, padded to 16 x 8 tiles; only the layer of 8 channels is padded.
+    assert_eq!(program.macs, 264_192);
+    assert_eq!(program.weight_tiles() * 128, 264_192 + 8 * 128);
+}
+
+#[test]
+fn anomaly_detection_does_not_fit_tiny_and_says_why() {
+    let error =
+        compile(&support::anomaly_detection(), &Target::from(&TINY)).expect_err("too large");
+    let CompileError::DoesNotFit {
+        memory,
+        needed,
+        available,
+        layer_needed,
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(
+        (*memory, *needed, *available, *layer_needed),
+        (Memory::Parameters, 1672, 1024, 640)
+    );
+}
+
+/// Target dimensions of a configuration with memories so large that every random network fits.
+fn roomy(configuration: Configuration) -> Configuration {
+    Configuration {
+        weight_tiles: 16_384,
+        parameter_entries: 4096,
+        ..configuration
+    }
+}
+
+fn check(network: &Network, configuration: Configuration, batch: Option<usize>, rows: &[i8]) {
+    let options = CompileOptions { batch };
+    let program =
+        compile_with(network, &Target::from(&configuration), options).expect("it has room");
+    let (outputs, statistics) = run(&program, configuration, rows);
+    assert!(
+        outputs == expected(network, rows),
+        "differs on {}:\n{program}",
+        configuration.name
+    );
+    let count = rows.len() / network.input_elements();
+    assert_eq!(statistics.vectors as usize, count * program.weight_tiles());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn any_network_computes_what_the_cpu_computes(
+        (network, rows) in support::any_network(200).prop_flat_map(|network| {
+            let elements = network.input_elements();
+            let rows = (1..40_usize).prop_flat_map(move |count| {
+                prop::collection::vec(support::any_byte(), count * elements)
+            });
+            (Just(network), rows)
+        }),
+        batch in prop::option::of(1..50_usize),
+    ) {
+        for configuration in [TINY, SMALL] {
+            check(&network, roomy(configuration), batch, &rows);
+        }
+        let odd = Configuration {
+            name: "odd",
+            rows: 12,
+            columns: 6,
+            requantize_lanes: 1,
+            scratchpad_bytes: 1000,
+            accumulator_rows: 5,
+            ..TINY
+        };
+        check(&network, roomy(odd), batch, &rows);
+    }
+
+    #[test]
+    fn what_the_compiler_accepts_runs_and_what_it_refuses_is_too_large(
+        network in support::any_network(100),
+        scratchpad_bytes in 8..400_usize,
+        weight_tiles in 1..800_usize,
+        parameter_entries in 1..300_usize,
+        program_instructions in 3..8_usize,
+    ) {
+        let small = Configuration {
+            scratchpad_bytes,
+            weight_tiles,
+            parameter_entries,
+            program_instructions,
+            ..TINY
+        };
+        let rows = vec![1; 3 * network.input_elements()];
+        match compile(&network, &Target::from(&small)) {
+            Ok(program) => {
+                let (outputs, _) = run(&program, small, &rows);
+                prop_assert!(outputs == expected(&network, &rows), "{program}");
+            }
+            Err(CompileError::DoesNotFit { needed, available, layer_needed, .. }) => {
+                prop_assert!(needed > available && layer_needed <= needed);
+            }
+            Err(error) => prop_assert!(false, "{error}"),
+        }
+    }
+}

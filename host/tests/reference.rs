@@ -1,0 +1,222 @@
+//! Real models against their references: TFLite's reference kernels to the byte, ONNX Runtime
+//! within one step.
+
+mod common;
+
+use common::{differences, fixture, model, values};
+use systole_host::Network;
+use systole_host::cpu::CpuExecutor;
+use systole_host::model::{Element, Operation, Rounding, Source};
+use systole_host::rows::{FileElement, Rows, write_outputs};
+
+fn load(path: std::path::PathBuf) -> Network {
+    Network::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn run(network: &Network, rows: &Rows) -> Vec<i8> {
+    CpuExecutor::new(network)
+        .expect("a loaded network")
+        .run(&rows.values, rows.count)
+}
+
+#[test]
+fn anomaly_detection_is_what_its_page_says() {
+    let network = load(model("ad01_int8.tflite"));
+    assert_eq!(
+        (network.name.as_str(), network.source),
+        ("ad01_int8", Source::Tflite)
+    );
+    assert_eq!(network.macs(), 264_192);
+    assert_eq!(network.layers.len(), 10);
+    assert_eq!(
+        (network.input_elements(), network.output_elements()),
+        (640, 640)
+    );
+    assert_eq!(network.input.quantization.zero_point, 89);
+    for layer in &network.layers {
+        let Operation::FullyConnected(dense) = &layer.operation else {
+            panic!("{} is not dense", layer.name);
+        };
+        assert_eq!(dense.rounding, Rounding::Single);
+    }
+}
+
+#[test]
+fn anomaly_detection_equals_the_goldens_from_both_formats() {
+    for name in ["ad01_int8.tflite", "ad01_int8.onnx"] {
+        let network = load(model(name));
+        for (golden, count) in [("ad01_int8", 16), ("ad01_int8_real", 196)] {
+            let rows = Rows::read(model(&format!("golden/{golden}_in.npy")), &network)
+                .expect("the golden input");
+            assert_eq!((rows.count, rows.element), (count, FileElement::I8));
+            let expected: Vec<i8> = values(&model(&format!("golden/{golden}_out.npy")));
+            assert_eq!(
+                differences(&run(&network, &rows), &expected),
+                (0, 0),
+                "{name}, {golden}"
+            );
+        }
+    }
+}
+
+#[test]
+fn both_formats_of_a_model_are_the_same_network() {
+    let (tflite, onnx) = (
+        load(model("ad01_int8.tflite")),
+        load(model("ad01_int8.onnx")),
+    );
+    assert_eq!(tflite.layers.len(), onnx.layers.len());
+    for (left, right) in tflite.layers.iter().zip(&onnx.layers) {
+        let Operation::FullyConnected(left) = &left.operation else {
+            panic!("not dense")
+        };
+        let Operation::FullyConnected(right) = &right.operation else {
+            panic!("not dense")
+        };
+        assert_eq!((&left.weights, &left.bias), (&right.weights, &right.bias));
+        assert_eq!(
+            (left.clamp_minimum, left.clamp_maximum),
+            (right.clamp_minimum, right.clamp_maximum)
+        );
+        for (left, right) in left.scales.iter().zip(&right.scales) {
+            // TFLite rounds the product of two scales to float before it divides.
+            assert!((left.real() / right.real() - 1.0).abs() < 1e-7);
+        }
+    }
+}
+
+#[test]
+fn rows_may_come_in_any_number() {
+    let network = load(model("ad01_int8.tflite"));
+    let rows: Vec<i8> = values(&model("golden/ad01_int8_real_in.npy"));
+    let executor = CpuExecutor::new(&network).expect("a loaded network");
+    let all = executor.run(&rows, 196);
+    for batch in [1, 7, 16] {
+        let pieces: Vec<i8> = rows
+            .chunks(batch * 640)
+            .flat_map(|piece| executor.run(piece, piece.len() / 640))
+            .collect();
+        assert_eq!(differences(&pieces, &all), (0, 0), "batch {batch}");
+    }
+    assert_eq!(executor.run(&[], 0), []);
+}
+
+#[test]
+fn small_tflite_networks_equal_the_reference_kernels() {
+    // Every fused activation, weight scales per tensor and per channel, no bias.
+    for name in ["activations_tensor", "activations_channel"] {
+        let network = load(fixture(&format!("{name}.tflite")));
+        assert_eq!(network.layers.len(), 4);
+        let rows = Rows::read(fixture(&format!("{name}_in.npy")), &network).expect("its input");
+        let expected: Vec<i8> = values(&fixture(&format!("{name}_out.npy")));
+        assert_eq!(
+            differences(&run(&network, &rows), &expected),
+            (0, 0),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn tflite_conversions_at_the_ends_equal_the_reference_kernels() {
+    let network = load(fixture("float_ports.tflite"));
+    assert!(network.input.external_float && network.output.external_float);
+    assert_eq!(network.tensor(network.input.tensor).shape, [4, 5]);
+    let rows = Rows::read(fixture("float_ports_in.npy"), &network).expect("its input");
+    let outputs = network.dequantize_output(&run(&network, &rows));
+    assert_eq!(outputs, values::<f32>(&fixture("float_ports_out.npy")));
+
+    let network = load(fixture("uint8_ports.tflite"));
+    assert_eq!(
+        (network.input.element, network.output.element),
+        (Element::U8, Element::U8)
+    );
+    let rows = Rows::read(fixture("uint8_ports_in.npy"), &network).expect("its input");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let outputs = run(&network, &rows);
+    write_outputs(file.path(), &network, rows.element, rows.count, &outputs).expect("writable");
+    let expected: Vec<u8> = values(&fixture("uint8_ports_out.npy"));
+    assert_eq!(values::<u8>(file.path()), expected);
+}
+
+/// ONNX Runtime's float output as the integers that it came from.
+fn steps(network: &Network, floats: &[f32]) -> Vec<i8> {
+    network.output.quantize(floats, network.source.ties())
+}
+
+#[test]
+fn networks_quantized_by_onnx_runtime_are_within_one_step() {
+    let names = [
+        "gemm_u8_tensor",
+        "gemm_u8_channel",
+        "gemm_s8_tensor",
+        "gemm_s8_channel",
+        "clip_s8_channel",
+        "flatten_u8_tensor",
+        "fused_matmul_s8_tensor",
+        "symmetric_s8_channel",
+    ];
+    for name in names {
+        let network = load(fixture(&format!("{name}.onnx")));
+        assert_eq!(
+            (network.layers.len(), network.source),
+            (3, Source::Onnx),
+            "{name}"
+        );
+        assert!(
+            network.input.external_float && network.output.external_float,
+            "{name}"
+        );
+        let unsigned = name.contains("u8");
+        let element = if unsigned { Element::U8 } else { Element::I8 };
+        assert_eq!(network.input.element, element, "{name}");
+        let rows = Rows::read(fixture(&format!("{name}_in.npy")), &network).expect("its input");
+        assert_eq!((rows.count, rows.element), (32, FileElement::F32), "{name}");
+        let expected = steps(
+            &network,
+            &values::<f32>(&fixture(&format!("{name}_out.npy"))),
+        );
+        let (count, most) = differences(&run(&network, &rows), &expected);
+        println!(
+            "{name}: {count} of {} outputs differ, by {most} at most",
+            expected.len()
+        );
+        assert!(
+            most <= 1 && count * 50 <= expected.len(),
+            "{name}: {count}, by {most}"
+        );
+    }
+}
+
+#[test]
+fn integer_ports_and_folded_constants_are_within_one_step() {
+    let network = load(fixture("mixed.onnx"));
+    assert_eq!(
+        (network.input.element, network.output.element),
+        (Element::U8, Element::I8)
+    );
+    assert!(!network.input.external_float && !network.output.external_float);
+    assert_eq!(network.input.quantization.zero_point, 131);
+    assert_eq!(network.tensor(network.input.tensor).shape, [4, 5]);
+    assert_eq!(network.tensor(network.output.tensor).shape, [1, 6]);
+    let rows = Rows::read(fixture("mixed_in.npy"), &network).expect("its input");
+    assert_eq!((rows.count, rows.element), (32, FileElement::U8));
+    let expected: Vec<i8> = values(&fixture("mixed_out.npy"));
+    let (count, most) = differences(&run(&network, &rows), &expected);
+    println!(
+        "mixed: {count} of {} outputs differ, by {most} at most",
+        expected.len()
+    );
+    assert!(most <= 1 && count * 50 <= expected.len());
+}
+
+#[test]
+fn the_demo_network_loads() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/digits.onnx");
+    let network = load(path);
+    assert_eq!(
+        (network.input_elements(), network.output_elements()),
+        (64, 10)
+    );
+    assert!(CpuExecutor::new(&network).is_ok());
+}
