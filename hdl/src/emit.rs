@@ -1,12 +1,13 @@
 //! Verilog of the named configurations.
 //!
 //! RustHDL's emitter writes valid Verilog, but leaves widths open where Verilator (rightly) wants
-//! them stated. The text is therefore passed through two rewrites that say what RustHDL means:
+//! them stated. The text is therefore passed through rewrites that say what RustHDL means:
 //!
 //! | RustHDL writes | becomes | because |
 //! |---|---|---|
 //! | `((x) & 16'hffff)` for a cast to 16 bits | `16'(x)` | a cast is a size, not a mask |
 //! | `localparam State$Idle = 0;` | `localparam [2:0] State$Idle = 3'd0;` | states are as wide as their register |
+//! | `q = 64'h0;` in a state's register | `q = 3'h0;` | so is its initial value |
 
 use rust_hdl::prelude::*;
 use systole_regs::Configuration;
@@ -119,7 +120,7 @@ pub fn verilog_of<B: Block>(mut block: Box<B>) -> String {
 
 /// States widths where RustHDL leaves them open; see the module's page.
 pub fn tidy(verilog: &str) -> String {
-    state_widths(&casts(verilog))
+    initial_widths(&state_widths(&casts(verilog)))
 }
 
 /// `((x) & N'hff..f)` to `N'(x)`.
@@ -201,6 +202,30 @@ fn state_widths(verilog: &str) -> String {
             }
             None => {
                 output.push_str(line.trim_end());
+                output.push('\n');
+            }
+        }
+    }
+    output
+}
+
+/// Gives the initial value of a state's register the register's width.
+fn initial_widths(verilog: &str) -> String {
+    let mut width = 64;
+    let mut output = String::with_capacity(verilog.len());
+    for line in verilog.lines() {
+        let text = line.trim();
+        if text.starts_with("output reg") && text.ends_with(" q;") {
+            width = text
+                .split_once('[')
+                .and_then(|(_, rest)| rest.split_once(":0]"))
+                .and_then(|(top, _)| top.parse::<usize>().ok())
+                .map_or(1, |top| top + 1);
+        }
+        match text.strip_prefix("q = 64'h") {
+            Some(value) if width < 64 => output.push_str(&format!("        q = {width}'h{value}\n")),
+            _ => {
+                output.push_str(line);
                 output.push('\n');
             }
         }

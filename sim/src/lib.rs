@@ -12,6 +12,7 @@
 //! ```
 //!
 //! - [`model`]: the accelerator in plain Rust, exact to the instruction, without a clock.
+//! - `rtl` (with the feature of that name): the Verilated RTL with bus models, cycle by cycle.
 //! - [`pcie`]: configuration space, MSI-X and the table of DMA mappings of one function.
 //! - [`serve()`]: the vfio-user server that lets one client at a time drive a core.
 //! - [`cosim`]: random programs, and a runner to compare two cores on them byte for byte.
@@ -20,7 +21,11 @@ mod core;
 pub mod cosim;
 pub mod model;
 pub mod pcie;
+#[cfg(feature = "rtl")]
+pub mod rtl;
 mod serve;
+#[cfg(feature = "rtl")]
+pub mod verilated;
 
 pub use crate::core::{Activity, Core, DmaError, Host};
 pub use crate::serve::{Ready, ServeError, ServeOptions, Stop, serve};

@@ -8,7 +8,7 @@ use rust_hdl::prelude::*;
 
 use crate::bits::from_unsigned;
 
-/// Cycles from the operands to `finish` and `inside`.
+/// Cycles from the operands to `finish` and `fits`.
 pub const LATENCY: usize = 3;
 
 /// The arithmetic, pipelined.
@@ -31,7 +31,7 @@ pub struct Extent {
     /// End of the region, after [`LATENCY`] cycles.
     pub finish: Signal<Out, Bits<64>>,
     /// Whether it is within the limit, after [`LATENCY`] cycles.
-    pub inside: Signal<Out, Bit>,
+    pub fits: Signal<Out, Bit>,
     _operands: [u64; 6],
     _products: [u64; 4],
 }
@@ -42,7 +42,7 @@ impl Logic for Extent {
             let [before, length, base, limit] = self._products;
             let end = base + before + length;
             self.finish.next = from_unsigned(end);
-            self.inside.next = end <= limit;
+            self.fits.next = end <= limit;
             let [base, count, stride, tiles, unit, limit] = self._operands;
             self._products = [count.wrapping_sub(1) % 65536 * stride, tiles * unit, base, limit];
             self._operands = [
@@ -58,7 +58,7 @@ impl Logic for Extent {
 
     fn connect(&mut self) {
         self.finish.connect();
-        self.inside.connect();
+        self.fits.connect();
     }
 
     fn hdl(&self) -> Verilog {
@@ -81,7 +81,7 @@ always @(posedge clock) begin
    base2 <= base1;
    limit2 <= limit1;
    finish <= sum;
-   inside <= sum <= {32'd0, limit2};
+   fits <= sum <= {32'd0, limit2};
 end
 "
             .into(),

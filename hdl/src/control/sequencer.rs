@@ -416,7 +416,7 @@ impl Logic for Sequencer {
                 if self.step.q.val() == self.last_check.val() {
                     self.state.d.next = SequencerState::Dispatch;
                 }
-                if (self.step.q.val() >= self.first_result.val()) && !self.extent.inside.val() {
+                if (self.step.q.val() >= self.first_result.val()) && !self.extent.fits.val() {
                     self.result.d.next = self.instruction_bounds.val();
                     self.state.d.next = SequencerState::Finished;
                 }

