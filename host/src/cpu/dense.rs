@@ -1,6 +1,6 @@
 //! Fully-connected layer, packed for the dot-product kernel.
 
-use super::dot::{COLUMNS, Kernel};
+use super::dot::{COLUMNS, Kernel, Step};
 use super::{LANES, Span};
 use crate::model::{FullyConnected, Rounding, Scale};
 
@@ -9,8 +9,10 @@ use crate::model::{FullyConnected, Rounding, Scale};
 pub(super) struct Dense {
     input: Span,
     output: Span,
-    /// `[output, padded to COLUMNS][input, padded to LANES]`; padding is zero.
-    weights: Vec<i8>,
+    /// A block of steps for each [`COLUMNS`] output channels; padding is zero.
+    weights: Vec<Step>,
+    /// Steps of a block: the input's vectors.
+    steps: usize,
     /// One per output channel.
     channels: Vec<Channel>,
     rounding: Rounding,
@@ -35,11 +37,15 @@ impl Dense {
         input_zero_point: i8,
         output_zero_point: i8,
     ) -> Dense {
-        let depth = layer.input_channels.next_multiple_of(LANES);
-        let mut weights = vec![0; layer.output_channels.next_multiple_of(COLUMNS) * depth];
+        let steps = layer.input_channels.div_ceil(LANES);
+        let blocks = layer.output_channels.div_ceil(COLUMNS);
+        let mut weights: Vec<Step> = vec![[[0; LANES]; COLUMNS]; blocks * steps];
         let rows = layer.weights.chunks_exact(layer.input_channels);
-        for (packed, row) in weights.chunks_exact_mut(depth).zip(rows.clone()) {
-            packed[..row.len()].copy_from_slice(row);
+        for (channel, row) in rows.clone().enumerate() {
+            let block = &mut weights[channel / COLUMNS * steps..][..steps];
+            for (step, values) in block.iter_mut().zip(row.chunks(LANES)) {
+                step[channel % COLUMNS][..values.len()].copy_from_slice(values);
+            }
         }
         let channels = rows
             .zip(&layer.bias)
@@ -59,6 +65,7 @@ impl Dense {
             input,
             output,
             weights,
+            steps,
             channels,
             rounding: layer.rounding,
             zero_point: output_zero_point.into(),
@@ -77,10 +84,9 @@ impl Dense {
     }
 
     fn run_rows<const N: usize>(&self, kernel: Kernel, arenas: [&mut Vec<i16>; N]) {
-        let depth = self.input.padded().len();
         let blocks = self
             .weights
-            .chunks_exact(COLUMNS * depth)
+            .chunks_exact(self.steps)
             .zip(self.channels.chunks(COLUMNS));
         for (block, (weights, channels)) in blocks.enumerate() {
             let inputs = std::array::from_fn(|row| &arenas[row][self.input.padded()]);

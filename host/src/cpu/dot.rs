@@ -14,6 +14,9 @@ pub(crate) const ROWS: usize = 2;
 /// Output channels of a block: they share each input vector.
 pub(crate) const COLUMNS: usize = 4;
 
+/// Weights of one step of a dot product: a vector for each column.
+pub(crate) type Step = [[i8; LANES]; COLUMNS];
+
 /// Which instructions compute dot products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
@@ -34,39 +37,38 @@ impl Kernel {
         Kernel::Portable
     }
 
-    /// Sums for each input row and each of the 4 columns, which follow each other in `weights`.
-    /// Inputs are a multiple of [`LANES`] long, each column as long as an input.
+    /// Sums for each input row and each of the 4 columns of a block: step `k` of the block meets
+    /// values `k * LANES ..` of an input. Inputs have at least as many values.
     #[inline]
     pub(crate) fn dot<const N: usize>(
         self,
         inputs: [&[i16]; N],
-        weights: &[i8],
+        block: &[Step],
     ) -> [[i32; COLUMNS]; N] {
+        let inputs = inputs.map(|input| input.as_chunks().0);
         match self {
-            Kernel::Portable => portable(inputs, weights),
+            Kernel::Portable => portable(inputs, block),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2(detected) => detected.dot(inputs, weights),
+            Kernel::Avx2(detected) => detected.dot(inputs, block),
         }
     }
 }
 
-fn portable<const N: usize>(inputs: [&[i16]; N], weights: &[i8]) -> [[i32; COLUMNS]; N] {
-    let depth = weights.len() / COLUMNS;
+fn portable<const N: usize>(inputs: [&[[i16; LANES]]; N], block: &[Step]) -> [[i32; COLUMNS]; N] {
     inputs.map(|input| {
-        std::array::from_fn(|column| {
-            let mut lanes = [0_i32; LANES];
-            let column = &weights[column * depth..][..depth];
-            let (inputs, _) = input.as_chunks::<LANES>();
-            let (weights, _) = column.as_chunks::<LANES>();
-            for (input, weight) in inputs.iter().zip(weights) {
+        let mut lanes = [[0_i32; LANES]; COLUMNS];
+        for (input, step) in input.iter().zip(block) {
+            for (lanes, weights) in lanes.iter_mut().zip(step) {
                 for lane in 0..LANES {
-                    let product = i32::from(input[lane]) * i32::from(weight[lane]);
+                    let product = i32::from(input[lane]) * i32::from(weights[lane]);
                     lanes[lane] = lanes[lane].wrapping_add(product);
                 }
             }
+        }
+        lanes.map(|lanes| {
             lanes
                 .iter()
-                .fold(0_i32, |sum, &lane| sum.wrapping_add(lane))
+                .fold(0, |sum: i32, &lane| sum.wrapping_add(lane))
         })
     })
 }
@@ -74,7 +76,7 @@ fn portable<const N: usize>(inputs: [&[i16]; N], weights: &[i8]) -> [[i32; COLUM
 /// The AVX2 path.
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2 {
-    use super::{COLUMNS, LANES};
+    use super::{COLUMNS, LANES, Step};
     use std::arch::x86_64::*;
 
     /// Proof that the processor has AVX2.
@@ -89,33 +91,33 @@ pub(crate) mod avx2 {
         #[inline]
         pub(super) fn dot<const N: usize>(
             self,
-            inputs: [&[i16]; N],
-            weights: &[i8],
+            inputs: [&[[i16; LANES]]; N],
+            block: &[Step],
         ) -> [[i32; COLUMNS]; N] {
             // SAFETY: a `Detected` exists only if the processor has AVX2, which is all that
             // calling this safe function from code without the feature needs.
-            unsafe { dot(inputs, weights) }
+            unsafe { dot(inputs, block) }
         }
     }
 
     #[target_feature(enable = "avx2")]
-    fn dot<const N: usize>(inputs: [&[i16]; N], weights: &[i8]) -> [[i32; COLUMNS]; N] {
-        let depth = weights.len() / COLUMNS;
-        let columns: [&[[i8; LANES]]; COLUMNS] =
-            std::array::from_fn(|column| weights[column * depth..][..depth].as_chunks().0);
-        let inputs = inputs.map(|input| input[..depth].as_chunks::<LANES>().0);
+    fn dot<const N: usize>(inputs: [&[[i16; LANES]]; N], block: &[Step]) -> [[i32; COLUMNS]; N] {
         let mut sums = [[_mm256_setzero_si256(); COLUMNS]; N];
-        for step in 0..depth / LANES {
+        for (index, step) in block.iter().enumerate() {
             for column in 0..COLUMNS {
-                let weight = load_weights(&columns[column][step]);
+                let weights = load_weights(&step[column]);
                 for row in 0..N {
                     // Pairs of products of int8 values are at most 2^15: the add never saturates.
-                    let products = _mm256_madd_epi16(load_inputs(&inputs[row][step]), weight);
+                    let products = _mm256_madd_epi16(load_inputs(&inputs[row][index]), weights);
                     sums[row][column] = _mm256_add_epi32(sums[row][column], products);
                 }
             }
         }
-        sums.map(|sums| add_lanes(sums))
+        let mut totals = [[0; COLUMNS]; N];
+        for row in 0..N {
+            totals[row] = add_lanes(sums[row]);
+        }
+        totals
     }
 
     /// Sums the 8 lanes of each of 4 vectors.
@@ -167,17 +169,21 @@ mod tests {
             let depth = steps * LANES;
             let (first, rest) = seed.split_at(depth);
             let (second, rest) = rest.split_at(depth);
-            let weights = &rest[..COLUMNS * depth];
+            let block: Vec<Step> = (0..steps)
+                .map(|step| std::array::from_fn(|column| {
+                    std::array::from_fn(|lane| rest[column * depth + step * LANES + lane])
+                }))
+                .collect();
             let wide = [first, second].map(|row| row.iter().map(|&x| x.into()).collect::<Vec<i16>>());
             let expected = [first, second].map(|row| {
                 std::array::from_fn::<i32, COLUMNS, _>(|column| {
-                    let column = &weights[column * depth..][..depth];
+                    let column = &rest[column * depth..][..depth];
                     row.iter().zip(column).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum()
                 })
             });
             for kernel in [Kernel::Portable, Kernel::detect()] {
-                prop_assert_eq!(kernel.dot([&wide[0], &wide[1]], weights), expected);
-                prop_assert_eq!(kernel.dot([&wide[1]], weights), [expected[1]]);
+                prop_assert_eq!(kernel.dot([&wide[0], &wide[1]], &block), expected);
+                prop_assert_eq!(kernel.dot([&wide[1]], &block), [expected[1]]);
             }
         }
     }
