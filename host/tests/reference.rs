@@ -211,6 +211,23 @@ fn integer_ports_and_folded_constants_are_within_one_step() {
 }
 
 #[test]
+fn a_bound_between_two_quantizations_is_within_one_step() {
+    let network = load(fixture("bounded_twice.onnx"));
+    assert_eq!((network.layers.len(), network.tensors.len()), (1, 2));
+    let rows = Rows::read(fixture("bounded_twice_in.npy"), &network).expect("its input");
+    let expected: Vec<i8> = values(&fixture("bounded_twice_out.npy"));
+    let (count, most) = differences(&run(&network, &rows), &expected);
+    println!(
+        "{count} of {} outputs differ, by {most} at most",
+        expected.len()
+    );
+    assert_eq!(
+        most, 1,
+        "the first quantization is left out, which must show and by no more"
+    );
+}
+
+#[test]
 fn the_demo_network_loads() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/digits.onnx");
     let network = load(path);

@@ -174,23 +174,21 @@ mod tests {
     }
 
     #[test]
-    fn double_rounding_differs_where_its_reference_says_so() {
-        // 11.4999 rounds to 11 once, but through 11.5 to 12 twice.
-        let scale = Scale {
-            multiplier: 1_975_684_956,
-            shift: -3,
-        };
-        let differing = (0..1000)
-            .filter(|&x| scale.apply(x, Rounding::Single) != scale.apply(x, Rounding::Double))
-            .count();
-        assert!(differing > 0);
-        // Ties: upwards once, away from zero twice.
-        let half = Scale {
+    fn the_two_roundings_differ_at_ties_and_next_to_them() {
+        // A tie: upwards once, away from zero twice.
+        let quarter = Scale {
             multiplier: 1 << 30,
             shift: -1,
         };
-        assert_eq!(half.apply(-2, Rounding::Single), 0);
-        assert_eq!(half.apply(-2, Rounding::Double), -1);
+        assert_eq!(quarter.apply(-2, Rounding::Single), 0);
+        assert_eq!(quarter.apply(-2, Rounding::Double), -1);
+        // 46 * 0.2499999 = 11.499995: below the tie once; twice, the first rounding makes it 46 / 4.
+        let below = Scale {
+            multiplier: (0.999_999_6 * (1_u64 << 31) as f64) as i32,
+            shift: -2,
+        };
+        assert_eq!(below.apply(46, Rounding::Single), 11);
+        assert_eq!(below.apply(46, Rounding::Double), 12);
     }
 
     #[test]
