@@ -159,7 +159,6 @@ pub struct Accelerator<
     abort: Signal<Local, Bit>,
 }
 
-
 impl<
     const R: usize,
     const C: usize,
@@ -429,10 +428,8 @@ impl<
         self.sequencer.output_stride.next = self.entry.output_stride.val();
         self.sequencer.program_base.next = self.slots.held_program.val().get_bits::<16>(0);
         self.sequencer.program_count.next = self.slots.held_program.val().get_bits::<16>(16);
-        self.sequencer.parameter_base.next =
-            self.slots.held_parameters.val().get_bits::<16>(0);
-        self.sequencer.parameter_count.next =
-            self.slots.held_parameters.val().get_bits::<16>(16);
+        self.sequencer.parameter_base.next = self.slots.held_parameters.val().get_bits::<16>(0);
+        self.sequencer.parameter_count.next = self.slots.held_parameters.val().get_bits::<16>(16);
         self.sequencer.weight_base.next = self.slots.held_weights.val().get_bits::<16>(0);
         self.sequencer.weight_count.next = self.slots.held_weights.val().get_bits::<16>(16);
         self.sequencer.group_rows.next = self.slots.held_group_rows.val();
@@ -489,8 +486,7 @@ impl<
         self.matrix.weight_tile.next = self.tile.q.val();
         self.matrix.weight_beat.next = self.tile_beat.q.val();
         self.matrix.weight_valid.next = false;
-        if self.reader.data_valid.val()
-            && (self.reader.data_port.val() == self.port_weights.val())
+        if self.reader.data_valid.val() && (self.reader.data_port.val() == self.port_weights.val())
         {
             self.matrix.weight_valid.next = true;
             self.tile_beat.d.next = self.tile_beat.q.val() + bits::<16>(1);
@@ -593,8 +589,8 @@ impl<
         self.counters.waits_write.next = self.sequencer.waits_write.val();
         self.counters.waits_control.next =
             self.sequencer.waits_control.val() || self.queue.waits_entry.val();
-        self.counters.beat_read.next = self.reader.data_valid.val()
-            && (self.reader.data_port.val() != self.port_entry.val());
+        self.counters.beat_read.next =
+            self.reader.data_valid.val() && (self.reader.data_port.val() != self.port_entry.val());
         self.counters.bytes_written.next = bits::<4>(0);
         if self.writer.source_port.val() == self.port_scratchpad.val() {
             self.counters.bytes_written.next = self.writer.beat_bytes.val();

@@ -73,7 +73,10 @@ mod tests {
         for value in [-128_i64, -1, 0, 1, 127] {
             assert_eq!(to_signed(from_signed::<8>(value)), value);
         }
-        assert_eq!(to_signed(from_signed::<32>(i64::from(i32::MIN))), i64::from(i32::MIN));
+        assert_eq!(
+            to_signed(from_signed::<32>(i64::from(i32::MIN))),
+            i64::from(i32::MIN)
+        );
         assert_eq!(to_signed(from_signed::<64>(i64::MIN)), i64::MIN);
     }
 

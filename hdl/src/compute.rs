@@ -116,7 +116,6 @@ pub struct MatrixUnit<
     sum_row: Delay<16>,
 }
 
-
 impl<
     const R: usize,
     const C: usize,
@@ -133,7 +132,14 @@ impl<
 {
     /// For an accelerator of these dimensions, which the constants must repeat.
     pub fn new(configuration: &Configuration) -> Self {
-        assert_eq!((R, C, Q), (configuration.rows, configuration.columns, configuration.requantize_lanes));
+        assert_eq!(
+            (R, C, Q),
+            (
+                configuration.rows,
+                configuration.columns,
+                configuration.requantize_lanes
+            )
+        );
         assert_eq!(P, configuration.partial_sum_bits());
         Self {
             clock: Default::default(),

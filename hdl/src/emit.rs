@@ -47,12 +47,21 @@ impl std::fmt::Display for EmitError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             EmitError::UnknownConfiguration(name) => {
-                let known: Vec<_> =
-                    systole_regs::configuration::ALL.iter().map(|known| known.name).collect();
-                write!(f, "no configuration is called `{name}`; there are: {}", known.join(", "))
+                let known: Vec<_> = systole_regs::configuration::ALL
+                    .iter()
+                    .map(|known| known.name)
+                    .collect();
+                write!(
+                    f,
+                    "no configuration is called `{name}`; there are: {}",
+                    known.join(", ")
+                )
             }
             EmitError::Design => {
-                write!(f, "the accelerator can't be built; RustHDL's message is above")
+                write!(
+                    f,
+                    "the accelerator can't be built; RustHDL's message is above"
+                )
             }
         }
     }
@@ -106,7 +115,11 @@ pub fn emit(name: &str) -> Result<Emitted, EmitError> {
         })
         .map_err(|_| EmitError::Design)?;
     match thread.join() {
-        Ok(Some((verilog, build_hash))) => Ok(Emitted { configuration, verilog, build_hash }),
+        Ok(Some((verilog, build_hash))) => Ok(Emitted {
+            configuration,
+            verilog,
+            build_hash,
+        }),
         Ok(None) => Err(EmitError::UnknownConfiguration(name.to_owned())),
         Err(_) => Err(EmitError::Design),
     }
@@ -167,7 +180,13 @@ fn cast_at(text: &str, start: usize) -> Option<(&str, usize, usize)> {
     let (width, mask) = rest[..end].split_once("'h")?;
     let width: usize = width.parse().ok()?;
     let ones = format!("{:x}", (num_ones(width)?));
-    (mask == ones).then(|| (&text[start + 2..close], width, close + 1 + " & ".len() + end + 1))
+    (mask == ones).then(|| {
+        (
+            &text[start + 2..close],
+            width,
+            close + 1 + " & ".len() + end + 1,
+        )
+    })
 }
 
 fn num_ones(width: usize) -> Option<u128> {
@@ -184,7 +203,11 @@ fn state_widths(verilog: &str) -> String {
         let rest = line.trim().strip_prefix("localparam ")?.strip_suffix(';')?;
         let (name, value) = rest.split_once(" = ")?;
         let (kind, _) = name.split_once('$')?;
-        Some((kind.trim().to_owned(), name.trim().to_owned(), value.parse().ok()?))
+        Some((
+            kind.trim().to_owned(),
+            name.trim().to_owned(),
+            value.parse().ok()?,
+        ))
     };
     let mut counts = std::collections::HashMap::<String, usize>::new();
     for (kind, _, value) in verilog.lines().filter_map(parse) {
@@ -196,9 +219,14 @@ fn state_widths(verilog: &str) -> String {
         match parse(line) {
             Some((kind, name, value)) => {
                 let width = index_bits(counts[&kind]);
-                let range =
-                    if width == 1 { String::new() } else { format!("[{}:0] ", width - 1) };
-                output.push_str(&format!("    localparam {range}{name} = {width}'d{value};\n"));
+                let range = if width == 1 {
+                    String::new()
+                } else {
+                    format!("[{}:0] ", width - 1)
+                };
+                output.push_str(&format!(
+                    "    localparam {range}{name} = {width}'d{value};\n"
+                ));
             }
             None => {
                 output.push_str(line.trim_end());
@@ -223,7 +251,9 @@ fn initial_widths(verilog: &str) -> String {
                 .map_or(1, |top| top + 1);
         }
         match text.strip_prefix("q = 64'h") {
-            Some(value) if width < 64 => output.push_str(&format!("        q = {width}'h{value}\n")),
+            Some(value) if width < 64 => {
+                output.push_str(&format!("        q = {width}'h{value}\n"))
+            }
             _ => {
                 output.push_str(line);
                 output.push('\n');
@@ -247,7 +277,10 @@ mod tests {
     #[test]
     fn a_cast_becomes_a_size() {
         assert_eq!(casts("a = ((b + c) & 4'hf);"), "a = 4'(b + c);");
-        assert_eq!(casts("x = ((((y) & 3'h7) << z) & 16'hffff);"), "x = 16'(3'(y) << z);");
+        assert_eq!(
+            casts("x = ((((y) & 3'h7) << z) & 16'hffff);"),
+            "x = 16'(3'(y) << z);"
+        );
     }
 
     #[test]

@@ -85,5 +85,7 @@ pub const DEFAULT: Configuration = SMALL;
 
 /// The configuration with this name, if there is one.
 pub fn by_name(name: &str) -> Option<Configuration> {
-    ALL.iter().copied().find(|configuration| configuration.name == name)
+    ALL.iter()
+        .copied()
+        .find(|configuration| configuration.name == name)
 }

@@ -33,20 +33,46 @@ pub mod opcode {
 /// The opcodes, for people.
 pub const OPCODES: &[(u8, &str, &str)] = &[
     (opcode::END, "END", "ends the pass of the program"),
-    (opcode::LOAD_ROWS, "LOAD_ROWS", "copies `row_bytes` bytes at `host_offset` of each host row of the group to `output_address + b * output_batch_stride` in the scratchpad"),
-    (opcode::STORE_ROWS, "STORE_ROWS", "copies `row_bytes` bytes at `input_address + b * input_batch_stride` in the scratchpad to `host_offset` of each host row of the group"),
-    (opcode::MATRIX, "MATRIX", "for each row b of the group and each column tile n: sums over k the products of the input vectors with weight tile `weight_address + n * K + k`, requantizes with the parameters at `parameter_address + n * C`, and writes C bytes to `output_address + b * output_batch_stride + n * C`"),
-    (opcode::DEPTHWISE, "DEPTHWISE", "depthwise convolution (laid out, not in this ABI's hardware yet)"),
-    (opcode::ADD, "ADD", "rescaled sum of the tensors at `input_address` and `second_address` (laid out, not in hardware yet)"),
-    (opcode::POOL, "POOL", "pooling over kernel windows (laid out, not in hardware yet)"),
-    (opcode::LOAD_WEIGHTS, "LOAD_WEIGHTS", "streams weight tiles from the image (laid out, not in hardware yet)"),
+    (
+        opcode::LOAD_ROWS,
+        "LOAD_ROWS",
+        "copies `row_bytes` bytes at `host_offset` of each host row of the group to `output_address + b * output_batch_stride` in the scratchpad",
+    ),
+    (
+        opcode::STORE_ROWS,
+        "STORE_ROWS",
+        "copies `row_bytes` bytes at `input_address + b * input_batch_stride` in the scratchpad to `host_offset` of each host row of the group",
+    ),
+    (
+        opcode::MATRIX,
+        "MATRIX",
+        "for each row b of the group and each column tile n: sums over k the products of the input vectors with weight tile `weight_address + n * K + k`, requantizes with the parameters at `parameter_address + n * C`, and writes C bytes to `output_address + b * output_batch_stride + n * C`",
+    ),
+    (
+        opcode::DEPTHWISE,
+        "DEPTHWISE",
+        "depthwise convolution (laid out, not in this ABI's hardware yet)",
+    ),
+    (
+        opcode::ADD,
+        "ADD",
+        "rescaled sum of the tensors at `input_address` and `second_address` (laid out, not in hardware yet)",
+    ),
+    (
+        opcode::POOL,
+        "POOL",
+        "pooling over kernel windows (laid out, not in hardware yet)",
+    ),
+    (
+        opcode::LOAD_WEIGHTS,
+        "LOAD_WEIGHTS",
+        "streams weight tiles from the image (laid out, not in hardware yet)",
+    ),
 ];
 
 /// Opcodes that the hardware of this ABI carries out, as a bit mask (`FEATURES` register).
-pub const IMPLEMENTED: u32 = 1 << opcode::END
-    | 1 << opcode::LOAD_ROWS
-    | 1 << opcode::STORE_ROWS
-    | 1 << opcode::MATRIX;
+pub const IMPLEMENTED: u32 =
+    1 << opcode::END | 1 << opcode::LOAD_ROWS | 1 << opcode::STORE_ROWS | 1 << opcode::MATRIX;
 
 /// How an accumulator is scaled, `x` being the sum with its bias and `m`, `s` multiplier and shift.
 pub mod rounding {

@@ -126,8 +126,10 @@ impl<
                     self.element[i * n + j].activation.next = self.skew[i].delayed.val();
                     self.element[i * n + j].weight.next =
                         self.weights[i].val().get_bits::<8>(j * 8);
-                    self.element[i * n + j].load.next = self.load_row[i].entry.val() == bits::<1>(1);
-                    self.element[i * n + j].swap.next = self.swap_row[i].delayed.val() == bits::<1>(1);
+                    self.element[i * n + j].load.next =
+                        self.load_row[i].entry.val() == bits::<1>(1);
+                    self.element[i * n + j].swap.next =
+                        self.swap_row[i].delayed.val() == bits::<1>(1);
                 }
             }
             for j in 0..C {

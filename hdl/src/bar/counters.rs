@@ -72,7 +72,6 @@ pub struct Counters {
     high: Signal<Local, Bits<32>>,
 }
 
-
 impl Default for Counters {
     fn default() -> Self {
         Self {

@@ -182,7 +182,6 @@ pub struct Registers {
     busy_bit: Signal<Local, Bits<32>>,
 }
 
-
 fn at(offset: u32) -> Constant<Bits<16>> {
     Constant::new(u64::from(offset).into())
 }
@@ -456,8 +455,8 @@ impl Logic for Registers {
         }
         self.fatal_bit.next = bits::<32>(0);
         if self.fatal.val() {
-            self.fatal_bit.next = bits::<32>(2)
-                | (bit_cast::<32, 8>(self.fatal_code.val()) << bits::<4>(8));
+            self.fatal_bit.next =
+                bits::<32>(2) | (bit_cast::<32, 8>(self.fatal_code.val()) << bits::<4>(8));
         }
         self.busy_bit.next = bits::<32>(0);
         if self.processing.val() {
@@ -472,8 +471,7 @@ impl Logic for Registers {
             }
         }
         if self.read_address.q.val() == self.status_at.val() {
-            self.chosen.next =
-                self.ready_bit.val() | self.fatal_bit.val() | self.busy_bit.val();
+            self.chosen.next = self.ready_bit.val() | self.fatal_bit.val() | self.busy_bit.val();
         }
         if self.read_address.q.val() == self.submission_base_low_at.val() {
             self.chosen.next = self.submission_base_low.q.val();

@@ -16,7 +16,11 @@ fn main() -> Result<()> {
     let mut docs = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
+        let mut value = || {
+            arguments
+                .next()
+                .with_context(|| format!("{argument} needs a value\n{USAGE}"))
+        };
         match argument.as_str() {
             "--config" => names.push(value()?),
             "--output" => output = value()?.into(),
@@ -36,7 +40,10 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if names.is_empty() {
-        names = systole_regs::configuration::ALL.iter().map(|known| known.name.to_owned()).collect();
+        names = systole_regs::configuration::ALL
+            .iter()
+            .map(|known| known.name.to_owned())
+            .collect();
     }
     create(&output)?;
     for name in names {
@@ -48,7 +55,8 @@ fn main() -> Result<()> {
 }
 
 fn create(directory: &std::path::Path) -> Result<()> {
-    std::fs::create_dir_all(directory).with_context(|| format!("can't create {}", directory.display()))
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("can't create {}", directory.display()))
 }
 
 fn write(path: &std::path::Path, text: &str) -> Result<()> {

@@ -102,7 +102,6 @@ pub struct Decoder {
     rounding: Signal<Local, Bits<8>>,
 }
 
-
 /// The fields of an instruction that may have any value at first sight, by name.
 fn shape(opcode: u8, free: &[&str]) -> Shape {
     let is_matrix = opcode == opcode::MATRIX;
@@ -133,11 +132,21 @@ impl Decoder {
         let end = shape(opcode::END, &[]);
         let load = shape(
             opcode::LOAD_ROWS,
-            &["output_address", "output_batch_stride", "row_bytes", "host_offset"],
+            &[
+                "output_address",
+                "output_batch_stride",
+                "row_bytes",
+                "host_offset",
+            ],
         );
         let store = shape(
             opcode::STORE_ROWS,
-            &["input_address", "input_batch_stride", "row_bytes", "host_offset"],
+            &[
+                "input_address",
+                "input_batch_stride",
+                "row_bytes",
+                "host_offset",
+            ],
         );
         let matrix = shape(
             opcode::MATRIX,
@@ -185,7 +194,9 @@ impl Decoder {
             beats: Default::default(),
             offset: Default::default(),
             vector_misaligned: Constant::new(((configuration.rows - 1) as u64).into()),
-            output_misaligned: Constant::new(((configuration.columns.max(configuration.requantize_lanes) - 1) as u64).into()),
+            output_misaligned: Constant::new(
+                ((configuration.columns.max(configuration.requantize_lanes) - 1) as u64).into(),
+            ),
             group_misaligned: Constant::new(((configuration.requantize_lanes - 1) as u64).into()),
             accumulator_rows: Constant::new((configuration.accumulator_rows as u64).into()),
             opcode_end: Constant::new(u64::from(opcode::END).into()),
@@ -238,38 +249,70 @@ impl Logic for Decoder {
         }
 
         // Fields of the instruction.
-        self.operation.next =
-            self.instruction[0].q.val().get_bits::<8>(self.opcode_at.val().index());
-        self.rounding.next =
-            self.instruction[0].q.val().get_bits::<8>(self.rounding_at.val().index());
-        self.block_rows.next =
-            self.instruction[0].q.val().get_bits::<16>(self.block_rows_at.val().index());
-        self.column_tiles.next =
-            self.instruction[0].q.val().get_bits::<16>(self.column_tiles_at.val().index());
-        self.input_at.next =
-            self.instruction[1].q.val().get_bits::<32>(self.input_address_at.val().index());
-        self.output_at.next =
-            self.instruction[1].q.val().get_bits::<32>(self.output_address_at.val().index());
-        self.input_step.next =
-            self.instruction[2].q.val().get_bits::<32>(self.input_stride_at.val().index());
-        self.output_step.next =
-            self.instruction[2].q.val().get_bits::<32>(self.output_stride_at.val().index());
-        self.weight_at.next =
-            self.instruction[3].q.val().get_bits::<16>(self.weight_address_at.val().index());
-        self.parameter_at.next =
-            self.instruction[3].q.val().get_bits::<16>(self.parameter_address_at.val().index());
-        self.input_tiles.next =
-            self.instruction[3].q.val().get_bits::<16>(self.input_tiles_at.val().index());
-        self.zero_point.next =
-            self.instruction[3].q.val().get_bits::<8>(self.zero_point_at.val().index());
-        self.clamp_minimum.next =
-            self.instruction[3].q.val().get_bits::<8>(self.clamp_minimum_at.val().index());
-        self.clamp_maximum.next =
-            self.instruction[4].q.val().get_bits::<8>(self.clamp_maximum_at.val().index());
-        self.bytes.next =
-            self.instruction[6].q.val().get_bits::<32>(self.row_bytes_at.val().index());
-        self.offset.next =
-            self.instruction[6].q.val().get_bits::<32>(self.host_offset_at.val().index());
+        self.operation.next = self.instruction[0]
+            .q
+            .val()
+            .get_bits::<8>(self.opcode_at.val().index());
+        self.rounding.next = self.instruction[0]
+            .q
+            .val()
+            .get_bits::<8>(self.rounding_at.val().index());
+        self.block_rows.next = self.instruction[0]
+            .q
+            .val()
+            .get_bits::<16>(self.block_rows_at.val().index());
+        self.column_tiles.next = self.instruction[0]
+            .q
+            .val()
+            .get_bits::<16>(self.column_tiles_at.val().index());
+        self.input_at.next = self.instruction[1]
+            .q
+            .val()
+            .get_bits::<32>(self.input_address_at.val().index());
+        self.output_at.next = self.instruction[1]
+            .q
+            .val()
+            .get_bits::<32>(self.output_address_at.val().index());
+        self.input_step.next = self.instruction[2]
+            .q
+            .val()
+            .get_bits::<32>(self.input_stride_at.val().index());
+        self.output_step.next = self.instruction[2]
+            .q
+            .val()
+            .get_bits::<32>(self.output_stride_at.val().index());
+        self.weight_at.next = self.instruction[3]
+            .q
+            .val()
+            .get_bits::<16>(self.weight_address_at.val().index());
+        self.parameter_at.next = self.instruction[3]
+            .q
+            .val()
+            .get_bits::<16>(self.parameter_address_at.val().index());
+        self.input_tiles.next = self.instruction[3]
+            .q
+            .val()
+            .get_bits::<16>(self.input_tiles_at.val().index());
+        self.zero_point.next = self.instruction[3]
+            .q
+            .val()
+            .get_bits::<8>(self.zero_point_at.val().index());
+        self.clamp_minimum.next = self.instruction[3]
+            .q
+            .val()
+            .get_bits::<8>(self.clamp_minimum_at.val().index());
+        self.clamp_maximum.next = self.instruction[4]
+            .q
+            .val()
+            .get_bits::<8>(self.clamp_maximum_at.val().index());
+        self.bytes.next = self.instruction[6]
+            .q
+            .val()
+            .get_bits::<32>(self.row_bytes_at.val().index());
+        self.offset.next = self.instruction[6]
+            .q
+            .val()
+            .get_bits::<32>(self.host_offset_at.val().index());
         self.is_load.next = self.operation.val() == self.opcode_load_rows.val();
         self.is_store.next = self.operation.val() == self.opcode_store_rows.val();
         self.is_matrix.next = self.operation.val() == self.opcode_matrix.val();
@@ -303,8 +346,7 @@ impl Logic for Decoder {
                     self.well_formed.next = false;
                 }
             } else {
-                if (self.instruction[i].q.val() & self.end_mask[i].val())
-                    != self.end_value[i].val()
+                if (self.instruction[i].q.val() & self.end_mask[i].val()) != self.end_value[i].val()
                 {
                     self.well_formed.next = false;
                 }

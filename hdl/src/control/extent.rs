@@ -44,7 +44,12 @@ impl Logic for Extent {
             self.finish.next = from_unsigned(end);
             self.fits.next = end <= limit;
             let [base, count, stride, tiles, unit, limit] = self._operands;
-            self._products = [count.wrapping_sub(1) % 65536 * stride, tiles * unit, base, limit];
+            self._products = [
+                count.wrapping_sub(1) % 65536 * stride,
+                tiles * unit,
+                base,
+                limit,
+            ];
             self._operands = [
                 self.base.val().to_u64(),
                 self.count.val().to_u64(),

@@ -9,7 +9,12 @@ use systole_regs::Field;
 /// # Panics
 /// If the field is in another word: the kernel and the register description disagree.
 pub fn bit_in_word(field: Field, word: usize) -> Constant<Bits<6>> {
-    assert_eq!(field.word(), word, "{} has moved to another word", field.name);
+    assert_eq!(
+        field.word(),
+        word,
+        "{} has moved to another word",
+        field.name
+    );
     Constant::new((field.bit() as u64).into())
 }
 
@@ -39,13 +44,13 @@ impl Shape {
         assert_eq!(fixed.len(), 64);
         let free = mask_of(free);
         let word = |index: usize| {
-            (0..8).fold(0_u64, |sum, byte| sum | (u64::from(fixed[index * 8 + byte]) << (8 * byte)))
+            (0..8).fold(0_u64, |sum, byte| {
+                sum | (u64::from(fixed[index * 8 + byte]) << (8 * byte))
+            })
         };
         Self {
             mask: std::array::from_fn(|index| Constant::new((!free[index]).into())),
-            value: std::array::from_fn(|index| {
-                Constant::new((word(index) & !free[index]).into())
-            }),
+            value: std::array::from_fn(|index| Constant::new((word(index) & !free[index]).into())),
         }
     }
 }

@@ -189,8 +189,7 @@ impl Logic for MatrixIssue {
         self.last_input.next = self.inputs_left.q.val() == bits::<16>(1);
         self.block_start.next =
             self.first_input.val() && (self.block_index.q.val() == bits::<16>(0));
-        self.last_in_block.next =
-            (self.block_index.q.val() + bits::<16>(1)) == self.size.val();
+        self.last_in_block.next = (self.block_index.q.val() + bits::<16>(1)) == self.size.val();
         self.go.next = self.running.q.val()
             && (!self.block_start.val() || (self.free.q.val() >= self.size.val()));
         self.stalled.next = self.running.q.val() && !self.go.val();
@@ -228,8 +227,7 @@ impl Logic for MatrixIssue {
             if !self.last_in_block.val() {
                 self.block_index.d.next = self.block_index.q.val() + bits::<16>(1);
                 self.vector_pointer.d.next = self.following.val();
-                self.accumulator_pointer.d.next =
-                    self.accumulator_pointer.q.val() + bits::<16>(1);
+                self.accumulator_pointer.d.next = self.accumulator_pointer.q.val() + bits::<16>(1);
             } else {
                 self.block_index.d.next = bits::<16>(0);
                 if self.first_input.val() {
@@ -248,8 +246,7 @@ impl Logic for MatrixIssue {
                     self.inputs_left.d.next = self.input_tiles.val();
                     self.accumulator_pointer.d.next =
                         self.accumulator_pointer.q.val() + bits::<16>(1);
-                    self.block_first_row.d.next =
-                        self.accumulator_pointer.q.val() + bits::<16>(1);
+                    self.block_first_row.d.next = self.accumulator_pointer.q.val() + bits::<16>(1);
                     if self.rows_left.q.val() != self.size.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - self.size.val();
                         self.tile_pointer.d.next = self.column_first_tile.q.val();
@@ -265,8 +262,7 @@ impl Logic for MatrixIssue {
                         self.vector_pointer.d.next = self.input_address.val();
                         self.input_pointer.d.next = self.input_address.val();
                         self.tile_pointer.d.next = self.tile_pointer.q.val() + bits::<16>(1);
-                        self.column_first_tile.d.next =
-                            self.tile_pointer.q.val() + bits::<16>(1);
+                        self.column_first_tile.d.next = self.tile_pointer.q.val() + bits::<16>(1);
                         self.columns_left.d.next = self.columns_left.q.val() - bits::<16>(1);
                         if self.columns_left.q.val() == bits::<16>(1) {
                             self.running.d.next = false;

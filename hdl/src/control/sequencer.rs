@@ -12,8 +12,8 @@
 use rust_hdl::prelude::*;
 use systole_regs::{Configuration, Status};
 
-use super::extent::{self, Extent};
 use super::decode::Decoder;
+use super::extent::{self, Extent};
 
 /// What the sequencer is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
@@ -170,7 +170,6 @@ pub struct Sequencer {
     next_group: Signal<Local, Bits<16>>,
     decoder: Decoder,
 }
-
 
 fn code(status: Status) -> Bits<8> {
     u64::from(status as u8).into()
@@ -439,8 +438,7 @@ impl Logic for Sequencer {
                 if !self.read_busy.val() && !self.write_busy.val() && !self.matrix_busy.val() {
                     self.instruction_done.next = true;
                     self.step.d.next = bits::<8>(0);
-                    self.program_counter.d.next =
-                        self.program_counter.q.val() + bits::<16>(1);
+                    self.program_counter.d.next = self.program_counter.q.val() + bits::<16>(1);
                     self.fetch_word.d.next = (bit_cast::<32, 16>(self.program_base.val())
                         + bit_cast::<32, 16>(self.program_counter.q.val())
                         + bits::<32>(1))
@@ -462,13 +460,11 @@ impl Logic for Sequencer {
                 self.waits_control.next = true;
                 self.step.d.next = self.step.q.val() + bits::<8>(1);
                 if self.step.q.val() == self.first_result.val() {
-                    self.host_input.d.next =
-                        self.host_input.q.val() + self.extent.finish.val();
+                    self.host_input.d.next = self.host_input.q.val() + self.extent.finish.val();
                     self.rows_left.d.next = self.rows_left.q.val() - self.group_size.q.val();
                 }
                 if self.step.q.val() == self.last_advance.val() {
-                    self.host_output.d.next =
-                        self.host_output.q.val() + self.extent.finish.val();
+                    self.host_output.d.next = self.host_output.q.val() + self.extent.finish.val();
                     self.state.d.next = SequencerState::Group;
                     if self.rows_left.q.val() == bits::<16>(0) {
                         self.result.d.next = self.success.val();

@@ -1,8 +1,6 @@
 //! A small FIFO of write beats, between the scratchpad's fixed latency and the bus's
 //! back-pressure. The word at its head is visible without asking for it.
 
-use std::collections::VecDeque;
-
 use rust_hdl::prelude::*;
 
 /// Beats that it holds.
@@ -33,29 +31,32 @@ pub struct BeatFifo {
     pub strobe: Signal<Out, Bits<8>>,
     /// The head ends a burst.
     pub last: Signal<Out, Bit>,
-    _beats: VecDeque<(Bits<64>, Bits<8>, bool)>,
+    _beats: [(Bits<64>, Bits<8>, bool); DEPTH],
+    _head: usize,
+    _tail: usize,
 }
 
 impl Logic for BeatFifo {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             if self.pop.val() {
-                self._beats.pop_front();
+                self._head += 1;
             }
             if self.push.val().get_bit(0) {
-                self._beats.push_back((
+                self._beats[self._tail % DEPTH] = (
                     self.push_data.val(),
                     self.push_strobe.val(),
                     self.push_last.val().get_bit(0),
-                ));
+                );
+                self._tail += 1;
             }
             if self.reset.val() {
-                self._beats.clear();
+                self._head = 0;
+                self._tail = 0;
             }
         }
-        let head = self._beats.front();
-        self.valid.next = head.is_some();
-        let (data, strobe, last) = head.copied().unwrap_or_default();
+        self.valid.next = self._head != self._tail;
+        let (data, strobe, last) = self._beats[self._head % DEPTH];
         self.data.next = data;
         self.strobe.next = strobe;
         self.last.next = last;

@@ -210,8 +210,7 @@ impl Logic for DmaReader {
         if self.beats.val() > self.to_boundary.val() {
             self.beats.next = self.to_boundary.val();
         }
-        self.next_row.next =
-            self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+        self.next_row.next = self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
 
         self.next_outstanding.next = self.outstanding.q.val();
         match self.state.q.val() {
@@ -231,8 +230,8 @@ impl Logic for DmaReader {
             ReadState::Address => {
                 if self.ar_ready.val() {
                     self.next_outstanding.next = self.next_outstanding.val() + bits::<8>(1);
-                    self.cursor.d.next =
-                        self.cursor.q.val() + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
+                    self.cursor.d.next = self.cursor.q.val()
+                        + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
                     self.beats_left.d.next = self.beats_left.q.val() - self.burst.q.val();
                     self.state.d.next = ReadState::Measure;
                     if self.beats_left.q.val() == self.burst.q.val() {

@@ -245,8 +245,7 @@ impl Logic for DmaWriter {
         if self.beats.val() > self.to_boundary.val() {
             self.beats.next = self.to_boundary.val();
         }
-        self.next_row.next =
-            self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+        self.next_row.next = self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
         // Only the last beat of a row can be partial.
         self.bytes.next = bits::<4>(8);
         if self.beats_left.q.val() == bits::<32>(1) {
@@ -284,8 +283,8 @@ impl Logic for DmaWriter {
             WriteState::Address => {
                 if self.aw_ready.val() {
                     self.next_outstanding.next = self.next_outstanding.val() + bits::<8>(1);
-                    self.cursor.d.next =
-                        self.cursor.q.val() + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
+                    self.cursor.d.next = self.cursor.q.val()
+                        + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
                     self.state.d.next = WriteState::Stream;
                 }
             }

@@ -57,7 +57,13 @@ struct Stage<const C: usize> {
 
 impl<const C: usize> Default for Stage<C> {
     fn default() -> Self {
-        Self { valid: false, first: false, last: false, row: 0, sum: [0; C] }
+        Self {
+            valid: false,
+            first: false,
+            last: false,
+            row: 0,
+            sum: [0; C],
+        }
     }
 }
 
@@ -83,9 +89,7 @@ impl<const C: usize, const P: usize, const AW: usize> Accumulators<C, P, AW> {
     }
 }
 
-impl<const C: usize, const P: usize, const AW: usize> Logic
-    for Accumulators<C, P, AW>
-{
+impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, P, AW> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             let [fetching, summed, written] = self._stage;

@@ -33,7 +33,10 @@ impl<const Q: usize, const QP: usize> ParameterMemory<Q, QP> {
     /// A memory of this many entries, a multiple of Q.
     pub fn new(entries: usize) -> Self {
         assert!(QP == Q * ENTRY_BITS && Q.is_power_of_two() && entries.is_multiple_of(Q));
-        Self { _memory: vec![[0; 2]; entries], ..Default::default() }
+        Self {
+            _memory: vec![[0; 2]; entries],
+            ..Default::default()
+        }
     }
 }
 
@@ -47,7 +50,9 @@ impl<const Q: usize, const QP: usize> Logic for ParameterMemory<Q, QP> {
                 8,
                 (0..Q).flat_map(|lane| {
                     let [low, high] = self._memory[(first + lane) % entries];
-                    (0..8).map(move |byte| low >> (8 * byte) & 0xff).chain([high & 0xff])
+                    (0..8)
+                        .map(move |byte| low >> (8 * byte) & 0xff)
+                        .chain([high & 0xff])
                 }),
             );
             if self.write_valid.val() {

@@ -26,7 +26,10 @@ pub struct ProgramMemory {
 impl ProgramMemory {
     /// A memory of this many words.
     pub fn new(words: usize) -> Self {
-        Self { _memory: vec![Bits::default(); words], ..Default::default() }
+        Self {
+            _memory: vec![Bits::default(); words],
+            ..Default::default()
+        }
     }
 }
 

@@ -39,21 +39,32 @@ pub struct Scratchpad<const RW: usize, const QW: usize> {
     /// The 8 bytes at the address of two cycles ago (a multiple of 8).
     pub beat: Signal<Out, Bits<64>>,
     _memory: Vec<u8>,
-    _fetched: usize,
+    _fetched: Vec<u8>,
+    _offset: usize,
 }
 
 impl<const RW: usize, const QW: usize> Scratchpad<RW, QW> {
     /// A scratchpad of this many bytes, a power of two.
     pub fn new(bytes: usize) -> Self {
-        assert!(bytes.is_power_of_two() && RW.is_power_of_two() && QW.is_power_of_two() && QW <= 64);
-        Self { _memory: vec![0; bytes], ..Default::default() }
+        assert!(
+            bytes.is_power_of_two() && RW.is_power_of_two() && QW.is_power_of_two() && QW <= 64
+        );
+        Self {
+            _memory: vec![0; bytes],
+            _fetched: vec![0; Self::WORD],
+            ..Default::default()
+        }
     }
 
     const WORD: usize = if RW > 64 { RW / 8 } else { 8 };
 
-    fn read(&self, address: usize, bytes: usize) -> impl Iterator<Item = u64> {
-        let start = address % self._memory.len() / bytes * bytes;
-        (start..start + bytes).map(|byte| u64::from(self._memory[byte]))
+    /// The part of the fetched word of this many bytes in which the address lies.
+    fn part(&self, bytes: usize) -> impl Iterator<Item = u64> {
+        let start = self._offset / bytes * bytes;
+        self._fetched[start..start + bytes]
+            .iter()
+            .copied()
+            .map(u64::from)
     }
 
     fn write(&mut self, address: usize, bytes: usize, value: impl Fn(usize) -> u64) {
@@ -67,17 +78,23 @@ impl<const RW: usize, const QW: usize> Scratchpad<RW, QW> {
 impl<const RW: usize, const QW: usize> Logic for Scratchpad<RW, QW> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            // The fetched word is held by its address: a write between would be seen, so the
-            // outputs are taken before it, as the Verilog's registers do.
-            self.vector.next = concatenate(8, self.read(self._fetched, RW / 8));
-            self.beat.next = concatenate(8, self.read(self._fetched, 8));
-            self._fetched = self.read_address.val().index();
+            self.vector.next = concatenate(8, self.part(RW / 8));
+            self.beat.next = concatenate(8, self.part(8));
+            let address = self.read_address.val().index() % self._memory.len();
+            self._offset = address % Self::WORD;
+            let start = address - self._offset;
+            self._fetched
+                .copy_from_slice(&self._memory[start..start + Self::WORD]);
             if self.beat_valid.val() {
                 let data = self.beat_data.val();
-                self.write(self.beat_address.val().index(), 8, |byte| slice(data, byte * 8, 8));
+                self.write(self.beat_address.val().index(), 8, |byte| {
+                    slice(data, byte * 8, 8)
+                });
             } else if self.group_valid.val() {
                 let data = self.group_data.val();
-                self.write(self.group_address.val().index(), QW / 8, |byte| slice(data, byte * 8, 8));
+                self.write(self.group_address.val().index(), QW / 8, |byte| {
+                    slice(data, byte * 8, 8)
+                });
             }
         }
     }
@@ -99,13 +116,22 @@ impl<const RW: usize, const QW: usize> Logic for Scratchpad<RW, QW> {
         for bank in 0..banks {
             let first = bank * group;
             let beat_chosen = if word > 8 {
-                format!(" && beat_address[{}:3] == {}'d{}", offset_bits - 1, offset_bits - 3, first / 8)
+                format!(
+                    " && beat_address[{}:3] == {}'d{}",
+                    offset_bits - 1,
+                    offset_bits - 3,
+                    first / 8
+                )
             } else {
                 String::new()
             };
             let group_chosen = if banks > 1 {
                 let low = group.trailing_zeros() as usize;
-                format!(" && group_address[{}:{low}] == {}'d{bank}", offset_bits - 1, offset_bits - low)
+                format!(
+                    " && group_address[{}:{low}] == {}'d{bank}",
+                    offset_bits - 1,
+                    offset_bits - low
+                )
             } else {
                 String::new()
             };
@@ -122,7 +148,11 @@ impl<const RW: usize, const QW: usize> Logic for Scratchpad<RW, QW> {
                 format!("   {name} <= fetched;\n")
             } else {
                 let low = (width / 8).trailing_zeros();
-                format!("   {name} <= fetched[{{offset[{}:{low}], {}'d0}}+:{width}];\n", offset_bits - 1, low + 3)
+                format!(
+                    "   {name} <= fetched[{{offset[{}:{low}], {}'d0}}+:{width}];\n",
+                    offset_bits - 1,
+                    low + 3
+                )
             }
         };
         Verilog::Custom(format!(

@@ -45,7 +45,9 @@ pub struct WeightBank<const CW: usize> {
 fn pieces(row: usize, row_bits: usize) -> Vec<(usize, usize, usize, usize)> {
     let start = row * row_bits;
     if row_bits >= 64 {
-        (0..row_bits / 64).map(|part| (start / 64 + part, 0, part * 64, 64)).collect()
+        (0..row_bits / 64)
+            .map(|part| (start / 64 + part, 0, part * 64, 64))
+            .collect()
     } else {
         vec![(start / 64, start % 64, 0, row_bits)]
     }
@@ -54,8 +56,15 @@ fn pieces(row: usize, row_bits: usize) -> Vec<(usize, usize, usize, usize)> {
 impl<const CW: usize> WeightBank<CW> {
     /// The bank of row `row`, with room for `tiles` tiles.
     pub fn new(row: usize, tiles: usize) -> Self {
-        assert!(CW.is_multiple_of(64) || 64_usize.is_multiple_of(CW), "C divides or is a multiple of 8");
-        Self { _row: row, _memory: vec![Bits::default(); tiles], ..Default::default() }
+        assert!(
+            CW.is_multiple_of(64) || 64_usize.is_multiple_of(CW),
+            "C divides or is a multiple of 8"
+        );
+        Self {
+            _row: row,
+            _memory: vec![Bits::default(); tiles],
+            ..Default::default()
+        }
     }
 }
 

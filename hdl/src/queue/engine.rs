@@ -253,7 +253,6 @@ pub struct QueueEngine {
     phase_bit: Signal<Local, Bits<64>>,
 }
 
-
 fn code(status: Status) -> Bits<8> {
     u64::from(status as u8).into()
 }
@@ -436,16 +435,15 @@ impl Logic for QueueEngine {
             && self.enabled.q.val()
             && (self.head.q.val() != self.tail.q.val())
             && (self.next_completion.val() != self.completion_head.q.val());
-        self.processing.next = (self.state.q.val() != QueueState::Idle)
-            && (self.state.q.val() != QueueState::Fatal);
+        self.processing.next =
+            (self.state.q.val() != QueueState::Idle) && (self.state.q.val() != QueueState::Fatal);
         self.outstanding.next = self.processing.val()
             || ((self.state.q.val() == QueueState::Idle)
                 && self.enabled.q.val()
                 && (self.head.q.val() != self.tail.q.val()));
 
         // The completion entry, as `CompletionEntry` lays it out.
-        self.completion_low.next = (bit_cast::<64, 32>(self.command_cycles.val())
-            << bits::<6>(32))
+        self.completion_low.next = (bit_cast::<64, 32>(self.command_cycles.val()) << bits::<6>(32))
             | bit_cast::<64, 32>(self.slot_version.val());
         self.phase_bit.next = bits::<64>(0);
         if self.phase.q.val() {

@@ -102,10 +102,13 @@ pub struct EntryDecoder {
     all_rows: Signal<Local, Bits<32>>,
 }
 
-
 /// Everything that is not reserved may have any value here; the reserved rest must be zero.
 fn shape(fields: &[Field], chosen: impl Fn(&str) -> bool) -> Shape {
-    let free: Vec<_> = fields.iter().copied().filter(|field| chosen(field.name)).collect();
+    let free: Vec<_> = fields
+        .iter()
+        .copied()
+        .filter(|field| chosen(field.name))
+        .collect();
     Shape::new(&free, &[0; 64])
 }
 
@@ -122,7 +125,14 @@ impl EntryDecoder {
         let run = shape(RunEntry::FIELDS, not_reserved);
         let load = shape(LoadEntry::FIELDS, not_reserved);
         let bare = shape(RunEntry::FIELDS, |name| {
-            ["opcode", "flags", "command_id", "slot", "statistics_address"].contains(&name)
+            [
+                "opcode",
+                "flags",
+                "command_id",
+                "slot",
+                "statistics_address",
+            ]
+            .contains(&name)
         });
         Self {
             clock: Default::default(),
@@ -203,36 +213,70 @@ impl Logic for EntryDecoder {
             self.words[7].d.next = self.word.val();
         }
 
-        self.operation.next =
-            self.words[0].q.val().get_bits::<8>(self.opcode_at.val().index());
-        self.flags.next = self.words[0].q.val().get_bits::<8>(self.flags_at.val().index());
-        self.command_id.next =
-            self.words[0].q.val().get_bits::<16>(self.command_id_at.val().index());
-        self.slot.next = self.words[0].q.val().get_bits::<8>(self.slot_at.val().index());
+        self.operation.next = self.words[0]
+            .q
+            .val()
+            .get_bits::<8>(self.opcode_at.val().index());
+        self.flags.next = self.words[0]
+            .q
+            .val()
+            .get_bits::<8>(self.flags_at.val().index());
+        self.command_id.next = self.words[0]
+            .q
+            .val()
+            .get_bits::<16>(self.command_id_at.val().index());
+        self.slot.next = self.words[0]
+            .q
+            .val()
+            .get_bits::<8>(self.slot_at.val().index());
         self.input_address.next = self.words[1].q.val();
         self.output_address.next = self.words[2].q.val();
         self.statistics_address.next = self.words[3].q.val();
-        self.all_rows.next = self.words[4].q.val().get_bits::<32>(self.rows_at.val().index());
+        self.all_rows.next = self.words[4]
+            .q
+            .val()
+            .get_bits::<32>(self.rows_at.val().index());
         self.rows.next = self.all_rows.val().get_bits::<16>(0);
-        self.input_stride.next =
-            self.words[4].q.val().get_bits::<32>(self.input_stride_at.val().index());
-        self.output_stride.next =
-            self.words[5].q.val().get_bits::<32>(self.output_stride_at.val().index());
-        self.version.next = self.words[4].q.val().get_bits::<32>(self.version_at.val().index());
-        self.program_base.next =
-            self.words[4].q.val().get_bits::<16>(self.program_base_at.val().index());
-        self.program_count.next =
-            self.words[4].q.val().get_bits::<16>(self.program_count_at.val().index());
-        self.parameter_base.next =
-            self.words[5].q.val().get_bits::<16>(self.parameter_base_at.val().index());
-        self.parameter_count.next =
-            self.words[5].q.val().get_bits::<16>(self.parameter_count_at.val().index());
-        self.weight_base.next =
-            self.words[5].q.val().get_bits::<16>(self.weight_base_at.val().index());
-        self.weight_count.next =
-            self.words[5].q.val().get_bits::<16>(self.weight_count_at.val().index());
-        self.group_rows.next =
-            self.words[6].q.val().get_bits::<16>(self.group_rows_at.val().index());
+        self.input_stride.next = self.words[4]
+            .q
+            .val()
+            .get_bits::<32>(self.input_stride_at.val().index());
+        self.output_stride.next = self.words[5]
+            .q
+            .val()
+            .get_bits::<32>(self.output_stride_at.val().index());
+        self.version.next = self.words[4]
+            .q
+            .val()
+            .get_bits::<32>(self.version_at.val().index());
+        self.program_base.next = self.words[4]
+            .q
+            .val()
+            .get_bits::<16>(self.program_base_at.val().index());
+        self.program_count.next = self.words[4]
+            .q
+            .val()
+            .get_bits::<16>(self.program_count_at.val().index());
+        self.parameter_base.next = self.words[5]
+            .q
+            .val()
+            .get_bits::<16>(self.parameter_base_at.val().index());
+        self.parameter_count.next = self.words[5]
+            .q
+            .val()
+            .get_bits::<16>(self.parameter_count_at.val().index());
+        self.weight_base.next = self.words[5]
+            .q
+            .val()
+            .get_bits::<16>(self.weight_base_at.val().index());
+        self.weight_count.next = self.words[5]
+            .q
+            .val()
+            .get_bits::<16>(self.weight_count_at.val().index());
+        self.group_rows.next = self.words[6]
+            .q
+            .val()
+            .get_bits::<16>(self.group_rows_at.val().index());
 
         self.is_nop.next = self.operation.val() == self.opcode_nop.val();
         self.is_load.next = self.operation.val() == self.opcode_load.val();
@@ -243,8 +287,8 @@ impl Logic for EntryDecoder {
         self.slot_exists.next = self.slot.val() < self.slot_count.val();
         self.rows_possible.next = (self.all_rows.val() != bits::<32>(0))
             && (self.all_rows.val().get_bits::<16>(16) == bits::<16>(0));
-        self.counts_possible.next = (self.program_count.val() != bits::<16>(0))
-            && (self.group_rows.val() != bits::<16>(0));
+        self.counts_possible.next =
+            (self.program_count.val() != bits::<16>(0)) && (self.group_rows.val() != bits::<16>(0));
         self.parameters_aligned.next = ((self.parameter_base.val() | self.parameter_count.val())
             & self.group_misaligned.val())
             == bits::<16>(0);
@@ -272,8 +316,7 @@ impl Logic for EntryDecoder {
             }
         }
 
-        self.aligned.next =
-            self.statistics_address.val().get_bits::<3>(0) == bits::<3>(0);
+        self.aligned.next = self.statistics_address.val().get_bits::<3>(0) == bits::<3>(0);
         if (self.is_run.val() || self.is_load.val())
             && (self.input_address.val().get_bits::<3>(0) != bits::<3>(0))
         {

@@ -97,7 +97,6 @@ pub struct SlotTable {
     out_overlaps: DFF<Bit>,
 }
 
-
 impl SlotTable {
     /// For an accelerator of these dimensions.
     pub fn new(configuration: &Configuration) -> Self {
@@ -261,15 +260,15 @@ impl Logic for SlotTable {
                     self.weight_ends[i].d.next = self.weight_end.q.val();
                     self.valid[i].d.next = true;
                     self.versions[i].d.next = self.version.val();
-                    self.programs[i].d.next =
-                        (bit_cast::<32, 16>(self.program_count.val()) << bits::<5>(16))
-                            | bit_cast::<32, 16>(self.program_base.val());
-                    self.parameters[i].d.next =
-                        (bit_cast::<32, 16>(self.parameter_count.val()) << bits::<5>(16))
-                            | bit_cast::<32, 16>(self.parameter_base.val());
-                    self.weights[i].d.next =
-                        (bit_cast::<32, 16>(self.weight_count.val()) << bits::<5>(16))
-                            | bit_cast::<32, 16>(self.weight_base.val());
+                    self.programs[i].d.next = (bit_cast::<32, 16>(self.program_count.val())
+                        << bits::<5>(16))
+                        | bit_cast::<32, 16>(self.program_base.val());
+                    self.parameters[i].d.next = (bit_cast::<32, 16>(self.parameter_count.val())
+                        << bits::<5>(16))
+                        | bit_cast::<32, 16>(self.parameter_base.val());
+                    self.weights[i].d.next = (bit_cast::<32, 16>(self.weight_count.val())
+                        << bits::<5>(16))
+                        | bit_cast::<32, 16>(self.weight_base.val());
                     self.groups[i].d.next = bit_cast::<32, 16>(self.group_rows.val());
                 }
             } else if self.valid[i].q.val() {

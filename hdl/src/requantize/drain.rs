@@ -150,7 +150,15 @@ impl Logic for Drain {
             out_row,
             out_freed
         );
-        clock!(self, clock, out_select, out_parameter, out_valid, out_address, out_finished);
+        clock!(
+            self,
+            clock,
+            out_select,
+            out_parameter,
+            out_valid,
+            out_address,
+            out_finished
+        );
         self.drain_row.next = self.out_row.q.val();
         self.freed.next = self.out_freed.q.val();
         self.select.next = self.out_select.delayed.val();
@@ -202,8 +210,7 @@ impl Logic for Drain {
                     self.output_column.d.next = self.output_column.q.val() + self.columns.val();
                     self.output_row.d.next = self.output_column.q.val() + self.columns.val();
                     self.output_pointer.d.next = self.output_column.q.val() + self.columns.val();
-                    self.parameter_first.d.next =
-                        self.parameter_first.q.val() + self.columns.val();
+                    self.parameter_first.d.next = self.parameter_first.q.val() + self.columns.val();
                     self.parameter_pointer.d.next =
                         self.parameter_first.q.val() + self.columns.val();
                     if self.columns_left.q.val() == bits::<16>(1) {

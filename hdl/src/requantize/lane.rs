@@ -8,8 +8,6 @@
 //!  sum + bias -> left shift -> x multiplier -> . -> first rounding -> second -> + zero point, clamp
 //! ```
 
-use std::collections::VecDeque;
-
 use rust_hdl::prelude::*;
 
 use crate::bits::{from_signed, slice, to_signed};
@@ -36,56 +34,112 @@ pub struct Lane {
     pub maximum: Signal<In, Bits<8>>,
     /// Result, signed.
     pub result: Signal<Out, Bits<8>>,
-    _pipeline: VecDeque<i8>,
+    _biased: Biased,
+    _shifted: Shifted,
+    _product: [Product; 2],
+    _rounded: Product,
+    _scaled: i64,
 }
 
-/// What a lane computes. Written for clarity; the Verilog below is what synthesis sees, and a
-/// test ties the two together.
-fn requantize(
+/// The sum with its bias, and how far to shift: left before the product, right after it.
+#[derive(Clone, Copy, Default)]
+struct Biased {
     sum: i32,
-    (bias, multiplier, shift): (i32, i32, i8),
-    double: bool,
-    zero_point: i8,
-    (minimum, maximum): (i8, i8),
-) -> i8 {
-    let shift = i32::from(shift.clamp(-31, 30));
-    let sum = sum.wrapping_add(bias);
-    let scaled = if double {
-        let (left, right) = (shift.max(0), (-shift).max(0));
-        let product = i64::from(sum.wrapping_shl(left as u32)) * i64::from(multiplier);
-        let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
-        let high = ((product + nudge) / (1 << 31)).min(i64::from(i32::MAX));
-        let mask = (1_i64 << right) - 1;
-        let threshold = (mask >> 1) + i64::from(high < 0);
-        (high >> right) + i64::from(high & mask > threshold)
-    } else {
-        let right = 31 - shift;
-        (i64::from(sum) * i64::from(multiplier) + (1 << (right - 1))) >> right
-    };
-    (scaled + i64::from(zero_point)).min(i64::from(maximum)).max(i64::from(minimum)) as i8
+    multiplier: i32,
+    left: u32,
+    right: u32,
+}
+
+/// The same after the left shift.
+#[derive(Clone, Copy, Default)]
+struct Shifted {
+    sum: i32,
+    multiplier: i32,
+    right: u32,
+}
+
+/// A 64-bit value that is still to be shifted right.
+#[derive(Clone, Copy, Default)]
+struct Product {
+    value: i64,
+    right: u32,
+}
+
+/// gemmlowp's `SaturatingRoundingDoublingHighMul`, from the product: rounds to nearest, ties
+/// away from zero, by a division that truncates.
+fn doubling_high(product: i64) -> i64 {
+    let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
+    (product.wrapping_add(nudge) / (1 << 31)).min(i64::from(i32::MAX))
+}
+
+/// gemmlowp's `RoundingDivideByPOT`.
+fn divide_by_power(value: i64, exponent: u32) -> i64 {
+    let mask = (1_i64 << exponent).wrapping_sub(1);
+    let threshold = (mask >> 1).wrapping_add(i64::from(value < 0));
+    (value >> exponent).wrapping_add(i64::from(value & mask > threshold))
+}
+
+/// Adds a half and shifts right. A shift of zero only passes through an idle pipeline.
+fn round_shift(value: i64, right: u32) -> i64 {
+    value.wrapping_add(1_i64 << (right.wrapping_sub(1) & 63)) >> right
 }
 
 impl Logic for Lane {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let parameter = self.channel.val();
-            let result = requantize(
-                to_signed(self.sum.val()) as i32,
-                (
-                    slice(parameter, 0, 32) as i32,
-                    slice(parameter, 32, 32) as i32,
-                    slice(parameter, 64, 8) as i8,
-                ),
-                self.double_rounding.val(),
-                to_signed(self.zero_point.val()) as i8,
-                (to_signed(self.minimum.val()) as i8, to_signed(self.maximum.val()) as i8),
-            );
-            self._pipeline.push_back(result);
-            if self._pipeline.len() >= LATENCY
-                && let Some(oldest) = self._pipeline.pop_front()
-            {
-                self.result.next = from_signed(i64::from(oldest));
-            }
+            let double = self.double_rounding.val();
+            let moved = self._scaled.wrapping_add(to_signed(self.zero_point.val()));
+            let (minimum, maximum) = (to_signed(self.minimum.val()), to_signed(self.maximum.val()));
+            self.result.next = from_signed(moved.min(maximum).max(minimum));
+
+            let Product { value, right } = self._rounded;
+            self._scaled = if double {
+                divide_by_power(value, right)
+            } else {
+                value
+            };
+            let Product { value, right } = self._product[1];
+            self._rounded.value = if double {
+                doubling_high(value)
+            } else {
+                round_shift(value, right)
+            };
+            self._rounded.right = right;
+            self._product[1] = self._product[0];
+            let Shifted {
+                sum,
+                multiplier,
+                right,
+            } = self._shifted;
+            self._product[0] = Product {
+                value: i64::from(sum) * i64::from(multiplier),
+                right,
+            };
+            let Biased {
+                sum,
+                multiplier,
+                left,
+                right,
+            } = self._biased;
+            self._shifted = Shifted {
+                sum: sum << left,
+                multiplier,
+                right,
+            };
+
+            let channel = self.channel.val();
+            let shift = i32::from(slice(channel, 64, 8) as i8).clamp(-31, 30);
+            let sum = to_signed(self.sum.val()) as i32;
+            self._biased = Biased {
+                sum: sum.wrapping_add(slice(channel, 0, 32) as i32),
+                multiplier: slice(channel, 32, 32) as i32,
+                left: if double {
+                    shift.max(0).unsigned_abs()
+                } else {
+                    0
+                },
+                right: if double { (-shift).max(0) } else { 31 - shift }.unsigned_abs(),
+            };
         }
     }
 
@@ -95,6 +149,7 @@ impl Logic for Lane {
 
     fn hdl(&self) -> Verilog {
         Verilog::Custom(
+            // An unsigned operand would turn `>>>` into a logical shift: all terms are signed.
             "\
 reg signed [31:0] biased;
 reg signed [31:0] multiplier1, multiplier2;
@@ -111,8 +166,8 @@ wire signed [63:0] high = toward_zero >>> 31;
 wire signed [63:0] half = 64'sd1 <<< (right4 - 6'd1);
 wire signed [63:0] once = (product4 + half) >>> right4;
 wire signed [63:0] mask = (64'sd1 <<< right5) - 64'sd1;
-wire signed [63:0] threshold = (mask >>> 1) + {63'd0, scaled5[63]};
-wire signed [63:0] twice = (scaled5 >>> right5) + {63'd0, (scaled5 & mask) > threshold};
+wire signed [63:0] threshold = (mask >>> 1) + $signed({63'd0, scaled5[63]});
+wire signed [63:0] twice = (scaled5 >>> right5) + $signed({63'd0, (scaled5 & mask) > threshold});
 wire signed [63:0] moved = scaled6 + {{56{zero_point[7]}}, zero_point};
 wire signed [63:0] lower = {{56{minimum[7]}}, minimum};
 wire signed [63:0] upper = {{56{maximum[7]}}, maximum};

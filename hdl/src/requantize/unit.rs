@@ -72,7 +72,9 @@ impl<const Q: usize, const QW: usize> Logic for Pack<Q, QW> {
             .results
             .iter()
             .enumerate()
-            .fold(0, |sum, (lane, result)| sum | (result.val().to_u64() << (8 * lane)));
+            .fold(0, |sum, (lane, result)| {
+                sum | (result.val().to_u64() << (8 * lane))
+            });
         self.joined.next = from_unsigned(joined);
     }
 

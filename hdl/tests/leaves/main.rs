@@ -1,0 +1,261 @@
+//! Every hand-written leaf has two halves: Rust for native simulation and Verilog for everything
+//! else. Nothing ties them together but this test: it drives the Rust half with random and
+//! extreme values, then replays the same cycles on the Verilog half in Verilator.
+
+mod bench;
+
+use bench::{Bench, Random};
+use systole_hdl::array::element::Element;
+use systole_hdl::bits::{concatenate, from_signed, from_unsigned};
+use systole_hdl::control::extent::Extent;
+use systole_hdl::delay::Delay;
+use systole_hdl::dma::fifo::{BeatFifo, DEPTH};
+use systole_hdl::memory::accumulators::Accumulators;
+use systole_hdl::memory::parameters::ParameterMemory;
+use systole_hdl::memory::program::ProgramMemory;
+use systole_hdl::memory::scratchpad::Scratchpad;
+use systole_hdl::memory::weights::WeightBank;
+use systole_hdl::requantize::lane::Lane;
+use systole_hdl::requantize::unit::{GroupSelect, Pack};
+
+/// Sets the port `clock` of a leaf.
+macro_rules! clock {
+    () => {
+        |leaf, clock| leaf.clock.next = clock
+    };
+}
+
+#[test]
+fn both_halves_of_every_leaf_agree() {
+    let mut bench = Bench::new(0x5eed);
+
+    bench.leaf(
+        "element",
+        Element::<20>::default(),
+        4000,
+        clock!(),
+        |leaf, random| {
+            leaf.weight.next = from_signed(random.signed(8));
+            leaf.activation.next = from_signed(random.signed(8));
+            leaf.load.next = random.often();
+            leaf.swap.next = random.often();
+            leaf.partial_sum_in.next = from_signed(random.signed(20));
+        },
+    );
+
+    bench.leaf(
+        "delay",
+        Delay::<5>::new(3),
+        300,
+        clock!(),
+        |leaf, random| {
+            leaf.entry.next = from_unsigned(random.any());
+        },
+    );
+    bench.leaf(
+        "delay_one",
+        Delay::<1>::new(1),
+        300,
+        clock!(),
+        |leaf, random| {
+            leaf.entry.next = from_unsigned(random.any());
+        },
+    );
+
+    bench.leaf("lane", Lane::default(), 30_000, clock!(), |leaf, random| {
+        // What is constant in an instruction changes now and then, even while results are in flight.
+        if random.tick(16) {
+            let (low, high) = {
+                let (a, b) = (random.signed(8), random.signed(8));
+                (a.min(b), a.max(b))
+            };
+            leaf.minimum.next = from_signed(low);
+            leaf.maximum.next = from_signed(high);
+            leaf.zero_point.next = from_signed(random.signed(8));
+            leaf.double_rounding.next = random.often();
+        }
+        leaf.sum.next = from_signed(random.signed(32));
+        let multiplier = random.signed(32) as u32;
+        let bias = random.signed(32) as u32;
+        let shift = random.signed(8) as u8;
+        leaf.channel.next = concatenate(
+            8,
+            bias.to_le_bytes()
+                .into_iter()
+                .chain(multiplier.to_le_bytes())
+                .chain([shift])
+                .map(u64::from),
+        );
+    });
+
+    bench.leaf(
+        "accumulators",
+        Accumulators::<4, 18, 128>::new(16),
+        6000,
+        clock!(),
+        |leaf, random| {
+            leaf.valid.next = random.often();
+            leaf.first.next = random.tick(5);
+            leaf.last.next = random.tick(5);
+            // Few rows, so that the same one is hit in consecutive cycles.
+            leaf.row.next = from_unsigned(random.below(3));
+            leaf.drain_row.next = from_unsigned(random.below(3));
+            for sum in &mut leaf.partial_sums {
+                sum.next = from_signed(random.signed(18));
+            }
+        },
+    );
+
+    scratchpads(&mut bench);
+    weight_banks(&mut bench);
+
+    bench.leaf(
+        "parameters",
+        ParameterMemory::<4, 288>::new(32),
+        2000,
+        clock!(),
+        |leaf, random| {
+            leaf.write_valid.next = random.often();
+            leaf.write_beat.next = from_unsigned(random.below(64));
+            leaf.write_data.next = from_unsigned(random.any());
+            leaf.read_entry.next = from_unsigned(random.below(8) * 4);
+        },
+    );
+
+    bench.leaf(
+        "program",
+        ProgramMemory::new(64),
+        1000,
+        clock!(),
+        |leaf, random| {
+            leaf.write_valid.next = random.often();
+            leaf.write_word.next = from_unsigned(random.below(64));
+            leaf.write_data.next = from_unsigned(random.any());
+            leaf.read_word.next = from_unsigned(random.below(64));
+        },
+    );
+
+    bench.leaf(
+        "extent",
+        Extent::default(),
+        4000,
+        clock!(),
+        |leaf, random| {
+            leaf.base.next = from_unsigned(random.extreme(32));
+            leaf.count.next = from_unsigned(random.extreme(16));
+            leaf.stride.next = from_unsigned(random.extreme(32));
+            leaf.tiles.next = from_unsigned(random.extreme(32));
+            leaf.unit.next = from_unsigned(random.extreme(16));
+            leaf.limit.next = from_unsigned(random.extreme(32));
+        },
+    );
+
+    let mut held = 0_usize;
+    bench.leaf(
+        "fifo",
+        BeatFifo::default(),
+        3000,
+        clock!(),
+        move |leaf, random| {
+            let pop = held > 0 && random.often();
+            let push = held < DEPTH && random.often();
+            held = held + usize::from(push) - usize::from(pop);
+            leaf.pop.next = pop;
+            leaf.push.next = from_unsigned(u64::from(push));
+            leaf.push_data.next = from_unsigned(random.any());
+            leaf.push_strobe.next = from_unsigned(random.any());
+            leaf.push_last.next = from_unsigned(random.any());
+            leaf.reset.next = false;
+        },
+    );
+
+    bench.leaf(
+        "select",
+        GroupSelect::<256, 128>::default(),
+        300,
+        clock!(),
+        |leaf, random| {
+            leaf.select.next = from_unsigned(random.below(2));
+            leaf.sums.next = concatenate(32, random.words(8));
+        },
+    );
+    bench.leaf(
+        "pack",
+        Pack::<4, 32>::default(),
+        300,
+        |_, _| {},
+        |leaf, random| {
+            for result in &mut leaf.results {
+                result.next = from_unsigned(random.any());
+            }
+        },
+    );
+
+    bench.run();
+}
+
+fn scratchpads(bench: &mut Bench) {
+    // A vector as wide as a word, and one of half a beat.
+    bench.leaf(
+        "scratchpad_wide",
+        Scratchpad::<128, 32>::new(512),
+        3000,
+        clock!(),
+        |leaf, random| {
+            leaf.beat_valid.next = random.tick(3);
+            leaf.beat_address.next = from_unsigned(random.below(64) * 8);
+            leaf.beat_data.next = from_unsigned(random.any());
+            leaf.group_valid.next = random.often();
+            leaf.group_address.next = from_unsigned(random.below(128) * 4);
+            leaf.group_data.next = from_unsigned(random.any());
+            leaf.read_address.next = from_unsigned(random.below(64) * 8);
+        },
+    );
+    bench.leaf(
+        "scratchpad_narrow",
+        Scratchpad::<32, 16>::new(256),
+        3000,
+        clock!(),
+        |leaf, random| {
+            leaf.beat_valid.next = random.tick(3);
+            leaf.beat_address.next = from_unsigned(random.below(32) * 8);
+            leaf.beat_data.next = from_unsigned(random.any());
+            leaf.group_valid.next = random.often();
+            leaf.group_address.next = from_unsigned(random.below(128) * 2);
+            leaf.group_data.next = from_unsigned(random.any());
+            leaf.read_address.next = from_unsigned(random.below(64) * 4);
+        },
+    );
+}
+
+fn weight_banks(bench: &mut Bench) {
+    fn drive<const CW: usize>(leaf: &mut WeightBank<CW>, random: &mut Random) {
+        leaf.write_valid.next = random.often();
+        leaf.write_tile.next = from_unsigned(random.below(12));
+        leaf.write_beat.next = from_unsigned(random.below(8));
+        leaf.write_data.next = from_unsigned(random.any());
+        leaf.read_tile.next = from_unsigned(random.below(12));
+    }
+    // A row of half a beat, of one beat, and of two.
+    bench.leaf(
+        "weights_half",
+        WeightBank::<32>::new(3, 12),
+        1500,
+        clock!(),
+        drive::<32>,
+    );
+    bench.leaf(
+        "weights_one",
+        WeightBank::<64>::new(2, 12),
+        1500,
+        clock!(),
+        drive::<64>,
+    );
+    bench.leaf(
+        "weights_two",
+        WeightBank::<128>::new(1, 12),
+        1500,
+        clock!(),
+        drive::<128>,
+    );
+}
