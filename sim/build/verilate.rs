@@ -79,17 +79,27 @@ fn find_verilator() -> Result<PathBuf, Box<dyn Error>> {
 /// The root of the workspace.
 fn workspace() -> Result<PathBuf, Box<dyn Error>> {
     let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
-    Ok(manifest.parent().ok_or("sim has no parent directory")?.to_owned())
+    Ok(manifest
+        .parent()
+        .ok_or("sim has no parent directory")?
+        .to_owned())
 }
 
 /// Compiles one configuration unless it is there already; returns the library's directory.
 fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let emitted = systole_hdl::emit::emit(name)?;
     let shim = std::fs::read_to_string("src/verilated/shim.cpp")?;
-    let header = std::fs::read_to_string(verilator.join("include/verilated_config.h"))
-        .unwrap_or_default();
+    let header =
+        std::fs::read_to_string(verilator.join("include/verilated_config.h")).unwrap_or_default();
     let mut hasher = DefaultHasher::new();
-    (&emitted.verilog, shim, header, OPTIONS, include_str!("verilate.rs")).hash(&mut hasher);
+    (
+        &emitted.verilog,
+        shim,
+        header,
+        OPTIONS,
+        include_str!("verilate.rs"),
+    )
+        .hash(&mut hasher);
     let directory = cache.join(format!("{name}-{:016x}", hasher.finish()));
     if directory.join("complete").is_file() {
         return Ok(directory);
@@ -111,9 +121,15 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
         .arg(&sources)
         .arg(&verilog)
         .output()
-        .map_err(|error| format!("can't run perl, which Verilator needs: {error}; run `make setup`"))?;
+        .map_err(|error| {
+            format!("can't run perl, which Verilator needs: {error}; run `make setup`")
+        })?;
     if !result.status.success() {
-        return Err(format!("Verilator failed:\n{}", String::from_utf8_lossy(&result.stderr)).into());
+        return Err(format!(
+            "Verilator failed:\n{}",
+            String::from_utf8_lossy(&result.stderr)
+        )
+        .into());
     }
 
     let mut compiler = cc::Build::new();
@@ -147,7 +163,11 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
     compiler.file("src/verilated/shim.cpp");
     // The runtime is the same for all configurations; the first one brings it.
     if name == configuration::ALL[0].name {
-        for file in ["verilated.cpp", "verilated_fst_c.cpp", "verilated_threads.cpp"] {
+        for file in [
+            "verilated.cpp",
+            "verilated_fst_c.cpp",
+            "verilated_threads.cpp",
+        ] {
             compiler.file(verilator.join("include").join(file));
         }
     }

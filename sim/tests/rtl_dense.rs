@@ -25,15 +25,20 @@ struct FlatHost {
 
 impl FlatHost {
     fn new() -> Self {
-        Self { memory: vec![0; 0x10_0000], interrupts: Vec::new() }
+        Self {
+            memory: vec![0; 0x10_0000],
+            interrupts: Vec::new(),
+        }
     }
 }
 
 impl Host for FlatHost {
     fn dma_read(&mut self, address: u64, data: &mut [u8]) -> Result<(), DmaError> {
         let start = address as usize;
-        let source =
-            self.memory.get(start..start + data.len()).ok_or(DmaError::Unmapped { address })?;
+        let source = self
+            .memory
+            .get(start..start + data.len())
+            .ok_or(DmaError::Unmapped { address })?;
         data.copy_from_slice(source);
         Ok(())
     }
@@ -68,7 +73,11 @@ fn submit(core: &mut dyn Core, host: &mut FlatHost, index: u32, entry: &[u8]) ->
     let mut rounds = 0;
     while core.advance(host) == Activity::Busy {
         rounds += 1;
-        assert!(rounds < 200, "the device hangs; status {:#x}", core.read_register(registers::STATUS));
+        assert!(
+            rounds < 200,
+            "the device hangs; status {:#x}",
+            core.read_register(registers::STATUS)
+        );
     }
     let at = COMPLETION as usize + (index % ENTRIES) as usize * 16;
     let completion = *bytemuck::from_bytes::<CompletionEntry>(&host.memory[at..at + 16]);
@@ -77,7 +86,13 @@ fn submit(core: &mut dyn Core, host: &mut FlatHost, index: u32, entry: &[u8]) ->
 }
 
 /// A dense layer of `inputs` x `outputs` on `rows` rows: image, load entry, run entry.
-fn dense(c: &Configuration, inputs: usize, outputs: usize, rows: u32, group: u16) -> (Vec<u8>, LoadEntry, RunEntry) {
+fn dense(
+    c: &Configuration,
+    inputs: usize,
+    outputs: usize,
+    rows: u32,
+    group: u16,
+) -> (Vec<u8>, LoadEntry, RunEntry) {
     let input_tiles = inputs.div_ceil(c.rows);
     let column_tiles = outputs.div_ceil(c.columns);
     let stride = ((input_tiles * c.rows).max(column_tiles * c.columns)).next_multiple_of(32) as u32;
@@ -167,7 +182,11 @@ fn dense(c: &Configuration, inputs: usize, outputs: usize, rows: u32, group: u16
     (image, load_entry, run_entry)
 }
 
-fn run(core: &mut dyn Core, c: &Configuration, shape: (usize, usize, u32, u16)) -> (Vec<u8>, Vec<CompletionEntry>, Statistics) {
+fn run(
+    core: &mut dyn Core,
+    c: &Configuration,
+    shape: (usize, usize, u32, u16),
+) -> (Vec<u8>, Vec<CompletionEntry>, Statistics) {
     let mut host = FlatHost::new();
     let (image, load, run) = dense(c, shape.0, shape.1, shape.2, shape.3);
     host.memory[IMAGE as usize..IMAGE as usize + image.len()].copy_from_slice(&image);
@@ -176,7 +195,15 @@ fn run(core: &mut dyn Core, c: &Configuration, shape: (usize, usize, u32, u16)) 
     }
     enable(core);
     let mut completions = vec![
-        submit(core, &mut host, 0, bytes_of(&RunEntry { command_id: 1, ..RunEntry::default() })),
+        submit(
+            core,
+            &mut host,
+            0,
+            bytes_of(&RunEntry {
+                command_id: 1,
+                ..RunEntry::default()
+            }),
+        ),
         submit(core, &mut host, 1, bytes_of(&load)),
         submit(core, &mut host, 2, bytes_of(&run)),
     ];
@@ -190,13 +217,23 @@ fn run(core: &mut dyn Core, c: &Configuration, shape: (usize, usize, u32, u16)) 
     }
     assert_eq!(host.interrupts, [3, 3, 3]);
     let bytes = shape.1.next_multiple_of(8) * shape.2 as usize;
-    (host.memory[OUTPUT as usize..OUTPUT as usize + bytes].to_vec(), completions, statistics)
+    (
+        host.memory[OUTPUT as usize..OUTPUT as usize + bytes].to_vec(),
+        completions,
+        statistics,
+    )
 }
 
 #[test]
 fn dense_layers_equal_the_functional_model() {
     for c in configuration::ALL {
-        for shape in [(5, 3, 1, 1), (64, 32, 16, 16), (100, 50, 7, 3), (128, 128, 40, 16), (16, 200, 9, 8)] {
+        for shape in [
+            (5, 3, 1, 1),
+            (64, 32, 16, 16),
+            (100, 50, 7, 3),
+            (128, 128, 40, 16),
+            (16, 200, 9, 8),
+        ] {
             let mut rtl = RtlCore::new(*c, RtlOptions::default()).expect("the RTL is linked in");
             assert_eq!(rtl.read_register(registers::MAGIC), systole_regs::MAGIC);
             assert_eq!(rtl.read_register(registers::ARRAY_ROWS), c.rows as u32);

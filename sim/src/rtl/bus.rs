@@ -33,11 +33,19 @@ pub struct BusTiming {
 
 impl BusTiming {
     /// A steady bus: 16 cycles of latency, a beat a cycle.
-    pub const STEADY: BusTiming = BusTiming { latency: 16, jitter: 0, stall: 0 };
+    pub const STEADY: BusTiming = BusTiming {
+        latency: 16,
+        jitter: 0,
+        stall: 0,
+    };
 
     /// A bus that does its worst: short and long latencies, channels busy a third of the time.
     pub const fn random() -> BusTiming {
-        BusTiming { latency: 1, jitter: 60, stall: 85 }
+        BusTiming {
+            latency: 1,
+            jitter: 60,
+            stall: 85,
+        }
     }
 }
 
@@ -49,11 +57,18 @@ struct Weather {
 
 impl Weather {
     fn new(timing: BusTiming, seed: u64) -> Self {
-        Self { timing, random: ChaCha8Rng::seed_from_u64(seed) }
+        Self {
+            timing,
+            random: ChaCha8Rng::seed_from_u64(seed),
+        }
     }
 
     fn latency(&mut self) -> u64 {
-        let jitter = if self.timing.jitter == 0 { 0 } else { self.random.random_range(0..=self.timing.jitter) };
+        let jitter = if self.timing.jitter == 0 {
+            0
+        } else {
+            self.random.random_range(0..=self.timing.jitter)
+        };
         u64::from(self.timing.latency + jitter)
     }
 
@@ -80,7 +95,12 @@ pub struct ReadChannel {
 impl ReadChannel {
     /// A channel with this timing.
     pub fn new(timing: BusTiming, seed: u64) -> Self {
-        Self { weather: Weather::new(timing, seed), bursts: VecDeque::new(), now: 0, offering: false }
+        Self {
+            weather: Weather::new(timing, seed),
+            bursts: VecDeque::new(),
+            now: 0,
+            offering: false,
+        }
     }
 
     /// Forgets all traffic.
@@ -93,7 +113,10 @@ impl ReadChannel {
     pub fn drive(&mut self, inputs: &mut Inputs, connected: bool) {
         inputs.m_ar_ready = u8::from(connected && self.weather.open());
         // A valid beat stays until it is taken.
-        let ready = self.bursts.front().is_some_and(|burst| burst.due <= self.now);
+        let ready = self
+            .bursts
+            .front()
+            .is_some_and(|burst| burst.due <= self.now);
         self.offering = ready && (self.offering || self.weather.open());
         inputs.m_r_valid = u8::from(self.offering);
         if self.offering
@@ -135,10 +158,18 @@ impl ReadChannel {
             };
             let beats = data
                 .chunks_exact(8)
-                .map(|beat| beat.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+                .map(|beat| {
+                    beat.iter()
+                        .rev()
+                        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+                })
                 .collect();
             let due = now + self.weather.latency();
-            self.bursts.push_back(ReadBurst { due, beats, response });
+            self.bursts.push_back(ReadBurst {
+                due,
+                beats,
+                response,
+            });
         }
     }
 }
@@ -214,7 +245,10 @@ impl WriteChannel {
             }
         }
         if outputs.m_aw_valid == 1 && inputs.m_aw_ready == 1 {
-            self.bursts.push_back(WriteBurst { address: outputs.m_aw_address, failed: false });
+            self.bursts.push_back(WriteBurst {
+                address: outputs.m_aw_address,
+                failed: false,
+            });
         }
     }
 }

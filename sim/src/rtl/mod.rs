@@ -18,8 +18,8 @@ use systole_regs::Configuration;
 
 use crate::core::{Activity, Core, Host};
 use crate::verilated::{Inputs, Outputs, Verilated, VerilatedError};
-use bus::{ReadChannel, WriteChannel};
 pub use bus::BusTiming;
+use bus::{ReadChannel, WriteChannel};
 
 /// Cycles of one [`Core::advance`].
 const ADVANCE_CYCLES: usize = 4096;
@@ -60,15 +60,23 @@ impl RtlCore {
     /// If the configuration isn't linked in, or the waveform can't be written.
     pub fn new(configuration: Configuration, options: RtlOptions) -> Result<Self, VerilatedError> {
         let seed = options.seed.unwrap_or(0);
-        let timing = options
-            .timing
-            .unwrap_or(if options.seed.is_some() { BusTiming::random() } else { BusTiming::STEADY });
+        let timing = options.timing.unwrap_or(if options.seed.is_some() {
+            BusTiming::random()
+        } else {
+            BusTiming::STEADY
+        });
         // A seed of zero means zeros to the shim.
-        let state_seed = options.seed.map_or(0, |seed| (seed as u32 & 0x7fff_fffe) + 1);
+        let state_seed = options
+            .seed
+            .map_or(0, |seed| (seed as u32 & 0x7fff_fffe) + 1);
         let model = Verilated::new(&configuration, state_seed, options.trace.as_deref())?;
         let mut core = Self {
             model,
-            inputs: Inputs { s_b_ready: 1, s_r_ready: 1, ..Inputs::default() },
+            inputs: Inputs {
+                s_b_ready: 1,
+                s_r_ready: 1,
+                ..Inputs::default()
+            },
             outputs: Outputs::default(),
             read: ReadChannel::new(timing, seed),
             write: WriteChannel::new(timing, seed ^ 0x9e37_79b9_7f4a_7c15),
@@ -93,8 +101,10 @@ impl RtlCore {
         self.model.cycle(&self.inputs, &mut self.outputs);
         self.cycles += 1;
         if let Some(host) = host {
-            self.read.observe(&self.inputs, &self.outputs, self.cycles, host);
-            self.write.observe(&self.inputs, &self.outputs, self.cycles, host);
+            self.read
+                .observe(&self.inputs, &self.outputs, self.cycles, host);
+            self.write
+                .observe(&self.inputs, &self.outputs, self.cycles, host);
             if self.outputs.interrupt_valid == 1 {
                 host.interrupt(self.outputs.interrupt_vector);
             }

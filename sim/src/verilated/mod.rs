@@ -89,11 +89,14 @@ impl Verilated {
         seed: u32,
         trace: Option<&Path>,
     ) -> Result<Self, VerilatedError> {
-        let shim = shim(configuration.name).ok_or_else(|| VerilatedError::UnknownConfiguration {
-            name: configuration.name.to_owned(),
-        })?;
+        let shim =
+            shim(configuration.name).ok_or_else(|| VerilatedError::UnknownConfiguration {
+                name: configuration.name.to_owned(),
+            })?;
         let trace_error = || VerilatedError::Trace {
-            path: trace.map(|path| path.display().to_string()).unwrap_or_default(),
+            path: trace
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
         };
         let path = trace
             .map(|path| CString::new(path.as_os_str().as_encoded_bytes()))

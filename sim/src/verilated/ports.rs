@@ -3,7 +3,10 @@
 /// Inputs of one cycle.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(missing_docs, reason = "named as the ports of the accelerator, which document them")]
+#[allow(
+    missing_docs,
+    reason = "named as the ports of the accelerator, which document them"
+)]
 pub struct Inputs {
     pub m_r_data: u64,
     pub s_w_data: u32,
@@ -29,7 +32,10 @@ pub struct Inputs {
 /// Outputs of one cycle, before the clock's edge.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(missing_docs, reason = "named as the ports of the accelerator, which document them")]
+#[allow(
+    missing_docs,
+    reason = "named as the ports of the accelerator, which document them"
+)]
 pub struct Outputs {
     pub m_ar_address: u64,
     pub m_aw_address: u64,
