@@ -25,6 +25,7 @@ pub mod control;
 pub mod delay;
 pub mod dma;
 pub mod emit;
+pub mod fixed;
 pub mod memory;
 pub mod queue;
 pub mod reference;

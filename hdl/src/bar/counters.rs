@@ -4,7 +4,7 @@
 use rust_hdl::prelude::*;
 
 /// All counters.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Counters {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -70,54 +70,6 @@ pub struct Counters {
     shown: DFF<Bits<64>>,
     low: Signal<Local, Bits<32>>,
     high: Signal<Local, Bits<32>>,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            begins: Default::default(),
-            outstanding: Default::default(),
-            completed: Default::default(),
-            completed_error: Default::default(),
-            vector: Default::default(),
-            waits_accumulators: Default::default(),
-            waits_drain: Default::default(),
-            waits_read: Default::default(),
-            waits_write: Default::default(),
-            waits_control: Default::default(),
-            beat_read: Default::default(),
-            bytes_written: Default::default(),
-            instruction: Default::default(),
-            group: Default::default(),
-            word: Default::default(),
-            statistics: Default::default(),
-            command_cycles: Default::default(),
-            cycles: Default::default(),
-            busy_cycles: Default::default(),
-            commands: Default::default(),
-            errors: Default::default(),
-            all_cycles: Default::default(),
-            all_busy: Default::default(),
-            all_commands: Default::default(),
-            all_errors: Default::default(),
-            elapsed: Default::default(),
-            vectors: Default::default(),
-            stall_requantize: Default::default(),
-            stall_drain: Default::default(),
-            stall_dma_read: Default::default(),
-            stall_dma_write: Default::default(),
-            stall_control: Default::default(),
-            dma_read_bytes: Default::default(),
-            dma_write_bytes: Default::default(),
-            instructions: Default::default(),
-            groups: Default::default(),
-            shown: Default::default(),
-            low: Default::default(),
-            high: Default::default(),
-        }
-    }
 }
 
 impl Logic for Counters {

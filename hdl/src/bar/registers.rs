@@ -6,6 +6,8 @@
 //! ```
 
 use rust_hdl::prelude::*;
+
+use crate::fixed::Fixed;
 use systole_regs::Configuration;
 use systole_regs::instructions::IMPLEMENTED;
 use systole_regs::registers as map;
@@ -41,7 +43,7 @@ pub enum ReadState {
 }
 
 /// The registers.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Registers {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -133,34 +135,34 @@ pub struct Registers {
     pub slot_weights: [Signal<In, Bits<32>>; S],
     /// To show: rows of a pass.
     pub slot_group_rows: [Signal<In, Bits<32>>; S],
-    identification: [Constant<Bits<32>>; I],
-    identification_at: [Constant<Bits<16>>; I],
-    slot_state_at: [Constant<Bits<16>>; S],
-    slot_version_at: [Constant<Bits<16>>; S],
-    slot_program_at: [Constant<Bits<16>>; S],
-    slot_parameters_at: [Constant<Bits<16>>; S],
-    slot_weights_at: [Constant<Bits<16>>; S],
-    slot_group_rows_at: [Constant<Bits<16>>; S],
-    control_at: Constant<Bits<16>>,
-    status_at: Constant<Bits<16>>,
-    submission_base_low_at: Constant<Bits<16>>,
-    submission_base_high_at: Constant<Bits<16>>,
-    submission_entries_at: Constant<Bits<16>>,
-    completion_base_low_at: Constant<Bits<16>>,
-    completion_base_high_at: Constant<Bits<16>>,
-    completion_entries_at: Constant<Bits<16>>,
-    interrupt_at: Constant<Bits<16>>,
-    submission_head_at: Constant<Bits<16>>,
-    completion_tail_at: Constant<Bits<16>>,
-    cycles_low_at: Constant<Bits<16>>,
-    cycles_high_at: Constant<Bits<16>>,
-    busy_low_at: Constant<Bits<16>>,
-    busy_high_at: Constant<Bits<16>>,
-    commands_at: Constant<Bits<16>>,
-    errors_at: Constant<Bits<16>>,
-    submission_doorbell_at: Constant<Bits<16>>,
-    completion_doorbell_at: Constant<Bits<16>>,
-    interrupt_bits: Constant<Bits<32>>,
+    identification: [Fixed<Bits<32>>; I],
+    identification_at: [Fixed<Bits<16>>; I],
+    slot_state_at: [Fixed<Bits<16>>; S],
+    slot_version_at: [Fixed<Bits<16>>; S],
+    slot_program_at: [Fixed<Bits<16>>; S],
+    slot_parameters_at: [Fixed<Bits<16>>; S],
+    slot_weights_at: [Fixed<Bits<16>>; S],
+    slot_group_rows_at: [Fixed<Bits<16>>; S],
+    control_at: Fixed<Bits<16>>,
+    status_at: Fixed<Bits<16>>,
+    submission_base_low_at: Fixed<Bits<16>>,
+    submission_base_high_at: Fixed<Bits<16>>,
+    submission_entries_at: Fixed<Bits<16>>,
+    completion_base_low_at: Fixed<Bits<16>>,
+    completion_base_high_at: Fixed<Bits<16>>,
+    completion_entries_at: Fixed<Bits<16>>,
+    interrupt_at: Fixed<Bits<16>>,
+    submission_head_at: Fixed<Bits<16>>,
+    completion_tail_at: Fixed<Bits<16>>,
+    cycles_low_at: Fixed<Bits<16>>,
+    cycles_high_at: Fixed<Bits<16>>,
+    busy_low_at: Fixed<Bits<16>>,
+    busy_high_at: Fixed<Bits<16>>,
+    commands_at: Fixed<Bits<16>>,
+    errors_at: Fixed<Bits<16>>,
+    submission_doorbell_at: Fixed<Bits<16>>,
+    completion_doorbell_at: Fixed<Bits<16>>,
+    interrupt_bits: Fixed<Bits<32>>,
     write_state: DFF<WriteState>,
     read_state: DFF<ReadState>,
     read_address: DFF<Bits<16>>,
@@ -182,16 +184,16 @@ pub struct Registers {
     busy_bit: Signal<Local, Bits<32>>,
 }
 
-fn at(offset: u32) -> Constant<Bits<16>> {
-    Constant::new(u64::from(offset).into())
+fn at(offset: u32) -> Fixed<Bits<16>> {
+    Fixed::new(u64::from(offset).into())
 }
 
-fn per_slot(offset: u32) -> [Constant<Bits<16>>; S] {
+fn per_slot(offset: u32) -> [Fixed<Bits<16>>; S] {
     std::array::from_fn(|slot| at(offset + slot as u32 * map::SLOT_BLOCK_BYTES))
 }
 
 /// Values of the identification block, in the order of its table.
-fn identification(configuration: &Configuration, build_hash: u64) -> [Constant<Bits<32>>; I] {
+fn identification(configuration: &Configuration, build_hash: u64) -> [Fixed<Bits<32>>; I] {
     std::array::from_fn(|index| {
         let value = match map::IDENTIFICATION[index].offset {
             map::MAGIC => systole_regs::MAGIC,
@@ -213,7 +215,7 @@ fn identification(configuration: &Configuration, build_hash: u64) -> [Constant<B
             map::BUILD_HASH_HIGH => (build_hash >> 32) as u32,
             offset => panic!("identification register {offset:#x} has no value"),
         };
-        Constant::new(u64::from(value).into())
+        Fixed::new(u64::from(value).into())
     })
 }
 
@@ -221,51 +223,6 @@ impl Registers {
     /// For an accelerator of these dimensions, whose Verilog has this hash.
     pub fn new(configuration: &Configuration, build_hash: u64) -> Self {
         Self {
-            clock: Default::default(),
-            bus_reset: Default::default(),
-            reset: Default::default(),
-            resetting: Default::default(),
-            aw_valid: Default::default(),
-            aw_address: Default::default(),
-            aw_ready: Default::default(),
-            w_valid: Default::default(),
-            w_data: Default::default(),
-            w_strobe: Default::default(),
-            w_ready: Default::default(),
-            b_valid: Default::default(),
-            b_ready: Default::default(),
-            ar_valid: Default::default(),
-            ar_address: Default::default(),
-            ar_ready: Default::default(),
-            r_valid: Default::default(),
-            r_data: Default::default(),
-            r_ready: Default::default(),
-            enable: Default::default(),
-            reset_request: Default::default(),
-            submission_base: Default::default(),
-            submission_entries: Default::default(),
-            completion_base: Default::default(),
-            completion_entries: Default::default(),
-            interrupt_enable: Default::default(),
-            interrupt_vector: Default::default(),
-            ring_submission: Default::default(),
-            ring_completion: Default::default(),
-            doorbell: Default::default(),
-            submission_head: Default::default(),
-            completion_tail: Default::default(),
-            fatal: Default::default(),
-            fatal_code: Default::default(),
-            processing: Default::default(),
-            cycles: Default::default(),
-            busy_cycles: Default::default(),
-            commands: Default::default(),
-            errors: Default::default(),
-            slot_valid: std::array::from_fn(|_| Signal::default()),
-            slot_versions: std::array::from_fn(|_| Signal::default()),
-            slot_programs: std::array::from_fn(|_| Signal::default()),
-            slot_parameters: std::array::from_fn(|_| Signal::default()),
-            slot_weights: std::array::from_fn(|_| Signal::default()),
-            slot_group_rows: std::array::from_fn(|_| Signal::default()),
             identification: identification(configuration, build_hash),
             identification_at: std::array::from_fn(|index| at(map::IDENTIFICATION[index].offset)),
             slot_state_at: per_slot(map::SLOT_STATE),
@@ -293,26 +250,8 @@ impl Registers {
             errors_at: at(map::ERRORS),
             submission_doorbell_at: at(map::SUBMISSION_TAIL_DOORBELL),
             completion_doorbell_at: at(map::COMPLETION_HEAD_DOORBELL),
-            interrupt_bits: Constant::new(u64::from(map::INTERRUPT_ENABLE | 0x7ff).into()),
-            write_state: Default::default(),
-            read_state: Default::default(),
-            read_address: Default::default(),
-            read_value: Default::default(),
-            enabled: Default::default(),
-            submission_base_low: Default::default(),
-            submission_base_high: Default::default(),
-            submission_size: Default::default(),
-            completion_base_low: Default::default(),
-            completion_base_high: Default::default(),
-            completion_size: Default::default(),
-            interrupt: Default::default(),
-            cycles_high: Default::default(),
-            busy_high: Default::default(),
-            chosen: Default::default(),
-            write: Default::default(),
-            ready_bit: Default::default(),
-            fatal_bit: Default::default(),
-            busy_bit: Default::default(),
+            interrupt_bits: Fixed::new(u64::from(map::INTERRUPT_ENABLE | 0x7ff).into()),
+            ..Default::default()
         }
     }
 }

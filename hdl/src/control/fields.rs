@@ -4,18 +4,20 @@
 use rust_hdl::prelude::*;
 use systole_regs::Field;
 
+use crate::fixed::Fixed;
+
 /// Position of a field in the 64-bit word in which the kernel looks for it.
 ///
 /// # Panics
 /// If the field is in another word: the kernel and the register description disagree.
-pub fn bit_in_word(field: Field, word: usize) -> Constant<Bits<6>> {
+pub fn bit_in_word(field: Field, word: usize) -> Fixed<Bits<6>> {
     assert_eq!(
         field.word(),
         word,
         "{} has moved to another word",
         field.name
     );
-    Constant::new((field.bit() as u64).into())
+    Fixed::new((field.bit() as u64).into())
 }
 
 /// For each of the eight words of a 64-byte structure, the bits that the named fields cover.
@@ -33,9 +35,9 @@ pub fn mask_of(fields: &[Field]) -> [u64; 8] {
 /// a value other than zero are given as a structure.
 pub struct Shape {
     /// Bits that are fixed.
-    pub mask: [Constant<Bits<64>>; 8],
+    pub mask: [Fixed<Bits<64>>; 8],
     /// Their values.
-    pub value: [Constant<Bits<64>>; 8],
+    pub value: [Fixed<Bits<64>>; 8],
 }
 
 impl Shape {
@@ -49,8 +51,8 @@ impl Shape {
             })
         };
         Self {
-            mask: std::array::from_fn(|index| Constant::new((!free[index]).into())),
-            value: std::array::from_fn(|index| Constant::new((word(index) & !free[index]).into())),
+            mask: std::array::from_fn(|index| Fixed::new((!free[index]).into())),
+            value: std::array::from_fn(|index| Fixed::new((word(index) & !free[index]).into())),
         }
     }
 }

@@ -11,8 +11,10 @@
 
 use rust_hdl::prelude::*;
 
+use crate::fixed::Fixed;
+
 /// Generates one vector a cycle while it is active and has room.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct MatrixIssue {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -54,8 +56,8 @@ pub struct MatrixIssue {
     pub tile: Signal<Out, Bits<16>>,
     /// Waiting for accumulators.
     pub stalled: Signal<Out, Bit>,
-    vector_bytes: Constant<Bits<32>>,
-    accumulator_rows: Constant<Bits<16>>,
+    vector_bytes: Fixed<Bits<32>>,
+    accumulator_rows: Fixed<Bits<16>>,
     running: DFF<Bit>,
     columns_left: DFF<Bits<16>>,
     rows_left: DFF<Bits<16>>,
@@ -90,56 +92,9 @@ impl MatrixIssue {
     /// For an array of `rows` rows and this many accumulator rows.
     pub fn new(rows: usize, accumulator_rows: usize) -> Self {
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            start: Default::default(),
-            rows: Default::default(),
-            block_rows: Default::default(),
-            column_tiles: Default::default(),
-            input_tiles: Default::default(),
-            input_address: Default::default(),
-            input_stride: Default::default(),
-            first_tile: Default::default(),
-            freed: Default::default(),
-            active: Default::default(),
-            valid: Default::default(),
-            load: Default::default(),
-            first: Default::default(),
-            last: Default::default(),
-            row: Default::default(),
-            address: Default::default(),
-            tile: Default::default(),
-            stalled: Default::default(),
-            vector_bytes: Constant::new((rows as u64).into()),
-            accumulator_rows: Constant::new((accumulator_rows as u64).into()),
-            running: Default::default(),
-            columns_left: Default::default(),
-            rows_left: Default::default(),
-            inputs_left: Default::default(),
-            block_index: Default::default(),
-            vector_pointer: Default::default(),
-            input_pointer: Default::default(),
-            next_block_pointer: Default::default(),
-            tile_pointer: Default::default(),
-            column_first_tile: Default::default(),
-            block_first_row: Default::default(),
-            accumulator_pointer: Default::default(),
-            free: Default::default(),
-            out_valid: Default::default(),
-            out_load: Default::default(),
-            out_first: Default::default(),
-            out_last: Default::default(),
-            out_row: Default::default(),
-            out_address: Default::default(),
-            out_tile: Default::default(),
-            size: Default::default(),
-            block_start: Default::default(),
-            first_input: Default::default(),
-            last_input: Default::default(),
-            last_in_block: Default::default(),
-            go: Default::default(),
-            following: Default::default(),
-            next_free: Default::default(),
+            vector_bytes: Fixed::new((rows as u64).into()),
+            accumulator_rows: Fixed::new((accumulator_rows as u64).into()),
+            ..Default::default()
         }
     }
 }

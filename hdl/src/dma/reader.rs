@@ -11,6 +11,8 @@
 
 use rust_hdl::prelude::*;
 
+use crate::fixed::Fixed;
+
 use super::{BURST_BEATS, OUTSTANDING};
 
 /// What the address side is doing.
@@ -25,7 +27,7 @@ pub enum ReadState {
 }
 
 /// The read engine.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct DmaReader {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -77,8 +79,8 @@ pub struct DmaReader {
     pub r_response: Signal<In, Bits<2>>,
     /// It is its burst's last.
     pub r_last: Signal<In, Bit>,
-    burst_beats: Constant<Bits<32>>,
-    outstanding_limit: Constant<Bits<8>>,
+    burst_beats: Fixed<Bits<32>>,
+    outstanding_limit: Fixed<Bits<8>>,
     state: DFF<ReadState>,
     running: DFF<Bit>,
     error: DFF<Bit>,
@@ -105,60 +107,13 @@ pub struct DmaReader {
     next_outstanding: Signal<Local, Bits<8>>,
 }
 
-impl Default for DmaReader {
-    fn default() -> Self {
+impl DmaReader {
+    /// An idle engine.
+    pub fn new() -> Self {
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            abort: Default::default(),
-            start: Default::default(),
-            address: Default::default(),
-            row_bytes: Default::default(),
-            rows: Default::default(),
-            stride: Default::default(),
-            destination: Default::default(),
-            destination_stride: Default::default(),
-            port: Default::default(),
-            busy: Default::default(),
-            failed: Default::default(),
-            data_valid: Default::default(),
-            data: Default::default(),
-            data_address: Default::default(),
-            data_port: Default::default(),
-            ar_valid: Default::default(),
-            ar_address: Default::default(),
-            ar_length: Default::default(),
-            ar_ready: Default::default(),
-            r_valid: Default::default(),
-            r_data: Default::default(),
-            r_response: Default::default(),
-            r_last: Default::default(),
-            burst_beats: Constant::new(BURST_BEATS.into()),
-            outstanding_limit: Constant::new(OUTSTANDING.into()),
-            state: Default::default(),
-            running: Default::default(),
-            error: Default::default(),
-            rows_left: Default::default(),
-            row_address: Default::default(),
-            row_stride: Default::default(),
-            cursor: Default::default(),
-            row_beats: Default::default(),
-            beats_left: Default::default(),
-            burst: Default::default(),
-            outstanding: Default::default(),
-            receive_left: Default::default(),
-            target: Default::default(),
-            target_row: Default::default(),
-            target_stride: Default::default(),
-            target_port: Default::default(),
-            out_valid: Default::default(),
-            out_data: Default::default(),
-            out_address: Default::default(),
-            measure: Default::default(),
-            to_boundary: Default::default(),
-            beats: Default::default(),
-            next_row: Default::default(),
-            next_outstanding: Default::default(),
+            burst_beats: Fixed::new(BURST_BEATS.into()),
+            outstanding_limit: Fixed::new(OUTSTANDING.into()),
+            ..Default::default()
         }
     }
 }

@@ -12,6 +12,8 @@
 
 use rust_hdl::prelude::*;
 
+use crate::fixed::Fixed;
+
 use super::{BURST_BEATS, OUTSTANDING, fifo::BeatFifo, fifo::DEPTH};
 use crate::delay::Delay;
 
@@ -29,7 +31,7 @@ pub enum WriteState {
 }
 
 /// The write engine.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct DmaWriter {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -87,9 +89,9 @@ pub struct DmaWriter {
     pub b_valid: Signal<In, Bit>,
     /// Zero if the burst was written.
     pub b_response: Signal<In, Bits<2>>,
-    burst_beats: Constant<Bits<32>>,
-    outstanding_limit: Constant<Bits<8>>,
-    fifo_beats: Constant<Bits<8>>,
+    burst_beats: Fixed<Bits<32>>,
+    outstanding_limit: Fixed<Bits<8>>,
+    fifo_beats: Fixed<Bits<8>>,
     state: DFF<WriteState>,
     running: DFF<Bit>,
     error: DFF<Bit>,
@@ -122,70 +124,17 @@ pub struct DmaWriter {
     strobe: Signal<Local, Bits<16>>,
 }
 
-impl Default for DmaWriter {
-    fn default() -> Self {
+impl DmaWriter {
+    /// An idle engine.
+    pub fn new() -> Self {
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            abort: Default::default(),
-            start: Default::default(),
-            address: Default::default(),
-            row_bytes: Default::default(),
-            rows: Default::default(),
-            stride: Default::default(),
-            source: Default::default(),
-            source_stride: Default::default(),
-            port: Default::default(),
-            busy: Default::default(),
-            failed: Default::default(),
-            source_address: Default::default(),
-            source_port: Default::default(),
-            source_data: Default::default(),
-            beat_bytes: Default::default(),
-            aw_valid: Default::default(),
-            aw_address: Default::default(),
-            aw_length: Default::default(),
-            aw_ready: Default::default(),
-            w_valid: Default::default(),
-            w_data: Default::default(),
-            w_strobe: Default::default(),
-            w_last: Default::default(),
-            w_ready: Default::default(),
-            b_valid: Default::default(),
-            b_response: Default::default(),
-            burst_beats: Constant::new(BURST_BEATS.into()),
-            outstanding_limit: Constant::new(OUTSTANDING.into()),
-            fifo_beats: Constant::new((DEPTH as u64).into()),
-            state: Default::default(),
-            running: Default::default(),
-            error: Default::default(),
-            rows_left: Default::default(),
-            row_address: Default::default(),
-            row_stride: Default::default(),
-            cursor: Default::default(),
-            row_beats: Default::default(),
-            beats_left: Default::default(),
-            burst: Default::default(),
-            burst_left: Default::default(),
-            tail_bytes: Default::default(),
-            outstanding: Default::default(),
-            credits: Default::default(),
-            pointer: Default::default(),
-            pointer_row: Default::default(),
-            pointer_stride: Default::default(),
-            pointer_port: Default::default(),
-            fifo: Default::default(),
+            burst_beats: Fixed::new(BURST_BEATS.into()),
+            outstanding_limit: Fixed::new(OUTSTANDING.into()),
+            fifo_beats: Fixed::new((DEPTH as u64).into()),
             push: Delay::new(2),
             push_strobe: Delay::new(2),
             push_last: Delay::new(2),
-            measure: Default::default(),
-            to_boundary: Default::default(),
-            beats: Default::default(),
-            next_row: Default::default(),
-            next_outstanding: Default::default(),
-            next_credits: Default::default(),
-            bytes: Default::default(),
-            strobe: Default::default(),
+            ..Default::default()
         }
     }
 }

@@ -4,13 +4,15 @@
 //! whether the regions fit the memories and stay clear of the other slots.
 
 use rust_hdl::prelude::*;
+
+use crate::fixed::Fixed;
 use systole_regs::Configuration;
 
 /// Slots of the table.
 const S: usize = systole_regs::SLOT_COUNT as usize;
 
 /// The table.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct SlotTable {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -66,9 +68,9 @@ pub struct SlotTable {
     pub all_weights: [Signal<Out, Bits<32>>; S],
     /// For the registers: rows of a pass.
     pub all_group_rows: [Signal<Out, Bits<32>>; S],
-    program_limit: Constant<Bits<32>>,
-    parameter_limit: Constant<Bits<32>>,
-    weight_limit: Constant<Bits<32>>,
+    program_limit: Fixed<Bits<32>>,
+    parameter_limit: Fixed<Bits<32>>,
+    weight_limit: Fixed<Bits<32>>,
     valid: [DFF<Bit>; S],
     versions: [DFF<Bits<32>>; S],
     programs: [DFF<Bits<32>>; S],
@@ -101,62 +103,10 @@ impl SlotTable {
     /// For an accelerator of these dimensions.
     pub fn new(configuration: &Configuration) -> Self {
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            slot: Default::default(),
-            clear: Default::default(),
-            fill: Default::default(),
-            version: Default::default(),
-            program_base: Default::default(),
-            program_count: Default::default(),
-            parameter_base: Default::default(),
-            parameter_count: Default::default(),
-            weight_base: Default::default(),
-            weight_count: Default::default(),
-            group_rows: Default::default(),
-            holds_model: Default::default(),
-            held_version: Default::default(),
-            held_program: Default::default(),
-            held_parameters: Default::default(),
-            held_weights: Default::default(),
-            held_group_rows: Default::default(),
-            too_large: Default::default(),
-            overlaps: Default::default(),
-            all_valid: std::array::from_fn(|_| Signal::default()),
-            all_versions: std::array::from_fn(|_| Signal::default()),
-            all_programs: std::array::from_fn(|_| Signal::default()),
-            all_parameters: std::array::from_fn(|_| Signal::default()),
-            all_weights: std::array::from_fn(|_| Signal::default()),
-            all_group_rows: std::array::from_fn(|_| Signal::default()),
-            program_limit: Constant::new((configuration.program_instructions as u64).into()),
-            parameter_limit: Constant::new((configuration.parameter_entries as u64).into()),
-            weight_limit: Constant::new((configuration.weight_tiles as u64).into()),
-            valid: std::array::from_fn(|_| DFF::default()),
-            versions: std::array::from_fn(|_| DFF::default()),
-            programs: std::array::from_fn(|_| DFF::default()),
-            parameters: std::array::from_fn(|_| DFF::default()),
-            weights: std::array::from_fn(|_| DFF::default()),
-            groups: std::array::from_fn(|_| DFF::default()),
-            program_firsts: std::array::from_fn(|_| DFF::default()),
-            program_ends: std::array::from_fn(|_| DFF::default()),
-            parameter_firsts: std::array::from_fn(|_| DFF::default()),
-            parameter_ends: std::array::from_fn(|_| DFF::default()),
-            weight_firsts: std::array::from_fn(|_| DFF::default()),
-            weight_ends: std::array::from_fn(|_| DFF::default()),
-            program_first: Default::default(),
-            program_end: Default::default(),
-            parameter_first: Default::default(),
-            parameter_end: Default::default(),
-            weight_first: Default::default(),
-            weight_end: Default::default(),
-            out_holds: Default::default(),
-            out_version: Default::default(),
-            out_program: Default::default(),
-            out_parameters: Default::default(),
-            out_weights: Default::default(),
-            out_group_rows: Default::default(),
-            out_too_large: Default::default(),
-            out_overlaps: Default::default(),
+            program_limit: Fixed::new((configuration.program_instructions as u64).into()),
+            parameter_limit: Fixed::new((configuration.parameter_entries as u64).into()),
+            weight_limit: Fixed::new((configuration.weight_tiles as u64).into()),
+            ..Default::default()
         }
     }
 }

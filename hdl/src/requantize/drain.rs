@@ -8,6 +8,8 @@
 
 use rust_hdl::prelude::*;
 
+use crate::fixed::Fixed;
+
 use super::unit;
 use crate::delay::Delay;
 
@@ -15,7 +17,7 @@ use crate::delay::Delay;
 const SUM_LATENCY: usize = 2;
 
 /// Walks over rows and column tiles as [`crate::control::issue::MatrixIssue`] does.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Drain {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -49,9 +51,9 @@ pub struct Drain {
     pub freed: Signal<Out, Bit>,
     /// Results are still to come.
     pub busy: Signal<Out, Bit>,
-    groups: Constant<Bits<8>>,
-    group_bytes: Constant<Bits<32>>,
-    columns: Constant<Bits<32>>,
+    groups: Fixed<Bits<8>>,
+    group_bytes: Fixed<Bits<32>>,
+    columns: Fixed<Bits<32>>,
     running: DFF<Bit>,
     finishing: DFF<Bit>,
     pending: DFF<Bits<16>>,
@@ -83,48 +85,15 @@ impl Drain {
         // The first register of each delay stands for the one that addresses the memory.
         let results = 1 + SUM_LATENCY + unit::LATENCY;
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            start: Default::default(),
-            rows: Default::default(),
-            column_tiles: Default::default(),
-            output_address: Default::default(),
-            output_stride: Default::default(),
-            first_parameter: Default::default(),
-            complete: Default::default(),
-            drain_row: Default::default(),
-            select: Default::default(),
-            parameter_entry: Default::default(),
-            write_valid: Default::default(),
-            write_address: Default::default(),
-            freed: Default::default(),
-            busy: Default::default(),
-            groups: Constant::new(((columns / lanes) as u64).into()),
-            group_bytes: Constant::new((lanes as u64).into()),
-            columns: Constant::new((columns as u64).into()),
-            running: Default::default(),
-            finishing: Default::default(),
-            pending: Default::default(),
-            rows_left: Default::default(),
-            columns_left: Default::default(),
-            group: Default::default(),
-            row_pointer: Default::default(),
-            parameter_pointer: Default::default(),
-            parameter_first: Default::default(),
-            output_pointer: Default::default(),
-            output_row: Default::default(),
-            output_column: Default::default(),
-            out_row: Default::default(),
-            out_freed: Default::default(),
+            groups: Fixed::new(((columns / lanes) as u64).into()),
+            group_bytes: Fixed::new((lanes as u64).into()),
+            columns: Fixed::new((columns as u64).into()),
             out_select: Delay::new(1 + SUM_LATENCY),
             out_parameter: Delay::new(2),
             out_valid: Delay::new(results),
             out_address: Delay::new(results),
             out_finished: Delay::new(results + 1),
-            step: Default::default(),
-            last_group: Default::default(),
-            next_pending: Default::default(),
-            next_output: Default::default(),
+            ..Default::default()
         }
     }
 }
