@@ -1,0 +1,316 @@
+//! Memory that this process and a device share.
+//!
+//! ```text
+//!  this process            memfd (sealed: nobody can shrink it)          device
+//!  mapping  ---------------> [ pages ] <------------------------------ DMA at an IOVA
+//!  DmaBuffer: bounds-checked, volatile                (its own mapping, or an IOMMU's)
+//! ```
+//!
+//! The device may write at any time, so no reference to the memory ever exists: bytes are copied
+//! in and out by volatile accesses, and order is established by [`write_barrier`] before a
+//! doorbell and [`read_barrier`] after a phase bit.
+
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use bytemuck::Pod;
+use memmap2::MmapRaw;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::ftruncate;
+
+use crate::{Error, Iova, Transport};
+
+#[cfg(target_endian = "big")]
+compile_error!("every structure that the device reads is little-endian, and so must the host be");
+
+/// Makes all earlier writes to shared memory visible to the device before any later write of a
+/// register. Sequentially consistent, because register writes through mapped memory are volatile
+/// and ordered by nothing weaker.
+pub(crate) fn write_barrier() {
+    fence(Ordering::SeqCst);
+}
+
+/// Keeps reads of shared memory behind the read that showed them to be valid.
+pub(crate) fn read_barrier() {
+    fence(Ordering::Acquire);
+}
+
+/// Size of a page in bytes.
+pub(crate) fn page_bytes() -> usize {
+    use nix::unistd::{SysconfVar, sysconf};
+    match sysconf(SysconfVar::PAGE_SIZE) {
+        Ok(Some(bytes)) if bytes > 0 => bytes as usize,
+        // POSIX demands an answer; this is the smallest page of every Linux machine.
+        _ => 4096,
+    }
+}
+
+/// Zeroed, page-aligned memory behind a file descriptor that another process can map.
+struct SharedMemory {
+    file: OwnedFd,
+    map: MmapRaw,
+}
+
+impl SharedMemory {
+    /// Allocates `bytes` bytes, a multiple of the page size and not zero.
+    fn allocate(bytes: usize) -> Result<Self, Error> {
+        let too_large = |_| Error::BufferSize {
+            bytes,
+            reason: "it is larger than a file can be",
+        };
+        let file = memfd_create(
+            "systole-dma",
+            MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+        )
+        .map_err(Error::system("creating memory for DMA"))?;
+        ftruncate(&file, i64::try_from(bytes).map_err(too_large)?)
+            .map_err(Error::system("allocating memory for DMA"))?;
+        // Without the seals, a faulty device process could shrink the file under our mapping,
+        // and the next access here would be a bus error.
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&file, FcntlArg::F_ADD_SEALS(seals))
+            .map_err(Error::system("sealing memory for DMA"))?;
+        let map = MmapRaw::map_raw(file.as_raw_fd()).map_err(|source| Error::System {
+            operation: "mapping memory for DMA",
+            source,
+        })?;
+        Ok(Self { file, map })
+    }
+
+    /// Pointer to `length` bytes at `offset`, all of them inside the first `size` bytes.
+    fn at(&self, offset: usize, length: usize, size: usize) -> Result<*mut u8, Error> {
+        debug_assert!(size <= self.map.len());
+        match offset.checked_add(length) {
+            // Within the mapping, so the offset stays inside one allocation.
+            Some(end) if end <= size => Ok(self.map.as_mut_ptr().wrapping_add(offset)),
+            _ => Err(Error::OutOfBounds {
+                offset,
+                length,
+                size,
+            }),
+        }
+    }
+}
+
+/// Memory that a transport has mapped for the device. Belongs to a [`DmaBuffer`], which ends the
+/// mapping.
+pub struct DmaMemory {
+    memory: SharedMemory,
+    iova: Iova,
+    bytes: usize,
+}
+
+impl DmaMemory {
+    /// Allocates memory of `bytes` bytes, rounded up to pages, before it has a bus address.
+    ///
+    /// # Errors
+    /// [`Error::BufferSize`] for zero bytes or more than the machine can address;
+    /// [`Error::System`] where the system refuses.
+    pub(crate) fn allocate(bytes: usize) -> Result<Self, Error> {
+        let reason = if bytes == 0 {
+            "it has no size"
+        } else {
+            "it is larger than memory"
+        };
+        let rounded = bytes
+            .checked_next_multiple_of(page_bytes())
+            .filter(|&rounded| rounded != 0 && isize::try_from(rounded).is_ok())
+            .ok_or(Error::BufferSize { bytes, reason })?;
+        Ok(Self {
+            memory: SharedMemory::allocate(rounded)?,
+            iova: Iova(0),
+            bytes,
+        })
+    }
+
+    /// Gives the memory its bus address.
+    pub(crate) fn place(&mut self, iova: Iova) {
+        self.iova = iova;
+    }
+
+    /// Bus address of the first byte, page-aligned.
+    pub fn iova(&self) -> Iova {
+        self.iova
+    }
+
+    /// Bytes that are mapped for the device: the size asked for, rounded up to pages.
+    pub fn mapped_bytes(&self) -> usize {
+        self.memory.map.len()
+    }
+}
+
+impl AsFd for DmaMemory {
+    /// The file whose first [`mapped_bytes`](Self::mapped_bytes) bytes are the memory.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.memory.file.as_fd()
+    }
+}
+
+/// Memory that the device reads and writes by DMA: zeroed, page-aligned, mapped until dropped.
+///
+/// Drop it only when no command in flight names it: the device would answer such a command with
+/// `DmaReadError` or `DmaWriteError`.
+pub struct DmaBuffer {
+    transport: Arc<dyn Transport>,
+    memory: DmaMemory,
+}
+
+impl DmaBuffer {
+    /// Allocates `bytes` bytes and maps them for the device behind `transport`.
+    pub(crate) fn new(transport: Arc<dyn Transport>, bytes: usize) -> Result<Self, Error> {
+        let memory = transport.map_dma(bytes)?;
+        Ok(Self { transport, memory })
+    }
+
+    /// Where the device finds the first byte.
+    pub fn iova(&self) -> Iova {
+        self.memory.iova
+    }
+
+    /// Size in bytes, as asked for; never zero.
+    #[expect(clippy::len_without_is_empty, reason = "a buffer is never empty")]
+    pub fn len(&self) -> usize {
+        self.memory.bytes
+    }
+
+    /// Copies `data` into the buffer at `offset` bytes.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; nothing is written then.
+    pub fn write(&mut self, offset: usize, data: &[u8]) -> Result<(), Error> {
+        let target = self.at(offset, data.len())?;
+        // SAFETY: `at` has checked that the `data.len()` bytes are inside the mapping, which
+        // lives as long as `self`; no reference to it exists anywhere.
+        unsafe { copy_in(data, target) };
+        Ok(())
+    }
+
+    /// Copies bytes out of the buffer, from `offset` bytes on, until `data` is full.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; `data` is unchanged then.
+    pub fn read(&self, offset: usize, data: &mut [u8]) -> Result<(), Error> {
+        let source = self.at(offset, data.len())?;
+        // SAFETY: `at` has checked that the `data.len()` bytes are inside the mapping, which
+        // lives as long as `self`; `data` is ordinary memory and cannot overlap it.
+        unsafe { copy_out(source, data) };
+        Ok(())
+    }
+
+    /// Sets `length` bytes from `offset` on to `value`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; nothing is written then.
+    pub fn fill(&mut self, offset: usize, length: usize, value: u8) -> Result<(), Error> {
+        // Checked first, so that a huge length fails before anything is written.
+        self.at(offset, length)?;
+        let block = [value; 4096];
+        let mut done = 0;
+        while done < length {
+            let part = block.len().min(length - done);
+            self.write(offset + done, &block[..part])?;
+            done += part;
+        }
+        Ok(())
+    }
+
+    /// Writes a plain structure, a queue entry or an instruction for example, at `offset` bytes.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`].
+    pub fn write_value<T: Pod>(&mut self, offset: usize, value: &T) -> Result<(), Error> {
+        self.write(offset, bytemuck::bytes_of(value))
+    }
+
+    /// Reads a plain structure, a statistics block for example, at `offset` bytes.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`].
+    pub fn read_value<T: Pod>(&self, offset: usize) -> Result<T, Error> {
+        let mut value = T::zeroed();
+        self.read(offset, bytemuck::bytes_of_mut(&mut value))?;
+        Ok(value)
+    }
+
+    fn at(&self, offset: usize, length: usize) -> Result<*mut u8, Error> {
+        self.memory.memory.at(offset, length, self.memory.bytes)
+    }
+}
+
+impl Drop for DmaBuffer {
+    fn drop(&mut self) {
+        // A device that is gone has no mapping left to end. In every other case the transport
+        // does not give the bus addresses out again, so nothing new can be overwritten.
+        if let Err(error) = self.transport.unmap_dma(&self.memory) {
+            tracing::debug!(iova = %self.iova(), %error, "a DMA mapping was not ended");
+        }
+    }
+}
+
+impl fmt::Debug for DmaBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DmaBuffer")
+            .field("iova", &self.iova())
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+/// Bytes of the words that memory is copied in. An aligned word is read and written as a whole,
+/// so a 64-bit field that the device writes is never seen half written.
+const WORD: usize = size_of::<u64>();
+
+/// Copies `data` to shared memory.
+///
+/// # Safety
+/// `target` is valid for writes of `data.len()` bytes, which no reference covers.
+unsafe fn copy_in(data: &[u8], mut target: *mut u8) {
+    let (head, rest) = data.split_at(target.align_offset(WORD).min(data.len()));
+    let (words, tail) = rest.as_chunks::<WORD>();
+    for &byte in head {
+        // SAFETY: one of the `data.len()` bytes that the caller vouches for.
+        unsafe { target.write_volatile(byte) };
+        target = target.wrapping_add(1);
+    }
+    for &word in words {
+        // SAFETY: as above, and aligned, because the head ended at a multiple of the word size.
+        unsafe {
+            target
+                .cast::<u64>()
+                .write_volatile(u64::from_ne_bytes(word))
+        };
+        target = target.wrapping_add(WORD);
+    }
+    for &byte in tail {
+        // SAFETY: one of the `data.len()` bytes that the caller vouches for.
+        unsafe { target.write_volatile(byte) };
+        target = target.wrapping_add(1);
+    }
+}
+
+/// Copies shared memory to `data`.
+///
+/// # Safety
+/// `source` is valid for reads of `data.len()` bytes and does not overlap `data`.
+unsafe fn copy_out(mut source: *const u8, data: &mut [u8]) {
+    let (head, rest) = data.split_at_mut(source.align_offset(WORD).min(data.len()));
+    let (words, tail) = rest.as_chunks_mut::<WORD>();
+    for byte in head {
+        // SAFETY: one of the `data.len()` bytes that the caller vouches for.
+        *byte = unsafe { source.read_volatile() };
+        source = source.wrapping_add(1);
+    }
+    for word in words {
+        // SAFETY: as above, and aligned, because the head ended at a multiple of the word size.
+        *word = unsafe { source.cast::<u64>().read_volatile() }.to_ne_bytes();
+        source = source.wrapping_add(WORD);
+    }
+    for byte in tail {
+        // SAFETY: one of the `data.len()` bytes that the caller vouches for.
+        *byte = unsafe { source.read_volatile() };
+        source = source.wrapping_add(1);
+    }
+}

@@ -1,0 +1,305 @@
+//! A queue pair: commands go in, completions come out.
+//!
+//! ```text
+//!  submit ... submit -> submission ring | ring: one doorbell for all
+//!                                       v
+//!                                     device
+//!                                       v
+//!  poll, wait <------- completion ring (memory; an interrupt only says "look")
+//! ```
+//!
+//! One thread owns a queue pair and takes no locks on the way. While it waits, it looks at the
+//! ring again at least every 100 ms, whatever interrupts say, and asks the device whether it is
+//! still there.
+
+use std::hint;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use systole_regs::registers::{self as register, INTERRUPT_ENABLE, control};
+
+use crate::command::CommandIds;
+use crate::deadline::Deadline;
+use crate::device::{QueueClaim, Shared};
+use crate::interrupts::Interrupt;
+use crate::pci;
+use crate::ring::{CompletionRing, SubmissionRing};
+use crate::{Command, CommandId, Completion, Error, Iova};
+
+/// Longest time without a look at the completion ring and at the device's status.
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Looks at the completion ring before a polling thread lets others run: a few microseconds,
+/// what an answer over PCIe takes at best.
+const SPINS: u32 = 256;
+
+/// MSI-X vector of the queue pair.
+const VECTOR: u16 = 0;
+
+/// How completions are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CompletionMode {
+    /// By reading the completion ring over and over: the least latency, at the price of a core.
+    Polling,
+    /// By sleeping until the device interrupts.
+    #[default]
+    Interrupt,
+}
+
+/// How a queue pair is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// Entries of the submission ring, 2 to [`queue_entries_max`](crate::Identity::queue_entries_max).
+    /// One less can be in flight.
+    pub entries: u32,
+    /// How [`QueuePair::wait`] finds completions.
+    pub mode: CompletionMode,
+}
+
+impl Default for QueueOptions {
+    /// 64 entries, interrupts.
+    fn default() -> Self {
+        Self {
+            entries: 64,
+            mode: CompletionMode::default(),
+        }
+    }
+}
+
+/// A submission and a completion ring, enabled on the device until dropped.
+///
+/// Dropping it stops the device after the command that it is processing; commands behind that
+/// one are not carried out.
+#[derive(Debug)]
+pub struct QueuePair {
+    // Order matters: the rings' mappings end before another queue pair may be made.
+    submission: SubmissionRing,
+    completion: CompletionRing,
+    interrupt: Option<Interrupt>,
+    ids: CommandIds,
+    /// When the device is asked next whether it lives.
+    probe: Deadline,
+    claim: QueueClaim,
+}
+
+impl QueuePair {
+    /// Makes the rings, tells the device of them and enables it.
+    pub(crate) fn new(shared: &Arc<Shared>, options: QueueOptions) -> Result<Self, Error> {
+        let maximum = shared.identity.queue_entries_max;
+        if !(2..=maximum).contains(&options.entries) {
+            return Err(Error::QueueSize {
+                entries: options.entries,
+                maximum,
+            });
+        }
+        let claim = QueueClaim::new(shared)?;
+        // Queue registers may be written only while the device is disabled. It is, unless the
+        // last owner could not wait for it.
+        shared.disable()?;
+        let transport = || Arc::clone(&shared.transport);
+        // A completion ring of twice the size has room for a lap of completions that the device
+        // does not know to be read, and so its doorbell rings once in a lap.
+        let completions = options.entries.saturating_mul(2).min(maximum);
+        let mut queue = Self {
+            submission: SubmissionRing::new(transport(), options.entries)?,
+            completion: CompletionRing::new(transport(), completions)?,
+            interrupt: None,
+            ids: CommandIds::new(),
+            probe: Deadline::after(PROBE_INTERVAL),
+            claim,
+        };
+        if options.mode == CompletionMode::Interrupt {
+            queue.interrupt = Some(connect_interrupt(shared)?);
+        }
+        queue.program()?;
+        Ok(queue)
+    }
+
+    fn program(&self) -> Result<(), Error> {
+        let shared = &self.claim.shared;
+        let base = |low, high, Iova(address): Iova| {
+            shared.write(low, address as u32)?;
+            shared.write(high, (address >> 32) as u32)
+        };
+        base(
+            register::SUBMISSION_BASE_LOW,
+            register::SUBMISSION_BASE_HIGH,
+            self.submission.base(),
+        )?;
+        shared.write(register::SUBMISSION_ENTRIES, self.submission.entries())?;
+        base(
+            register::COMPLETION_BASE_LOW,
+            register::COMPLETION_BASE_HIGH,
+            self.completion.base(),
+        )?;
+        shared.write(register::COMPLETION_ENTRIES, self.completion.entries())?;
+        let interrupt = match self.interrupt {
+            Some(_) => u32::from(VECTOR) | INTERRUPT_ENABLE,
+            None => 0,
+        };
+        shared.write(register::INTERRUPT, interrupt)?;
+        shared.write(register::CONTROL, control::ENABLE)?;
+        shared.check_status().map(drop)
+    }
+
+    /// Writes a command to the submission ring. The device does not know of it before
+    /// [`ring`](Self::ring).
+    ///
+    /// # Errors
+    /// [`Error::QueueFull`] if no entry is free; take a completion and try again.
+    pub fn submit(&mut self, command: Command) -> Result<CommandId, Error> {
+        // The device may have read an entry and not answered it. Counting commands as well as
+        // entries bounds what the completion ring must hold.
+        let holds = self.submission.entries() as usize - 1;
+        if self.submission.is_full() || self.ids.count() >= holds {
+            return Err(Error::QueueFull);
+        }
+        let id = self.ids.take().ok_or(Error::QueueFull)?;
+        self.submission.push(&command.entry(id))?;
+        Ok(id)
+    }
+
+    /// Tells the device of everything submitted since the last time: one register write, and
+    /// once in a lap of the completion ring two. Does nothing if nothing was submitted.
+    ///
+    /// # Errors
+    /// [`Error::DeviceGone`]; errors of the transport.
+    pub fn ring(&mut self) -> Result<(), Error> {
+        let Some(tail) = self.submission.unrung() else {
+            return Ok(());
+        };
+        let shared = &self.claim.shared;
+        // At most 65535 commands are in flight.
+        if let Some(head) = self.completion.must_report(self.ids.count() as u32) {
+            shared.write(register::COMPLETION_HEAD_DOORBELL, head)?;
+            self.completion.note_reported();
+        }
+        // The transport orders the entries before this write.
+        shared.write(register::SUBMISSION_TAIL_DOORBELL, tail)?;
+        if self.in_flight() == 0 {
+            // The device was idle, and so nobody has been asking for it.
+            self.probe = Deadline::after(PROBE_INTERVAL);
+        }
+        self.submission.note_rung();
+        Ok(())
+    }
+
+    /// Takes a completion if there is one. Reads host memory only, so it cannot find that the
+    /// device has gone; [`wait`](Self::wait) does.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCommand`] and [`Error::CorruptCompletion`], after which the device is not
+    /// to be trusted: drop the queue pair and reset the device.
+    pub fn poll(&mut self) -> Result<Option<Completion>, Error> {
+        let Some(entry) = self.completion.pop()? else {
+            return Ok(None);
+        };
+        self.probe = Deadline::after(PROBE_INTERVAL);
+        if !self.ids.finish(entry.command_id) {
+            return Err(Error::UnknownCommand {
+                command_id: entry.command_id,
+            });
+        }
+        self.submission.advance(entry.submission_head)?;
+        Ok(Some(Completion::from(entry)))
+    }
+
+    /// Waits for a completion.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if none comes in time while the device lives; [`Error::DeviceGone`]
+    /// or [`Error::NoAnswer`] if it does not; [`Error::Fatal`] if its queue failed;
+    /// [`Error::NothingInFlight`] at once if the device has been given nothing to do; those of
+    /// [`poll`](Self::poll).
+    pub fn wait(&mut self, timeout: Duration) -> Result<Completion, Error> {
+        let deadline = Deadline::after(timeout);
+        if let Some(completion) = self.poll()? {
+            return Ok(completion);
+        }
+        if self.in_flight() == 0 {
+            return Err(Error::NothingInFlight);
+        }
+        loop {
+            let pause = deadline.left().min(self.probe.left());
+            let found = match &self.interrupt {
+                Some(interrupt) => {
+                    interrupt.wait(pause)?;
+                    self.poll()?
+                }
+                None => self.spin(pause)?,
+            };
+            if let Some(completion) = found {
+                return Ok(completion);
+            }
+            if self.probe.has_passed()
+                && let Some(completion) = self.probe()?
+            {
+                return Ok(completion);
+            }
+            if deadline.has_passed() {
+                // However short the timeout, a device that is gone is not called slow.
+                self.claim.shared.transport.probe()?;
+                return Err(Error::Timeout);
+            }
+        }
+    }
+
+    /// Commands that the device has been told of and has not completed.
+    pub fn in_flight(&self) -> usize {
+        self.ids.count() - self.submission.unrung_count() as usize
+    }
+
+    /// Looks at the completion ring for the length of `pause`.
+    fn spin(&mut self, pause: Duration) -> Result<Option<Completion>, Error> {
+        let deadline = Deadline::after(pause);
+        loop {
+            for _ in 0..SPINS {
+                if let Some(completion) = self.poll()? {
+                    return Ok(Some(completion));
+                }
+                hint::spin_loop();
+            }
+            if deadline.has_passed() {
+                return Ok(None);
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Asks the device for its status. What it completed before it failed counts: the ring has
+    /// the last word.
+    fn probe(&mut self) -> Result<Option<Completion>, Error> {
+        let status = self.claim.shared.check_status();
+        self.probe = Deadline::after(PROBE_INTERVAL);
+        match (status, self.poll()?) {
+            (_, Some(completion)) => Ok(Some(completion)),
+            (status, None) => status.map(|_| None),
+        }
+    }
+}
+
+impl Drop for QueuePair {
+    fn drop(&mut self) {
+        // The rings must stay mapped until the device has stopped. Where it does not stop, ending
+        // the mappings keeps it away from the memory all the same.
+        if let Err(error) = self.claim.shared.disable() {
+            tracing::debug!(%error, "the device was not disabled");
+        }
+    }
+}
+
+/// Lets the queue's MSI-X vector signal a new eventfd.
+fn connect_interrupt(shared: &Shared) -> Result<Interrupt, Error> {
+    let transport = &*shared.transport;
+    let msix = shared
+        .msix
+        .filter(|msix| VECTOR < msix.vectors)
+        .ok_or_else(|| Error::UnsuitableFunction {
+            detail: "it has no MSI-X interrupts; use polling".into(),
+        })?;
+    let interrupt = Interrupt::new()?;
+    transport.set_interrupt(VECTOR, std::os::fd::AsFd::as_fd(&interrupt))?;
+    pci::enable_msix(transport, msix)?;
+    Ok(interrupt)
+}

@@ -1,0 +1,202 @@
+//! The two rings of a queue pair in DMA memory, and the rules for their indices (NVM Express Base
+//! Specification 2.0, section 3.3).
+//!
+//! ```text
+//!  submission   head (completions tell) --> [ e ][ e ][ e ][   ] <-- tail (host)
+//!                                                   ^ rung: what the device was told
+//!  completion   head (host) --> [ c ][ c ][ old ][ old ]           phase 1 on the first lap,
+//!                                                                  0 on the second, ...
+//! ```
+//!
+//! A ring of N entries holds N - 1; head equal to tail means empty.
+
+use std::sync::Arc;
+
+use systole_regs::entries::CompletionEntry;
+
+use crate::command::ENTRY_BYTES;
+use crate::memory::read_barrier;
+use crate::{DmaBuffer, Error, Iova, Transport};
+
+const COMPLETION_BYTES: usize = size_of::<CompletionEntry>();
+
+/// Offset of the completion's second word, in which the phase is.
+const PHASE_WORD: usize = 8;
+
+/// Position of the 16 phase bits in the second word.
+const PHASE_SHIFT: usize = CompletionEntry::field("phase").bit();
+
+const _: () = assert!(CompletionEntry::field("phase").word() * 8 == PHASE_WORD);
+
+/// The index after `index`.
+fn successor(index: u32, entries: u32) -> u32 {
+    if index + 1 == entries { 0 } else { index + 1 }
+}
+
+/// Steps from `from` on to `to`.
+fn distance(from: u32, to: u32, entries: u32) -> u32 {
+    if to >= from {
+        to - from
+    } else {
+        to + entries - from
+    }
+}
+
+/// The ring that the host fills.
+#[derive(Debug)]
+pub(crate) struct SubmissionRing {
+    memory: DmaBuffer,
+    entries: u32,
+    /// Oldest entry that the device may still have to read.
+    head: u32,
+    /// Where the next entry goes.
+    tail: u32,
+    /// The tail that the device knows of.
+    rung: u32,
+}
+
+impl SubmissionRing {
+    /// An empty ring of `entries` entries.
+    pub fn new(transport: Arc<dyn Transport>, entries: u32) -> Result<Self, Error> {
+        Ok(Self {
+            memory: DmaBuffer::new(transport, entries as usize * ENTRY_BYTES)?,
+            entries,
+            head: 0,
+            tail: 0,
+            rung: 0,
+        })
+    }
+
+    /// Bus address of the ring.
+    pub fn base(&self) -> Iova {
+        self.memory.iova()
+    }
+
+    /// Number of entries, one more than it holds.
+    pub fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// Whether no entry is free.
+    pub fn is_full(&self) -> bool {
+        successor(self.tail, self.entries) == self.head
+    }
+
+    /// Writes an entry at the tail; the ring must not be full.
+    pub fn push(&mut self, entry: &[u8; ENTRY_BYTES]) -> Result<(), Error> {
+        debug_assert!(!self.is_full());
+        self.memory.write(self.tail as usize * ENTRY_BYTES, entry)?;
+        self.tail = successor(self.tail, self.entries);
+        Ok(())
+    }
+
+    /// The tail that the device has not been told of, if there is one.
+    pub fn unrung(&self) -> Option<u32> {
+        (self.tail != self.rung).then_some(self.tail)
+    }
+
+    /// Notes that the device has been told of the tail.
+    pub fn note_rung(&mut self) {
+        self.rung = self.tail;
+    }
+
+    /// Entries that the device has not been told of.
+    pub fn unrung_count(&self) -> u32 {
+        distance(self.rung, self.tail, self.entries)
+    }
+
+    /// Frees the entries before `head`, as a completion reports it.
+    ///
+    /// # Errors
+    /// [`Error::CorruptCompletion`] if the device cannot have read that far.
+    pub fn advance(&mut self, head: u16) -> Result<(), Error> {
+        let head = u32::from(head);
+        let handed_over = distance(self.head, self.rung, self.entries);
+        if head >= self.entries || distance(self.head, head, self.entries) > handed_over {
+            return Err(Error::CorruptCompletion {
+                detail: format!(
+                    "submission head {head} is not between {} and the tail {}",
+                    self.head, self.rung
+                ),
+            });
+        }
+        self.head = head;
+        Ok(())
+    }
+}
+
+/// The ring that the device fills.
+#[derive(Debug)]
+pub(crate) struct CompletionRing {
+    memory: DmaBuffer,
+    entries: u32,
+    /// Where the next completion will be.
+    head: u32,
+    /// The phase that makes it a new one.
+    phase: u16,
+    /// Completions taken since the device was last told the head.
+    unreported: u32,
+}
+
+impl CompletionRing {
+    /// An empty, zeroed ring of `entries` entries.
+    pub fn new(transport: Arc<dyn Transport>, entries: u32) -> Result<Self, Error> {
+        Ok(Self {
+            memory: DmaBuffer::new(transport, entries as usize * COMPLETION_BYTES)?,
+            entries,
+            head: 0,
+            phase: 1,
+            unreported: 0,
+        })
+    }
+
+    /// Bus address of the ring.
+    pub fn base(&self) -> Iova {
+        self.memory.iova()
+    }
+
+    /// Number of entries, one more than it holds.
+    pub fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// Takes the next completion if the device has written it. Reads host memory only.
+    ///
+    /// # Errors
+    /// [`Error::CorruptCompletion`] if the reserved bits beside the phase are set.
+    pub fn pop(&mut self) -> Result<Option<CompletionEntry>, Error> {
+        let offset = self.head as usize * COMPLETION_BYTES;
+        // One aligned 64-bit read: the phase is never seen without its word's other fields.
+        let word: u64 = self.memory.read_value(offset + PHASE_WORD)?;
+        let phase = (word >> PHASE_SHIFT) as u16;
+        if phase & 1 != self.phase {
+            return Ok(None);
+        }
+        // The phase shows that the entry is complete; nothing of it may be read before.
+        read_barrier();
+        let entry: CompletionEntry = self.memory.read_value(offset)?;
+        self.head = successor(self.head, self.entries);
+        if self.head == 0 {
+            self.phase ^= 1;
+        }
+        self.unreported += 1;
+        if phase > 1 {
+            return Err(Error::CorruptCompletion {
+                detail: format!("its phase field is {phase:#06x}"),
+            });
+        }
+        Ok(Some(entry))
+    }
+
+    /// The head, if the device must be told of it before it is given more: `outstanding`
+    /// commands and the completions that it takes for unread would not fit the ring otherwise.
+    /// Telling it only then keeps most batches at one register write.
+    pub fn must_report(&self, outstanding: u32) -> Option<u32> {
+        (outstanding + self.unreported >= self.entries).then_some(self.head)
+    }
+
+    /// Notes that the device has been told of the head.
+    pub fn note_reported(&mut self) {
+        self.unreported = 0;
+    }
+}
