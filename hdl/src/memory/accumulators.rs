@@ -151,6 +151,8 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
         }
         Verilog::Custom(format!(
             "\
+// Wide and shallow: LUT memory, not block RAM.
+(* ram_style = \"distributed\" *)
 reg [{AW}-1:0] memory [0:{last}];
 reg [{AW}-1:0] fetched;
 reg [{AW}-1:0] sum;

@@ -1,7 +1,9 @@
 //! Parameter memory: bias, multiplier and shift of `Q` output channels a cycle.
 //!
-//! An entry is 16 bytes in host memory and 72 bits on the chip. Entry e is in bank e mod Q, so
-//! that the Q channels that are requantized together are read together.
+//! An entry is 16 bytes in host memory and 72 bits on the chip, which two block RAMs hold exactly.
+//! Entry e is in bank e mod Q, so that the Q channels that are requantized together are read
+//! together. Entries come in two beats, the first half before the second, and are written with the
+//! second.
 
 use rust_hdl::prelude::*;
 
@@ -26,6 +28,7 @@ pub struct ParameterMemory<const Q: usize, const QP: usize> {
     /// The Q entries addressed two cycles ago; entry k from bit 72 k on: bias, multiplier, shift.
     pub entries: Signal<Out, Bits<QP>>,
     _memory: Vec<[u64; 2]>,
+    _first_half: u64,
     _fetched: Bits<QP>,
 }
 
@@ -57,7 +60,12 @@ impl<const Q: usize, const QP: usize> Logic for ParameterMemory<Q, QP> {
             );
             if self.write_valid.val() {
                 let beat = self.write_beat.val().index();
-                self._memory[beat / 2 % entries][beat % 2] = slice(self.write_data.val(), 0, 64);
+                let data = slice(self.write_data.val(), 0, 64);
+                if beat.is_multiple_of(2) {
+                    self._first_half = data;
+                } else {
+                    self._memory[beat / 2 % entries] = [self._first_half, data & 0xff];
+                }
             }
         }
     }
@@ -81,18 +89,28 @@ impl<const Q: usize, const QP: usize> Logic for ParameterMemory<Q, QP> {
             let write_row = format!("write_beat[{}:{}]", lane_bits + 1 + top, lane_bits + 1);
             let read_row = format!("read_entry[{}:{}]", lane_bits + top, lane_bits);
             declare += &format!(
-                "reg [63:0] scale{lane} [0:{last}];\nreg [7:0] shift{lane} [0:{last}];\n",
+                "reg [{width}-1:0] entries{lane} [0:{last}];\n",
+                width = ENTRY_BITS,
                 last = rows - 1
             );
             clocked += &format!(
-                "   if (write_valid && !write_beat[0]{chosen}) scale{lane}[{write_row}] <= write_data;\n   \
-                 if (write_valid && write_beat[0]{chosen}) shift{lane}[{write_row}] <= write_data[7:0];\n   \
-                 fetched[{low}+:{ENTRY_BITS}] <= {{shift{lane}[{read_row}], scale{lane}[{read_row}]}};\n",
+                "   if (write_valid && write_beat[0]{chosen}) entries{lane}[{write_row}] <= {{write_data[7:0], first_half}};\n   \
+                 fetched[{low}+:{ENTRY_BITS}] <= entries{lane}[{read_row}];\n",
                 low = lane * ENTRY_BITS
             );
         }
         Verilog::Custom(format!(
-            "{declare}reg [{QP}-1:0] fetched;\n\nalways @(posedge clock) begin\n{clocked}   entries <= fetched;\nend\n"
+            "\
+{declare}reg [{QP}-1:0] fetched;
+reg [63:0] first_half;
+
+initial first_half = 64'd0;
+
+always @(posedge clock) begin
+   if (write_valid && !write_beat[0]) first_half <= write_data;
+{clocked}   entries <= fetched;
+end
+"
         ))
     }
 }
