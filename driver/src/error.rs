@@ -53,7 +53,7 @@ pub enum Error {
         timeout: Duration,
     },
     /// The device process answered a request with an error; the connection is still good.
-    #[error("the device process refused {request}: {source}; see its log for the reason")]
+    #[error("the device process refused {request}; see its log for the reason")]
     Refused {
         /// What was asked.
         request: &'static str,

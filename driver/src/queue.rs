@@ -13,6 +13,7 @@
 //! still there.
 
 use std::hint;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -247,7 +248,9 @@ impl QueuePair {
 
     /// Commands that the device has been told of and has not completed.
     pub fn in_flight(&self) -> usize {
-        self.ids.count() - self.submission.unrung_count() as usize
+        // A faulty device may have completed what it was never told of.
+        let unrung = self.submission.unrung_count() as usize;
+        self.ids.count().saturating_sub(unrung)
     }
 
     /// Looks at the completion ring for the length of `pause`.
@@ -299,7 +302,7 @@ fn connect_interrupt(shared: &Shared) -> Result<Interrupt, Error> {
             detail: "it has no MSI-X interrupts; use polling".into(),
         })?;
     let interrupt = Interrupt::new()?;
-    transport.set_interrupt(VECTOR, std::os::fd::AsFd::as_fd(&interrupt))?;
+    transport.set_interrupt(VECTOR, interrupt.as_fd())?;
     pci::enable_msix(transport, msix)?;
     Ok(interrupt)
 }

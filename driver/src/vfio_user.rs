@@ -25,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytemuck::{Zeroable, bytes_of};
+use systole_regs::BAR0_BYTES;
 
 use self::connection::{Answer, Connection};
 use self::message::{
@@ -91,6 +92,10 @@ impl VfioUser {
         }
         let (config, _) = region_info(&mut connection, VFIO_PCI_CONFIG_REGION_INDEX)?;
         let (bar, file) = region_info(&mut connection, VFIO_PCI_BAR0_REGION_INDEX)?;
+        if bar.size < u64::from(BAR0_BYTES) {
+            let detail = format!("BAR0 has {} bytes instead of {BAR0_BYTES}", bar.size);
+            return Err(unsuitable(&detail));
+        }
         let bar_areas = file.map_or_else(Vec::new, |file| {
             let map = |area| MappedArea::map(&bar, area, &file);
             bar.areas.iter().filter_map(map).collect()
