@@ -11,6 +11,7 @@
 
 pub mod compiler;
 pub mod cpu;
+pub mod engine;
 pub mod import;
 pub mod model;
 pub mod rows;

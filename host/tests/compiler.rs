@@ -206,19 +206,15 @@ fn check(network: &Network, configuration: Configuration, batch: Option<usize>, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn any_network_computes_what_the_cpu_computes(
-        (network, rows) in support::any_network(200).prop_flat_map(|network| {
-            let elements = network.input_elements();
-            let rows = (1..40_usize).prop_flat_map(move |count| {
-                prop::collection::vec(support::any_byte(), count * elements)
-            });
-            (Just(network), rows)
-        }),
+        network in support::any_network(200),
+        (count, seed) in (1..40_usize, any::<u64>()),
         batch in prop::option::of(1..50_usize),
     ) {
+        let rows = support::any_rows(&network, count, seed);
         for configuration in [TINY, SMALL] {
             check(&network, roomy(configuration), batch, &rows);
         }
@@ -249,7 +245,7 @@ proptest! {
             program_instructions,
             ..TINY
         };
-        let rows = vec![1; 3 * network.input_elements()];
+        let rows = support::any_rows(&network, 3, 7);
         match compile(&network, &Target::from(&small)) {
             Ok(program) => {
                 let (outputs, _) = run(&program, small, &rows);

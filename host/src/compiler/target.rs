@@ -1,5 +1,6 @@
 //! What the compiler must know of a device: its dimensions and what it can carry out.
 
+use systole_driver::Identity;
 use systole_regs::instructions::{IMPLEMENTED, OPCODES};
 use systole_regs::{Configuration, DATA_BYTES};
 
@@ -52,6 +53,29 @@ impl From<&Configuration> for Target {
             slots: systole_regs::SLOT_COUNT as usize,
             clock_khz: configuration.clock_khz,
             features: IMPLEMENTED,
+        }
+    }
+}
+
+impl From<&Identity> for Target {
+    fn from(identity: &Identity) -> Self {
+        // A device does not say its configuration's name; its shape says more.
+        Target {
+            name: format!(
+                "{} x {} device",
+                identity.array_rows, identity.array_columns
+            ),
+            rows: identity.array_rows,
+            columns: identity.array_columns,
+            requantize_lanes: identity.requantize_lanes,
+            scratchpad_bytes: identity.scratchpad_bytes,
+            weight_tiles: identity.weight_tiles,
+            parameter_entries: identity.parameter_entries,
+            program_instructions: identity.program_instructions,
+            accumulator_rows: identity.accumulator_rows,
+            slots: identity.slot_count,
+            clock_khz: identity.clock_khz,
+            features: identity.features,
         }
     }
 }

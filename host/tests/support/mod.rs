@@ -12,46 +12,82 @@ use systole_host::model::{
     Source, Tensor, TensorId,
 };
 
-/// Bytes with many extremes among them.
-pub fn any_byte() -> impl Strategy<Value = i8> + Clone {
-    prop_oneof![2 => Just(i8::MIN), 2 => Just(i8::MAX), 1 => Just(0), 8 => any::<i8>()]
-}
+/// Numbers that follow from a seed alone (SplitMix64), so that a failing case can be repeated.
+pub struct Numbers(pub u64);
 
-fn any_bias() -> impl Strategy<Value = i32> {
-    prop_oneof![
-        1 => Just(i32::MIN),
-        1 => Just(i32::MAX),
-        4 => -100_000..100_000_i32,
-        1 => any::<i32>(),
-    ]
-}
+impl Numbers {
+    /// 32 random bits.
+    pub fn bits(&mut self) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed >> 32) as u32
+    }
 
-fn any_scale() -> impl Strategy<Value = Scale> {
-    let multiplier = prop_oneof![Just(i32::MAX), Just(1 << 30), Just(0), (1 << 30)..=i32::MAX];
-    // Mostly shifts that leave sums of some thousands in the range of a byte.
-    let shift = prop_oneof![8 => -12_i8..0, 1 => -31_i8..=30];
-    (multiplier, shift).prop_map(|(multiplier, shift)| Scale { multiplier, shift })
-}
+    /// A byte, often an extreme one.
+    pub fn byte(&mut self) -> i8 {
+        match self.bits() % 8 {
+            0 => i8::MIN,
+            1 => i8::MAX,
+            _ => self.bits() as i8,
+        }
+    }
 
-fn any_layer(inputs: usize, outputs: usize) -> impl Strategy<Value = FullyConnected> {
-    let rounding = prop_oneof![Just(Rounding::Single), Just(Rounding::Double)];
-    let channels = (
-        prop::collection::vec(any_bias(), outputs),
-        prop::collection::vec(any_scale(), outputs),
-    );
-    let weights = prop::collection::vec(any_byte(), inputs * outputs);
-    (weights, channels, rounding, any_byte(), any_byte()).prop_map(
-        move |(weights, (bias, scales), rounding, left, right)| FullyConnected {
+    /// So many of them.
+    pub fn bytes(&mut self, count: usize) -> Vec<i8> {
+        (0..count).map(|_| self.byte()).collect()
+    }
+
+    fn bias(&mut self) -> i32 {
+        match self.bits() % 8 {
+            0 => i32::MIN,
+            1 => i32::MAX,
+            _ => self.bits() as i32 >> (self.bits() % 32),
+        }
+    }
+
+    fn scale(&mut self) -> Scale {
+        let multiplier = match self.bits() % 8 {
+            0 => i32::MAX,
+            1 => 1 << 30,
+            2 => 0,
+            _ => (self.bits() >> 1 | 1 << 30) as i32,
+        };
+        // Mostly shifts that leave sums of some thousands in the range of a byte.
+        let shift = match self.bits() % 8 {
+            0 => (self.bits() % 62) as i8 - 31,
+            _ => -((self.bits() % 13) as i8),
+        };
+        Scale { multiplier, shift }
+    }
+
+    fn layer(&mut self, inputs: usize, outputs: usize) -> FullyConnected {
+        let (left, right) = (self.byte(), self.byte());
+        FullyConnected {
             input_channels: inputs,
             output_channels: outputs,
-            weights,
-            bias,
-            scales,
-            rounding,
+            weights: self.bytes(inputs * outputs),
+            bias: (0..outputs).map(|_| self.bias()).collect(),
+            scales: (0..outputs).map(|_| self.scale()).collect(),
+            rounding: if self.bits() & 1 == 0 {
+                Rounding::Single
+            } else {
+                Rounding::Double
+            },
             clamp_minimum: left.min(right),
             clamp_maximum: left.max(right),
-        },
-    )
+        }
+    }
+
+    /// Fully-connected layers between tensors of these sizes.
+    pub fn network(&mut self, sizes: &[usize]) -> Network {
+        let layers = sizes
+            .windows(2)
+            .map(|pair| self.layer(pair[0], pair[1]))
+            .collect();
+        let zero_points = self.bytes(sizes.len());
+        network_of(layers, &zero_points)
+    }
 }
 
 /// A chain of fully-connected layers.
@@ -100,14 +136,13 @@ pub fn network_of(layers: Vec<FullyConnected>, zero_points: &[i8]) -> Network {
 
 /// One to four layers between tensors of 1 to `largest` values.
 pub fn any_network(largest: usize) -> impl Strategy<Value = Network> {
-    prop::collection::vec(1..=largest, 2..=5).prop_flat_map(|sizes| {
-        let layers: Vec<_> = sizes
-            .windows(2)
-            .map(|pair| any_layer(pair[0], pair[1]))
-            .collect();
-        let zero_points = prop::collection::vec(any_byte(), sizes.len());
-        (layers, zero_points).prop_map(|(layers, zero_points)| network_of(layers, &zero_points))
-    })
+    let sizes = prop::collection::vec(1..=largest, 2..=5);
+    (sizes, any::<u64>()).prop_map(|(sizes, seed)| Numbers(seed).network(&sizes))
+}
+
+/// `rows` rows of any values for a network.
+pub fn any_rows(network: &Network, rows: usize, seed: u64) -> Vec<i8> {
+    Numbers(seed).bytes(rows * network.input_elements())
 }
 
 /// A network of one layer whose outputs all equal `value`, whatever its `inputs` values are.

@@ -1,0 +1,140 @@
+//! The device backend: a thread that owns the queue pair and the DMA buffers.
+//!
+//! ```text
+//!  jobs (batches, replacements)
+//!    | split into commands
+//!    v
+//!  lanes: DMA buffers for one command each, used in turn --> submission ring --> device
+//!    ^                                                                              |
+//!    +---- outputs copied out, lane free again <---- completion ring <--------------+
+//! ```
+//!
+//! Commands complete in the order in which they were submitted, so the oldest lane is the one
+//! that a completion belongs to; anything else means that the device is not to be trusted.
+
+mod model;
+mod work;
+
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Sender;
+use systole_driver::{CompletionMode, Device, QueueOptions};
+
+use super::pending::Reply;
+use super::{EngineError, EngineOptions, PendingBatch};
+use crate::compiler::{CompileOptions, Program, Target, compile_with};
+use crate::model::Network;
+use model::Models;
+use work::Work;
+
+/// Commands in flight, so that the device always has the next one before it has finished one.
+const LANES: usize = 4;
+
+/// What the thread is asked to do.
+enum Job {
+    /// Compute rows.
+    Infer { rows: Vec<i8>, reply: Reply },
+    /// Make another network resident.
+    Replace {
+        program: Box<Program>,
+        version: u32,
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+}
+
+/// The thread, and the way to it.
+#[derive(Debug)]
+pub(super) struct DeviceWorker {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    target: Target,
+    options: EngineOptions,
+}
+
+impl DeviceWorker {
+    /// Compiles the network, makes it resident, and starts the thread.
+    pub(super) fn new(
+        network: &Network,
+        device: Device,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let target = Target::from(device.identity());
+        let program = compile(network, &target, options)?;
+        // Lanes, and a load or unload beside them.
+        let entries = (LANES as u32 + 3).next_power_of_two();
+        let queue = device.queue_pair(QueueOptions {
+            entries,
+            mode: options.mode,
+        })?;
+        let models = Models::new(&target);
+        let mut work = Work::new(device, queue, models, program, options)?;
+        work.load_first()?;
+        let (jobs, queue) = crossbeam_channel::unbounded();
+        let thread = std::thread::spawn(move || work.run(&queue));
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            target,
+            options,
+        })
+    }
+
+    pub(super) fn submit(&self, rows: Vec<i8>) -> PendingBatch {
+        let (reply, pending) = PendingBatch::new();
+        match self.send(Job::Infer { rows, reply }) {
+            Ok(()) => pending,
+            Err(error) => PendingBatch::failed(error),
+        }
+    }
+
+    pub(super) fn replace(&self, network: &Network, version: u32) -> Result<(), EngineError> {
+        let program = Box::new(compile(network, &self.target, self.options)?);
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Replace {
+            program,
+            version,
+            reply,
+        })?;
+        answer.recv().unwrap_or(Err(EngineError::Stopped))
+    }
+
+    fn send(&self, job: Job) -> Result<(), EngineError> {
+        let jobs = self.jobs.as_ref().ok_or(EngineError::Stopped)?;
+        jobs.send(job).map_err(|_| EngineError::Stopped)
+    }
+}
+
+impl Drop for DeviceWorker {
+    fn drop(&mut self) {
+        // Without a sender, the thread finishes what was submitted and ends; a device that has
+        // failed has answered everything already.
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the device's worker has panicked");
+        }
+    }
+}
+
+fn compile(
+    network: &Network,
+    target: &Target,
+    options: EngineOptions,
+) -> Result<Program, EngineError> {
+    Ok(compile_with(
+        network,
+        target,
+        CompileOptions {
+            batch: Some(options.batch),
+        },
+    )?)
+}
+
+/// How long to look for a completion while there could be new jobs to submit as well.
+fn attention(mode: CompletionMode) -> std::time::Duration {
+    match mode {
+        CompletionMode::Polling => std::time::Duration::from_micros(50),
+        CompletionMode::Interrupt => std::time::Duration::from_millis(1),
+    }
+}

@@ -1,0 +1,485 @@
+//! What the device's thread does: splits batches into commands, keeps the lanes full, and takes
+//! completions apart again.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+use systole_driver::{Command, CommandId, Completion, Device, DmaBuffer, QueuePair};
+use systole_regs::entries::Statistics;
+
+use super::model::Models;
+use super::{Job, LANES, attention};
+use crate::compiler::{Placement, Program};
+use crate::engine::pending::Reply;
+use crate::engine::{BatchResult, CommandReport, EngineError, EngineOptions};
+
+/// DMA memory of one command: input rows, output rows, statistics.
+struct Lane {
+    buffer: DmaBuffer,
+    output: usize,
+    statistics: usize,
+}
+
+/// A command that the device has.
+struct InFlight {
+    id: CommandId,
+    lane: usize,
+    batch: u64,
+    first_row: usize,
+    rows: usize,
+    since: Instant,
+}
+
+/// A batch that is not answered yet.
+struct Batch {
+    number: u64,
+    rows: Vec<i8>,
+    count: usize,
+    /// Rows that have been handed to the device.
+    sent: usize,
+    /// Rows that have come back.
+    done: usize,
+    result: BatchResult,
+    reply: Option<Reply>,
+}
+
+/// The thread's state.
+pub(super) struct Work {
+    device: Device,
+    queue: QueuePair,
+    models: Models,
+    first: Option<Program>,
+    options: EngineOptions,
+    lanes: Vec<Lane>,
+    free: Vec<usize>,
+    in_flight: VecDeque<InFlight>,
+    batches: VecDeque<Batch>,
+    next_batch: u64,
+    staging: Vec<u8>,
+    last_progress: Instant,
+}
+
+impl Work {
+    /// Allocates the lanes.
+    pub fn new(
+        device: Device,
+        queue: QueuePair,
+        models: Models,
+        program: Program,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let input = options.batch * program.input_row_bytes;
+        let output = options.batch * program.output_row_bytes;
+        let lanes = (0..LANES)
+            .map(|_| {
+                let buffer = device.allocate(input + output + size_of::<Statistics>())?;
+                Ok(Lane {
+                    buffer,
+                    output: input,
+                    statistics: input + output,
+                })
+            })
+            .collect::<Result<Vec<_>, systole_driver::Error>>()?;
+        Ok(Self {
+            device,
+            queue,
+            models,
+            first: Some(program),
+            options,
+            lanes,
+            free: (0..LANES).collect(),
+            in_flight: VecDeque::new(),
+            batches: VecDeque::new(),
+            next_batch: 0,
+            staging: Vec::new(),
+            last_progress: Instant::now(),
+        })
+    }
+
+    /// Makes the network that the engine was made with resident.
+    pub fn load_first(&mut self) -> Result<(), EngineError> {
+        match self.first.take() {
+            Some(program) => self.install(program, self.options.version),
+            None => Ok(()),
+        }
+    }
+
+    /// Works until the channel is closed and everything is answered.
+    pub fn run(mut self, jobs: &Receiver<Job>) {
+        let Err(error) = self.serve(jobs) else {
+            return;
+        };
+        // The device is lost: all that wait learn why, and so do those who still come.
+        tracing::error!(%error, "the engine's device has failed");
+        for mut batch in self.batches.drain(..) {
+            answer(&mut batch, Err(error.clone()));
+        }
+        drop(self.queue);
+        for job in jobs {
+            match job {
+                Job::Infer { reply, .. } => drop(reply.send(Err(error.clone()))),
+                Job::Replace { reply, .. } => drop(reply.send(Err(error.clone()))),
+            }
+        }
+    }
+
+    fn serve(&mut self, jobs: &Receiver<Job>) -> Result<(), EngineError> {
+        loop {
+            if self.batches.is_empty() {
+                match jobs.recv() {
+                    Ok(job) => self.accept(job)?,
+                    Err(_) => return Ok(()),
+                }
+            }
+            // New batches are taken in while there is a lane for them: the channel holds the rest.
+            while !self.free.is_empty()
+                && self.batches.iter().all(|batch| batch.sent == batch.count)
+            {
+                match jobs.try_recv() {
+                    Ok(job) => self.accept(job)?,
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+            self.submit()?;
+            self.complete(false)?;
+        }
+    }
+
+    fn accept(&mut self, job: Job) -> Result<(), EngineError> {
+        match job {
+            Job::Infer { rows, reply } => {
+                self.begin(rows, reply);
+                Ok(())
+            }
+            Job::Replace {
+                program,
+                version,
+                reply,
+            } => {
+                // What was submitted before is finished with the old network.
+                while !self.batches.is_empty() {
+                    self.submit()?;
+                    self.complete(true)?;
+                }
+                let result = self.install(*program, version);
+                let lost = match &result {
+                    // Without a model there is nothing left to serve with.
+                    Err(error) if !self.models.is_resident() => Some(error.clone()),
+                    Err(error @ (EngineError::Driver(_) | EngineError::Timeout { .. })) => {
+                        Some(error.clone())
+                    }
+                    _ => None,
+                };
+                let _ = reply.send(result);
+                lost.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    fn begin(&mut self, rows: Vec<i8>, reply: Reply) {
+        let Some(serving) = self.models.serving() else {
+            let _ = reply.send(Err(EngineError::Stopped));
+            return;
+        };
+        let (input, output) = (
+            serving.program.input_elements,
+            serving.program.output_elements,
+        );
+        let count = rows.len() / input;
+        let mut batch = Batch {
+            number: self.next_batch,
+            count,
+            sent: 0,
+            done: 0,
+            result: BatchResult {
+                outputs: vec![0; count * output],
+                version: serving.version,
+                commands: Vec::with_capacity(count.div_ceil(self.options.batch)),
+            },
+            rows,
+            reply: Some(reply),
+        };
+        if count == 0 {
+            let result = std::mem::take(&mut batch.result);
+            answer(&mut batch, Ok(result));
+            return;
+        }
+        self.next_batch += 1;
+        self.batches.push_back(batch);
+    }
+
+    /// Fills free lanes with the next rows, and rings the doorbell once for all of them.
+    fn submit(&mut self) -> Result<(), EngineError> {
+        let Some(serving) = self.models.serving() else {
+            return Ok(());
+        };
+        let program = &serving.program;
+        for batch in &mut self.batches {
+            while batch.sent < batch.count
+                && let Some(index) = self.free.pop()
+            {
+                let lane = &mut self.lanes[index];
+                let rows = self.options.batch.min(batch.count - batch.sent);
+                let values = &batch.rows[batch.sent * program.input_elements..]
+                    [..rows * program.input_elements];
+                write_rows(lane, values, program, &mut self.staging)?;
+                let address = lane.buffer.iova().0;
+                let statistics = self
+                    .options
+                    .statistics
+                    .then_some(address + lane.statistics as u64);
+                let entry = program.run_entry(
+                    serving.placement.slot,
+                    u16::try_from(rows).unwrap_or(u16::MAX),
+                    address,
+                    address + lane.output as u64,
+                    statistics,
+                );
+                let id = self.queue.submit(Command::Run(entry))?;
+                if self.in_flight.is_empty() {
+                    self.last_progress = Instant::now();
+                }
+                self.in_flight.push_back(InFlight {
+                    id,
+                    lane: index,
+                    batch: batch.number,
+                    first_row: batch.sent,
+                    rows,
+                    since: Instant::now(),
+                });
+                batch.sent += rows;
+            }
+        }
+        self.queue.ring()?;
+        Ok(())
+    }
+
+    /// Takes the completions that are there, or waits for one. With `only`, nothing new is
+    /// expected meanwhile; else the wait is short, because there may be new batches to submit.
+    fn complete(&mut self, only: bool) -> Result<(), EngineError> {
+        if self.in_flight.is_empty() {
+            return Ok(());
+        }
+        let pause = if only || self.free.is_empty() {
+            self.options.timeout
+        } else {
+            attention(self.options.mode)
+        };
+        match self.wait(pause)? {
+            Some(completion) => self.finish(completion)?,
+            None => return Ok(()),
+        }
+        while let Some(completion) = self.queue.poll()? {
+            self.finish(completion)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a completion; `None` if there is none within `pause`.
+    fn wait(&mut self, pause: Duration) -> Result<Option<Completion>, EngineError> {
+        let left = self
+            .options
+            .timeout
+            .saturating_sub(self.last_progress.elapsed());
+        match self.queue.wait(pause.min(left)) {
+            Ok(completion) => {
+                self.last_progress = Instant::now();
+                Ok(Some(completion))
+            }
+            Err(systole_driver::Error::Timeout)
+                if self.last_progress.elapsed() < self.options.timeout =>
+            {
+                Ok(None)
+            }
+            Err(systole_driver::Error::Timeout) => Err(EngineError::Timeout {
+                timeout: self.options.timeout,
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes the oldest command's answer out of its lane.
+    fn finish(&mut self, completion: Completion) -> Result<(), EngineError> {
+        let Some(command) = self.in_flight.pop_front() else {
+            return Err(EngineError::OutOfOrder {
+                found: completion.command_id,
+                expected: 0,
+            });
+        };
+        if command.id.0 != completion.command_id {
+            return Err(EngineError::OutOfOrder {
+                found: completion.command_id,
+                expected: command.id.0,
+            });
+        }
+        let Some(position) = self
+            .batches
+            .iter()
+            .position(|batch| batch.number == command.batch)
+        else {
+            // The batch has failed with an earlier command.
+            self.free.push(command.lane);
+            return Ok(());
+        };
+        let batch = &mut self.batches[position];
+        if let Err(status) = completion.status {
+            let mut batch = self
+                .batches
+                .remove(position)
+                .expect("the position is a batch's");
+            answer(
+                &mut batch,
+                Err(EngineError::Command {
+                    what: "a run",
+                    status,
+                }),
+            );
+            self.free.push(command.lane);
+            return Ok(());
+        }
+        let lane = &self.lanes[command.lane];
+        let output = batch.result.outputs.len() / batch.count;
+        let target =
+            &mut batch.result.outputs[command.first_row * output..][..command.rows * output];
+        read_rows(lane, target, output, &mut self.staging)?;
+        batch.result.version = completion.version;
+        batch.result.commands.push(CommandReport {
+            rows: command.rows,
+            cycles: (completion.cycles != 0).then_some(completion.cycles.into()),
+            statistics: match self.options.statistics {
+                true => Some(lane.buffer.read_value(lane.statistics)?),
+                false => None,
+            },
+            elapsed: command.since.elapsed(),
+        });
+        batch.done += command.rows;
+        self.free.push(command.lane);
+        if batch.done == batch.count {
+            let mut batch = self
+                .batches
+                .remove(position)
+                .expect("the position is a batch's");
+            let result = std::mem::take(&mut batch.result);
+            answer(&mut batch, Ok(result));
+        }
+        Ok(())
+    }
+
+    /// Makes a program resident and lets it serve. If that fails, the old one still serves,
+    /// reloaded if it had to make room.
+    fn install(&mut self, program: Program, version: u32) -> Result<(), EngineError> {
+        // Whatever compiles fits the empty device.
+        let plan = self.models.plan(&program).ok_or(EngineError::Stopped)?;
+        let old = self
+            .models
+            .serving()
+            .map(|serving| (serving.placement, serving.version));
+        let mut result = Ok(());
+        for slot in plan.evict {
+            result = result.and_then(|()| self.carry_out(Command::Unload { slot }, "an unload"));
+            self.models.vacate(slot);
+        }
+        self.models.vacate(plan.placement.slot);
+        result = result.and_then(|()| self.load(&program, &plan.placement, version));
+        match (result, old) {
+            (Ok(()), _) => {
+                self.models.occupy(plan.placement);
+                self.models.serve(program, plan.placement, version);
+                Ok(())
+            }
+            (Err(error @ EngineError::Command { .. }), Some((placement, version)))
+                if !self.models.is_resident() =>
+            {
+                tracing::warn!(%error, "going back to the model before");
+                let serving = self.models.serving().map(|serving| serving.program.clone());
+                if let Some(program) = serving {
+                    self.load(&program, &placement, version)?;
+                    self.models.occupy(placement);
+                }
+                Err(error)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn load(
+        &mut self,
+        program: &Program,
+        placement: &Placement,
+        version: u32,
+    ) -> Result<(), EngineError> {
+        let image = program.image();
+        let mut buffer = self.device.allocate(image.len())?;
+        buffer.write(0, &image)?;
+        let entry = program.load_entry(placement, buffer.iova().0, version);
+        self.carry_out(Command::Load(entry), "loading a model")
+    }
+
+    /// Carries out one command while nothing else is in flight.
+    fn carry_out(&mut self, command: Command, what: &'static str) -> Result<(), EngineError> {
+        let id = self.queue.submit(command)?;
+        self.queue.ring()?;
+        self.last_progress = Instant::now();
+        loop {
+            let Some(completion) = self.wait(self.options.timeout)? else {
+                continue;
+            };
+            if completion.command_id != id.0 {
+                return Err(EngineError::OutOfOrder {
+                    found: completion.command_id,
+                    expected: id.0,
+                });
+            }
+            return completion
+                .status
+                .map_err(|status| EngineError::Command { what, status });
+        }
+    }
+}
+
+/// Answers a batch once; nobody may be waiting any more.
+fn answer(batch: &mut Batch, result: Result<BatchResult, EngineError>) {
+    if let Some(reply) = batch.reply.take() {
+        let _ = reply.send(result);
+    }
+}
+
+/// Copies rows into a lane, each at the start of its stride.
+fn write_rows(
+    lane: &mut Lane,
+    values: &[i8],
+    program: &Program,
+    staging: &mut Vec<u8>,
+) -> Result<(), systole_driver::Error> {
+    let (elements, stride) = (program.input_elements, program.input_row_bytes);
+    staging.clear();
+    for row in values.chunks_exact(elements) {
+        staging.extend(row.iter().map(|value| *value as u8));
+        staging.resize(staging.len() + stride - elements, 0);
+    }
+    lane.buffer.write(0, staging)
+}
+
+/// Copies rows out of a lane.
+fn read_rows(
+    lane: &Lane,
+    values: &mut [i8],
+    elements: usize,
+    staging: &mut Vec<u8>,
+) -> Result<(), systole_driver::Error> {
+    let stride = elements.next_multiple_of(systole_regs::DATA_BYTES as usize);
+    let rows = values.len() / elements;
+    staging.clear();
+    staging.resize(rows * stride, 0);
+    lane.buffer.read(lane.output, staging)?;
+    for (row, bytes) in values
+        .chunks_exact_mut(elements)
+        .zip(staging.chunks_exact(stride))
+    {
+        for (value, byte) in row.iter_mut().zip(bytes) {
+            *value = *byte as i8;
+        }
+    }
+    Ok(())
+}

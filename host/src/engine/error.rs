@@ -1,0 +1,84 @@
+//! Why the engine can't compute, and what to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use systole_driver::DeviceStatus;
+
+use crate::compiler::CompileError;
+use crate::model::ModelError;
+
+/// A failure of the engine. Cloneable, because one failure of the device answers every batch
+/// that was waiting for it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The batch size can't be.
+    #[error("{batch} rows per command: use 1 to {}", super::BATCH_MAX)]
+    Batch {
+        /// What was asked for.
+        batch: usize,
+    },
+    /// The values aren't a whole number of rows.
+    #[error("{values} values are not whole rows: a row of this network has {row} values")]
+    RowLength {
+        /// Values given.
+        values: usize,
+        /// Values of a row.
+        row: usize,
+    },
+    /// A replacement has rows of another shape.
+    #[error(
+        "a network with {} inputs and {} outputs can't replace one with {} and {}: make an engine for it",
+        found.0, found.1, expected.0, expected.1
+    )]
+    OtherShape {
+        /// Input and output values of the replacement.
+        found: (usize, usize),
+        /// Input and output values of the resident network.
+        expected: (usize, usize),
+    },
+    /// The network is inconsistent.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The network can't be compiled for the device.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The driver failed: the device has gone, hangs or is not to be trusted. The engine is done;
+    /// open the device again and make a new one.
+    #[error("{0}")]
+    Driver(Arc<systole_driver::Error>),
+    /// The device refused or failed a command; the next one may succeed.
+    #[error("the device failed {what}: {status}")]
+    Command {
+        /// What it was asked to do.
+        what: &'static str,
+        /// What it answered.
+        status: DeviceStatus,
+    },
+    /// The device lives, but does not complete.
+    #[error(
+        "the device has not completed a command in {timeout:?}; give it more time in the options if it is simulated, else reset it"
+    )]
+    Timeout {
+        /// How long the engine waited.
+        timeout: Duration,
+    },
+    /// Completions come in another order than commands went.
+    #[error("the device answered command {found} while {expected} was due: reset it")]
+    OutOfOrder {
+        /// Id of the completion.
+        found: u16,
+        /// Id of the oldest command.
+        expected: u16,
+    },
+    /// The engine's worker has ended.
+    #[error("the engine has been stopped")]
+    Stopped,
+}
+
+impl From<systole_driver::Error> for EngineError {
+    fn from(error: systole_driver::Error) -> Self {
+        EngineError::Driver(Arc::new(error))
+    }
+}
