@@ -1,0 +1,82 @@
+//! The `systole` command, the only place where all parts of Systole meet.
+//!
+//! ```text
+//!  infer, stream, bench --> systole-host (model, compiler, engine) --> systole-driver
+//!                                                                           | vfio-user
+//!  sim serve  --> systole-sim (RTL or functional model) <-------------------+
+//! ```
+//!
+//! Results go to standard output, everything else to standard error. The exit code is 0 after
+//! success, 1 after an error and 2 for a command line that cannot be understood.
+
+mod compile;
+mod device;
+mod devices;
+mod infer;
+mod info;
+mod output;
+mod process;
+mod sim;
+mod stats;
+mod stream;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::output::OutputClosed;
+
+/// Runs int8 neural networks on the Systole accelerator, simulated or by address.
+#[derive(Parser)]
+#[command(name = "systole", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Tell more on standard error; twice for every register access.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Infer(infer::Arguments),
+    Stream(stream::Arguments),
+    Compile(compile::Arguments),
+    Info(info::Arguments),
+    Devices(devices::Arguments),
+    /// The simulated accelerator.
+    #[command(subcommand)]
+    Sim(sim::Command),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let level = match arguments.verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .init();
+
+    let result = match arguments.command {
+        Command::Infer(arguments) => infer::run(&arguments),
+        Command::Stream(arguments) => stream::run(&arguments),
+        Command::Compile(arguments) => compile::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
+        Command::Sim(sim::Command::Serve(arguments)) => sim::serve(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who reads has read enough (`systole devices | head -1`): no error of ours.
+        Err(error) if error.is::<OutputClosed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            output::report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
