@@ -59,7 +59,10 @@ fn main() {
     }
     let bindings = builder.generate().unwrap_or_else(|error| {
         fail(
-            &format!("the kernel's headers cannot be read: {error}"),
+            &format!(
+                "the kernel's headers cannot be read: {}",
+                error.to_string().trim()
+            ),
             "apt-get install linux-libc-dev libclang-dev",
         )
     });

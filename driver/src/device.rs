@@ -112,7 +112,8 @@ impl Device {
     /// Makes the device's queue pair and enables the device.
     ///
     /// # Errors
-    /// [`Error::QueueInUse`] while another one exists, [`Error::QueueSize`],
+    /// [`Error::QueueInUse`] while another one exists, [`Error::StillBusy`] while the device
+    /// has not ended the last one's command, [`Error::QueueSize`],
     /// [`Error::UnsuitableFunction`] if interrupts are asked for and there are none,
     /// [`Error::Fatal`] if the device stopped earlier and was not reset; those of
     /// [`allocate`](Self::allocate).
@@ -216,32 +217,31 @@ impl Shared {
         Ok(value)
     }
 
-    /// Waits until `bits` of a register are zero.
-    ///
-    /// # Errors
-    /// [`Error::ResetTimeout`]; errors of the transport.
-    pub fn wait_until_clear(&self, offset: u32, bits: u32) -> Result<(), Error> {
+    /// Waits until `bits` of a register are zero; false if that takes longer than the timeout.
+    fn wait_until_clear(&self, offset: u32, bits: u32) -> Result<bool, Error> {
         let deadline = Deadline::after(self.timeout);
         let mut pause = Duration::from_micros(10);
         while self.read(offset)? & bits != 0 {
             if deadline.has_passed() {
-                return Err(Error::ResetTimeout {
-                    timeout: self.timeout,
-                });
+                return Ok(false);
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Stops the queue engine and waits until the command in progress has ended.
     ///
     /// # Errors
-    /// [`Error::ResetTimeout`] if it does not end; errors of the transport.
+    /// [`Error::StillBusy`] if it does not end; errors of the transport.
     pub fn disable(&self) -> Result<(), Error> {
         self.write(register::CONTROL, 0)?;
-        self.wait_until_clear(register::STATUS, status::BUSY)
+        let timeout = self.timeout;
+        match self.wait_until_clear(register::STATUS, status::BUSY)? {
+            true => Ok(()),
+            false => Err(Error::StillBusy { timeout }),
+        }
     }
 
     fn reset(&self) -> Result<(), Error> {
@@ -249,8 +249,11 @@ impl Shared {
         // A function reset also clears the command register.
         pci::enable(&*self.transport, true)?;
         self.write(register::CONTROL, control::RESET)?;
-        self.wait_until_clear(register::CONTROL, control::RESET)?;
-        self.check_status().map(drop)
+        let timeout = self.timeout;
+        match self.wait_until_clear(register::CONTROL, control::RESET)? {
+            true => self.check_status().map(drop),
+            false => Err(Error::ResetTimeout { timeout }),
+        }
     }
 }
 

@@ -142,11 +142,19 @@ pub enum Error {
         /// What it may hold.
         expected: &'static str,
     },
-    /// CONTROL.RESET or STATUS.BUSY did not clear in time.
+    /// CONTROL.RESET did not clear in time.
     #[error(
         "the device did not finish its reset within {timeout:?}; restart the device process, or power-cycle the board"
     )]
     ResetTimeout {
+        /// How long the driver waited.
+        timeout: Duration,
+    },
+    /// The device was told to stop, and its last command did not end in time.
+    #[error(
+        "the device is still busy with a command after {timeout:?}; try again later, or reset it"
+    )]
+    StillBusy {
         /// How long the driver waited.
         timeout: Duration,
     },

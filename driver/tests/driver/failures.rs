@@ -13,7 +13,7 @@ use systole_regs::Status;
 
 use crate::device::{Rig, Script, fails_within, open, start};
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
 
 fn queue(device: &Device, mode: CompletionMode) -> QueuePair {

@@ -8,7 +8,7 @@ use systole_regs::{ABI_VERSION, registers as register};
 
 use crate::device::{Rig, Script, fails_within};
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(5);
 
 fn open_with(registers: &[(u32, u32)]) -> Error {
     let rig = Rig::scripted(Script {

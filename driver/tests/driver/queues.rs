@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
 use systole_driver::{
-    Command, CommandId, CompletionMode, Counters, DeviceStatus, Error, QueueOptions, QueuePair,
+    Address, Command, CommandId, CompletionMode, Counters, Device, DeviceStatus, Error,
+    OpenOptions, QueueOptions, QueuePair,
 };
 use systole_regs::Status;
 use systole_regs::entries::{LoadEntry, RunEntry, Statistics, flag};
@@ -354,4 +355,23 @@ fn a_reset_empties_slots_and_counters() {
     device.reset().unwrap();
     assert!(!device.slots().unwrap()[0].resident);
     assert_eq!(device.counters().unwrap().commands, 0);
+}
+
+#[test]
+fn a_device_that_is_still_busy_gets_no_new_queue() {
+    let rig = Rig::scripted(Script {
+        delay: Duration::from_secs(1),
+        ..Script::default()
+    });
+    let timeout = Duration::from_millis(100);
+    let address = Address::VfioUser(rig.socket().to_owned());
+    let device = Device::open(&address, OpenOptions { timeout }).unwrap();
+    let mut queue = device.queue_pair(polling(4)).unwrap();
+    queue.submit(Command::Nop).unwrap();
+    queue.ring().unwrap();
+    let error = queue.wait(Duration::from_millis(50)).unwrap_err();
+    assert!(matches!(error, Error::Timeout), "{error}");
+    drop(queue);
+    let error = device.queue_pair(polling(4)).unwrap_err();
+    assert!(matches!(error, Error::StillBusy { .. }), "{error}");
 }

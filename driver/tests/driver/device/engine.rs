@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::thread;
-use std::time::Duration;
 
 use bytemuck::{Zeroable, bytes_of, bytes_of_mut};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -218,6 +217,7 @@ impl Engine {
     }
 
     pub fn unmap(&mut self, address: u64, size: u64) {
+        self.obey_control();
         let rings = [register::SUBMISSION_BASE_LOW, register::COMPLETION_BASE_LOW];
         if self.enabled && rings.iter().any(|&ring| self.base(ring) == address) {
             self.violations.push("ring unmapped while enabled");
@@ -372,11 +372,7 @@ pub fn run(shared: &Shared) {
         // Where BAR0 is mapped, nothing announces a write of CONTROL: look every millisecond.
         engine.obey_control();
         if !engine.has_work() {
-            engine = shared
-                .work
-                .wait_timeout(engine, Duration::from_millis(1))
-                .unwrap()
-                .0;
+            engine = shared.wait(engine);
             continue;
         }
         engine.busy = true;

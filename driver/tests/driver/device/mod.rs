@@ -5,7 +5,7 @@ mod engine;
 mod function;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,14 @@ pub struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Engine> {
-        self.state.lock().unwrap()
+        // A test that fails while it looks at the engine shall not take others with it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something may have changed.
+    fn wait<'a>(&self, engine: MutexGuard<'a, Engine>) -> MutexGuard<'a, Engine> {
+        let wait = self.work.wait_timeout(engine, Duration::from_millis(1));
+        wait.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
