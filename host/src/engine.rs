@@ -95,10 +95,10 @@ pub struct CommandReport {
 /// A network on a backend. Calls may come from any number of threads.
 ///
 /// ```no_run
-/// use std::sync::Arc;
+/// use std::{path::Path, sync::Arc};
 /// use systole_host::{Network, engine::{Backend, Engine, EngineOptions}};
 ///
-/// let network = Arc::new(Network::load("digits.onnx".as_ref())?);
+/// let network = Arc::new(Network::load(Path::new("digits.onnx"))?);
 /// let engine = Engine::new(network, Backend::Cpu, EngineOptions::default())?;
 /// let pending = engine.submit(vec![0; 64]);
 /// let result = pending.wait()?;

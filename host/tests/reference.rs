@@ -21,6 +21,9 @@ fn run(network: &Network, rows: &Rows) -> Vec<i8> {
 
 #[test]
 fn anomaly_detection_is_what_its_page_says() {
+    if !common::references_are_there() {
+        return;
+    }
     let network = load(model("ad01_int8.tflite"));
     assert_eq!(
         (network.name.as_str(), network.source),
@@ -43,6 +46,9 @@ fn anomaly_detection_is_what_its_page_says() {
 
 #[test]
 fn anomaly_detection_equals_the_goldens_from_both_formats() {
+    if !common::references_are_there() {
+        return;
+    }
     for name in ["ad01_int8.tflite", "ad01_int8.onnx"] {
         let network = load(model(name));
         for (golden, count) in [("ad01_int8", 16), ("ad01_int8_real", 196)] {
@@ -61,6 +67,9 @@ fn anomaly_detection_equals_the_goldens_from_both_formats() {
 
 #[test]
 fn both_formats_of_a_model_are_the_same_network() {
+    if !common::references_are_there() {
+        return;
+    }
     let (tflite, onnx) = (
         load(model("ad01_int8.tflite")),
         load(model("ad01_int8.onnx")),
@@ -87,6 +96,9 @@ fn both_formats_of_a_model_are_the_same_network() {
 
 #[test]
 fn rows_may_come_in_any_number() {
+    if !common::references_are_there() {
+        return;
+    }
     let network = load(model("ad01_int8.tflite"));
     let rows: Vec<i8> = values(&model("golden/ad01_int8_real_in.npy"));
     let executor = CpuExecutor::new(&network).expect("a loaded network");
@@ -98,7 +110,7 @@ fn rows_may_come_in_any_number() {
             .collect();
         assert_eq!(differences(&pieces, &all), (0, 0), "batch {batch}");
     }
-    assert_eq!(executor.run(&[], 0), []);
+    assert!(executor.run(&[], 0).is_empty());
 }
 
 #[test]

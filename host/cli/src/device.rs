@@ -157,7 +157,10 @@ mod tests {
             assert_eq!(device.to_string(), name);
         }
         assert_eq!(
-            "sim".parse::<DeviceName>().expect("a known name").to_string(),
+            "sim"
+                .parse::<DeviceName>()
+                .expect("a known name")
+                .to_string(),
             format!("sim:{}", configuration::DEFAULT.name)
         );
     }

@@ -19,7 +19,11 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut text = String::new();
-    line(&mut text, "cpu", "the CPU backend, exact: the same bytes as the accelerator");
+    line(
+        &mut text,
+        "cpu",
+        "the CPU backend, exact: the same bytes as the accelerator",
+    );
     for (kind, what) in [
         ("sim", "Verilated hardware description, every cycle"),
         ("model", "functional model, every instruction, no clock"),

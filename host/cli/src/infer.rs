@@ -75,7 +75,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let network = Arc::new(Network::load(&arguments.model)?);
     let input = Rows::read(&arguments.input, &network)
         .with_context(|| format!("cannot use {}", arguments.input.display()))?;
-    let folder = arguments.output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = arguments
+        .output
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     if let Some(folder) = folder {
         ensure!(
             folder.is_dir(),
@@ -107,8 +110,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         (answers, _) => answers?,
     };
 
-    rows::write_outputs(&arguments.output, &network, input.element, input.count, &answers.outputs)
-        .with_context(|| format!("cannot write {}", arguments.output.display()))?;
+    rows::write_outputs(
+        &arguments.output,
+        &network,
+        input.element,
+        input.count,
+        &answers.outputs,
+    )
+    .with_context(|| format!("cannot write {}", arguments.output.display()))?;
 
     if arguments.stats {
         let commands: Vec<_> = answers
@@ -179,7 +188,13 @@ fn compute(
             break;
         };
         let result = oldest.wait()?;
-        bar.inc(result.commands.iter().map(|command| command.rows as u64).sum());
+        bar.inc(
+            result
+                .commands
+                .iter()
+                .map(|command| command.rows as u64)
+                .sum(),
+        );
         answers.version = result.version;
         answers.outputs.extend_from_slice(&result.outputs);
         answers.commands.extend(result.commands);

@@ -27,7 +27,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let device = open.device();
     let mut text = describe(&arguments.device.to_string(), device.identity());
     let counters = device.counters()?;
-    row(&mut text, "cycles", &format!("{} since its reset", counters.cycles));
+    row(
+        &mut text,
+        "cycles",
+        &format!("{} since its reset", counters.cycles),
+    );
     for (index, slot) in device.slots()?.iter().enumerate() {
         let what = if slot.resident {
             format!("holds model version {}", slot.version)
@@ -60,14 +64,34 @@ fn describe(name: &str, identity: &Identity) -> String {
         identity.weight_tiles * identity.array_rows * identity.array_columns
     );
     row(&mut text, "weights", &weights);
-    row(&mut text, "scratchpad", &format!("{} bytes", identity.scratchpad_bytes));
-    row(&mut text, "parameters", &format!("{} entries", identity.parameter_entries));
-    row(&mut text, "program", &format!("{} instructions", identity.program_instructions));
-    row(&mut text, "accumulators", &format!("{} rows", identity.accumulator_rows));
-    row(&mut text, "queues", &format!(
-        "{} of at most {} entries",
-        identity.queue_count, identity.queue_entries_max
-    ));
+    row(
+        &mut text,
+        "scratchpad",
+        &format!("{} bytes", identity.scratchpad_bytes),
+    );
+    row(
+        &mut text,
+        "parameters",
+        &format!("{} entries", identity.parameter_entries),
+    );
+    row(
+        &mut text,
+        "program",
+        &format!("{} instructions", identity.program_instructions),
+    );
+    row(
+        &mut text,
+        "accumulators",
+        &format!("{} rows", identity.accumulator_rows),
+    );
+    row(
+        &mut text,
+        "queues",
+        &format!(
+            "{} of at most {} entries",
+            identity.queue_count, identity.queue_entries_max
+        ),
+    );
     let instructions: Vec<&str> = OPCODES
         .iter()
         .filter(|(opcode, _, _)| identity.features >> opcode & 1 == 1)

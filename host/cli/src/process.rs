@@ -75,7 +75,9 @@ impl DeviceProcess {
         if functional {
             command.arg("--functional");
         }
-        let mut child = command.spawn().context("cannot start the simulated device")?;
+        let mut child = command
+            .spawn()
+            .context("cannot start the simulated device")?;
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = child.stderr.take().expect("standard error is piped");
         let said = Arc::default();
@@ -142,7 +144,10 @@ impl DeviceProcess {
         if said.is_empty() {
             return "it said nothing".to_owned();
         }
-        said.iter().map(String::as_str).collect::<Vec<_>>().join(" / ")
+        said.iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" / ")
     }
 }
 
@@ -159,7 +164,10 @@ fn first_line(stdout: impl Read + Send + 'static) -> Receiver<()> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut line = String::new();
-        if BufReader::new(stdout).read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+        if BufReader::new(stdout)
+            .read_line(&mut line)
+            .is_ok_and(|bytes| bytes > 0)
+        {
             // Whoever waited may have given up.
             let _ = sender.send(());
         }

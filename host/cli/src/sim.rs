@@ -74,7 +74,10 @@ fn core(arguments: &Arguments) -> anyhow::Result<Box<dyn Core>> {
         timing: None,
     };
     let core = RtlCore::new(arguments.config, options).with_context(|| {
-        format!("cannot simulate the configuration {}", arguments.config.name)
+        format!(
+            "cannot simulate the configuration {}",
+            arguments.config.name
+        )
     })?;
     Ok(Box::new(core))
 }
@@ -83,6 +86,9 @@ fn core(arguments: &Arguments) -> anyhow::Result<Box<dyn Core>> {
 fn end_with(parent: Pid) -> anyhow::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL).context("cannot watch the parent process")?;
     // The parent may have ended before the watch was set: then another process is it by now.
-    ensure!(getppid() == parent, "the parent process {parent} has ended already");
+    ensure!(
+        getppid() == parent,
+        "the parent process {parent} has ended already"
+    );
     Ok(())
 }

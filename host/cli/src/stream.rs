@@ -53,7 +53,13 @@ fn serve(
     };
     let engine = Engine::new(Arc::clone(network), backend, options)?;
     let device = arguments.device.to_string();
-    command::run(&arguments.stream, network, &EnginePredictor(engine), array, &device)?;
+    command::run(
+        &arguments.stream,
+        network,
+        &EnginePredictor(engine),
+        array,
+        &device,
+    )?;
     Ok(())
 }
 

@@ -38,28 +38,69 @@ fn rows() -> PathBuf {
 
 #[test]
 fn a_command_line_that_makes_no_sense_ends_with_2() {
+    if !common::references_are_there() {
+        return;
+    }
     assert_fails(&mut systole(), 2, &["Usage"]);
     assert_fails(systole().arg("dance"), 2, &["dance"]);
     assert_fails(systole().args(["infer", "--model", "x"]), 2, &["--input"]);
-    assert_fails(systole().args(["info", "--device", "gpu"]), 2, &["vfio-user:SOCKET"]);
-    assert_fails(systole().args(["info", "--device", "sim:huge"]), 2, &["tiny, small"]);
+    assert_fails(
+        systole().args(["info", "--device", "gpu"]),
+        2,
+        &["vfio-user:SOCKET"],
+    );
+    assert_fails(
+        systole().args(["info", "--device", "sim:huge"]),
+        2,
+        &["tiny, small"],
+    );
     let zero = folder();
-    assert_fails(infer(zero.path(), ad(), rows()).args(["--batch", "0"]), 2, &["--batch"]);
+    assert_fails(
+        infer(zero.path(), ad(), rows()).args(["--batch", "0"]),
+        2,
+        &["--batch"],
+    );
 }
 
 #[test]
 fn missing_files_are_named() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     let absent = folder.path().join("absent");
-    assert_fails(&mut infer(folder.path(), absent.clone(), rows()), 1, &["absent"]);
-    assert_fails(&mut infer(folder.path(), ad(), absent.clone()), 1, &["absent", "No such file"]);
-    assert_fails(&mut infer(&absent, ad(), rows()), 1, &["there is no folder", "absent"]);
-    assert_fails(&mut infer(folder.path(), folder.path().to_owned(), rows()), 1, &[]);
-    assert_fails(&mut infer(folder.path(), ad(), folder.path().to_owned()), 1, &[]);
+    assert_fails(
+        &mut infer(folder.path(), absent.clone(), rows()),
+        1,
+        &["absent"],
+    );
+    assert_fails(
+        &mut infer(folder.path(), ad(), absent.clone()),
+        1,
+        &["absent", "No such file"],
+    );
+    assert_fails(
+        &mut infer(&absent, ad(), rows()),
+        1,
+        &["there is no folder", "absent"],
+    );
+    assert_fails(
+        &mut infer(folder.path(), folder.path().to_owned(), rows()),
+        1,
+        &[],
+    );
+    assert_fails(
+        &mut infer(folder.path(), ad(), folder.path().to_owned()),
+        1,
+        &[],
+    );
 }
 
 #[test]
 fn files_of_another_kind_are_refused() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     let other = folder.path().join("other");
     let tflite = std::fs::read(ad()).expect("the model is there");
@@ -74,13 +115,24 @@ fn files_of_another_kind_are_refused() {
         &onnx[..100],
     ] {
         std::fs::write(&other, content).expect("the folder can be written");
-        assert_fails(&mut infer(folder.path(), other.clone(), rows()), 1, &["other"]);
-        assert_fails(&mut infer(folder.path(), ad(), other.clone()), 1, &["other", ".npy"]);
+        assert_fails(
+            &mut infer(folder.path(), other.clone(), rows()),
+            1,
+            &["other"],
+        );
+        assert_fails(
+            &mut infer(folder.path(), ad(), other.clone()),
+            1,
+            &["other", ".npy"],
+        );
     }
 }
 
 #[test]
 fn rows_that_the_model_does_not_take_are_refused() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     let input = folder.path().join("in.npy");
     for (shape, elements, found) in [
@@ -98,12 +150,24 @@ fn rows_that_the_model_does_not_take_are_refused() {
         let hints = ["in.npy", name, "int8 or float32"];
         assert_fails(&mut infer(folder.path(), ad(), input.clone()), 1, &hints);
     }
-    write_npy(&input, "<f4", "(1, 640)", &f32::NAN.to_le_bytes().repeat(640));
-    assert_fails(&mut infer(folder.path(), ad(), input.clone()), 1, &["in.npy", "NaN"]);
+    write_npy(
+        &input,
+        "<f4",
+        "(1, 640)",
+        &f32::NAN.to_le_bytes().repeat(640),
+    );
+    assert_fails(
+        &mut infer(folder.path(), ad(), input.clone()),
+        1,
+        &["in.npy", "NaN"],
+    );
 }
 
 #[test]
 fn headers_that_lie_are_refused_before_memory_is_reserved() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     let input = folder.path().join("in.npy");
     for shape in [
@@ -114,16 +178,27 @@ fn headers_that_lie_are_refused_before_memory_is_reserved() {
         "(-1, 640)",
     ] {
         write_int8(&input, shape, 640);
-        assert_fails(&mut infer(folder.path(), ad(), input.clone()), 1, &["in.npy"]);
+        assert_fails(
+            &mut infer(folder.path(), ad(), input.clone()),
+            1,
+            &["in.npy"],
+        );
     }
     let rest = std::fs::read(golden("ad01_int8_in.npy")).expect("the rows are there");
     let header = rest.len() - 16 * 640;
     std::fs::write(&input, &rest[..header + 1000]).expect("the folder can be written");
-    assert_fails(&mut infer(folder.path(), ad(), input.clone()), 1, &["in.npy", "1000 bytes"]);
+    assert_fails(
+        &mut infer(folder.path(), ad(), input.clone()),
+        1,
+        &["in.npy", "1000 bytes"],
+    );
 }
 
 #[test]
 fn layers_that_are_not_supported_are_named() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     for name in ["kws_ref_model.tflite", "kws_dscnn_int8.onnx"] {
         let said = assert_fails(
@@ -138,9 +213,15 @@ fn layers_that_are_not_supported_are_named() {
 
 #[test]
 fn a_model_that_is_too_large_says_for_what() {
+    if !common::references_are_there() {
+        return;
+    }
     // 264,192 weights are more than the 65,536 bytes of `tiny`.
     assert_fails(
-        systole().arg("compile").args(["--config", "tiny", "--model"]).arg(ad()),
+        systole()
+            .arg("compile")
+            .args(["--config", "tiny", "--model"])
+            .arg(ad()),
         1,
         &["ad01_int8.tflite", "weight"],
     );
@@ -148,10 +229,21 @@ fn a_model_that_is_too_large_says_for_what() {
 
 #[test]
 fn a_socket_with_nobody_behind_it_is_an_error() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     let absent = format!("vfio-user:{}", folder.path().join("absent").display());
-    assert_fails(systole().args(["info", "--device", &absent]), 1, &["absent"]);
-    assert_fails(infer(folder.path(), ad(), rows()).args(["--device", &absent]), 1, &["absent"]);
+    assert_fails(
+        systole().args(["info", "--device", &absent]),
+        1,
+        &["absent"],
+    );
+    assert_fails(
+        infer(folder.path(), ad(), rows()).args(["--device", &absent]),
+        1,
+        &["absent"],
+    );
 
     // A socket file whose process has gone.
     let stale = folder.path().join("stale");
@@ -196,11 +288,17 @@ fn a_socket_that_speaks_something_else_is_an_error() {
 
 #[test]
 fn a_device_that_dies_in_the_middle_of_a_batch_is_an_error() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     // Enough work for a minute, so that the device is killed amid it.
     let input = folder.path().join("in.npy");
     write_int8(&input, "(20000, 640)", 20_000 * 640);
-    for arguments in [&["--completion", "polling"][..], &["--completion", "interrupt"]] {
+    for arguments in [
+        &["--completion", "polling"][..],
+        &["--completion", "interrupt"],
+    ] {
         let device_folder = self::folder();
         let mut served = Served::start(device_folder.path(), &[]);
         let mut client = infer(folder.path(), ad(), input.clone())
@@ -218,7 +316,11 @@ fn a_device_that_dies_in_the_middle_of_a_batch_is_an_error() {
         let begin = Instant::now();
         let output = client.wait_with_output().expect("the command ends");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(begin.elapsed() < common::ERROR_LIMIT, "{:?}: {said}", begin.elapsed());
+        assert!(
+            begin.elapsed() < common::ERROR_LIMIT,
+            "{:?}: {said}",
+            begin.elapsed()
+        );
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("device"), "{said}");
         assert!(!said.contains("panicked"), "{said}");
@@ -228,6 +330,9 @@ fn a_device_that_dies_in_the_middle_of_a_batch_is_an_error() {
 
 #[test]
 fn a_device_of_our_own_that_dies_is_named() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     let input = folder.path().join("in.npy");
     write_int8(&input, "(20000, 640)", 20_000 * 640);
@@ -242,13 +347,20 @@ fn a_device_of_our_own_that_dies_is_named() {
     let begin = Instant::now();
     let output = client.wait_with_output().expect("the command ends");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(begin.elapsed() < common::ERROR_LIMIT, "{:?}: {said}", begin.elapsed());
+    assert!(
+        begin.elapsed() < common::ERROR_LIMIT,
+        "{:?}: {said}",
+        begin.elapsed()
+    );
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("signal: 9"), "{said}");
 }
 
 #[test]
 fn a_device_ends_with_the_command_that_started_it() {
+    if !common::references_are_there() {
+        return;
+    }
     let folder = folder();
     let input = folder.path().join("in.npy");
     write_int8(&input, "(20000, 640)", 20_000 * 640);
@@ -264,7 +376,10 @@ fn a_device_ends_with_the_command_that_started_it() {
     let status = PathBuf::from(format!("/proc/{device}/cmdline"));
     // An ended process that nobody has waited for has an empty command line.
     while std::fs::read(&status).is_ok_and(|line| !line.is_empty()) {
-        assert!(begin.elapsed() < Duration::from_secs(5), "the device should have ended");
+        assert!(
+            begin.elapsed() < Duration::from_secs(5),
+            "the device should have ended"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -278,7 +393,10 @@ fn wait_for_child_of(parent: u32) -> nix::unistd::Pid {
         if let Some(child) = text.split_whitespace().next() {
             return nix::unistd::Pid::from_raw(child.parse().expect("a process id"));
         }
-        assert!(begin.elapsed() < Duration::from_secs(20), "a device should be started");
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "a device should be started"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -288,13 +406,17 @@ fn a_socket_that_is_taken_is_not_taken_over() {
     let folder = folder();
     let served = Served::start(folder.path(), &["--functional"]);
     assert_fails(
-        systole().args(["sim", "serve", "--functional", "--socket"]).arg(&served.socket),
+        systole()
+            .args(["sim", "serve", "--functional", "--socket"])
+            .arg(&served.socket),
         1,
         &["device"],
     );
     assert!(served.socket.exists(), "the first device keeps its socket");
     assert_fails(
-        systole().args(["sim", "serve", "--functional", "--socket"]).arg(folder.path().join("no/where")),
+        systole()
+            .args(["sim", "serve", "--functional", "--socket"])
+            .arg(folder.path().join("no/where")),
         1,
         &["no/where"],
     );
@@ -302,6 +424,9 @@ fn a_socket_that_is_taken_is_not_taken_over() {
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
+    if !common::references_are_there() {
+        return;
+    }
     let mut child = systole()
         .arg("compile")
         .arg("--model")

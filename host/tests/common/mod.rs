@@ -6,14 +6,33 @@ use ndarray::ArrayD;
 use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::path::{Path, PathBuf};
 
-/// The workspace's folder.
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+/// The folder of reference models: `mlperf-tiny` in the folder that the environment variable
+/// SYSTOLE_SHARED names, or in `shared` beside the workspace.
+fn references() -> PathBuf {
+    std::env::var_os("SYSTOLE_SHARED")
+        .map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+            PathBuf::from,
+        )
+        .join("mlperf-tiny")
 }
 
-/// Path of a reference model or of its golden data in the repository.
+/// Whether the reference models are there. Tests that need them end early, with a note, if not.
+pub fn references_are_there() -> bool {
+    let folder = references();
+    let there = folder.is_dir();
+    if !there {
+        eprintln!(
+            "skipped: the reference models are not in {}",
+            folder.display()
+        );
+    }
+    there
+}
+
+/// Path of a reference model or of its golden data.
 pub fn model(name: &str) -> PathBuf {
-    workspace().join("tests/models").join(name)
+    references().join(name)
 }
 
 /// Path of a fixture of these tests.
@@ -21,20 +40,6 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(name)
-}
-
-/// Path of a reference model that is too large for the repository: in the folder that the
-/// environment variable SYSTOLE_SHARED names, or in `shared` beside the workspace. `None`, with a
-/// note, if it isn't there.
-pub fn shared_model(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SYSTOLE_SHARED")
-        .map_or_else(|| workspace().join("../shared"), PathBuf::from);
-    let path = folder.join("mlperf-tiny").join(name);
-    if !path.is_file() {
-        eprintln!("skipped: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
 }
 
 /// Values of a `.npy` file in row-major order.

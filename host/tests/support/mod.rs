@@ -191,21 +191,38 @@ pub fn identity_network(elements: usize) -> Network {
     network_of(vec![dense], &[0, 0])
 }
 
-/// A file of the reference models.
-fn reference(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/models")
-        .join(file)
+/// The folder of reference models: `mlperf-tiny` in the folder that the environment variable
+/// SYSTOLE_SHARED names, or in `shared` beside the workspace.
+fn references() -> PathBuf {
+    std::env::var_os("SYSTOLE_SHARED")
+        .map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+            PathBuf::from,
+        )
+        .join("mlperf-tiny")
+}
+
+/// Whether the reference models are there. Tests that need them end early, with a note, if not.
+pub fn references_are_there() -> bool {
+    let folder = references();
+    let there = folder.is_dir();
+    if !there {
+        eprintln!(
+            "skipped: the reference models are not in {}",
+            folder.display()
+        );
+    }
+    there
 }
 
 /// The anomaly detection model of MLPerf Tiny.
 pub fn anomaly_detection() -> Network {
-    Network::load(reference("ad01_int8.tflite")).expect("the reference model is supported")
+    Network::load(references().join("ad01_int8.tflite")).expect("the reference model is supported")
 }
 
 /// Rows of a reference array, flattened.
 pub fn golden(name: &str) -> Vec<i8> {
-    let path = reference("golden").join(format!("{name}.npy"));
+    let path = references().join("golden").join(format!("{name}.npy"));
     let array: Array2<i8> =
         ndarray_npy::read_npy(path).expect("a reference array of two dimensions");
     array.into_iter().collect()

@@ -21,11 +21,33 @@ pub fn systole() -> Command {
     command
 }
 
-/// Path of a file of `tests/models`.
+/// The folder of reference models: `mlperf-tiny` in the folder that the environment variable
+/// SYSTOLE_SHARED names, or in `shared` beside the workspace.
+fn references() -> PathBuf {
+    std::env::var_os("SYSTOLE_SHARED")
+        .map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+            PathBuf::from,
+        )
+        .join("mlperf-tiny")
+}
+
+/// Whether the reference models are there. Tests that need them end early, with a note, if not.
+pub fn references_are_there() -> bool {
+    let folder = references();
+    let there = folder.is_dir();
+    if !there {
+        eprintln!(
+            "skipped: the reference models are not in {}",
+            folder.display()
+        );
+    }
+    there
+}
+
+/// Path of a reference model.
 pub fn model(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/models")
-        .join(name)
+    references().join(name)
 }
 
 /// Path of a reference input or output.
@@ -41,10 +63,16 @@ pub fn assert_fails(command: &mut Command, code: i32, hints: &[&str]) -> String 
     let elapsed = begin.elapsed();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{command:?}: {said}");
-    assert!(elapsed < ERROR_LIMIT, "{command:?} took {elapsed:?}: {said}");
+    assert!(
+        elapsed < ERROR_LIMIT,
+        "{command:?} took {elapsed:?}: {said}"
+    );
     assert!(!said.contains("panicked"), "{command:?}: {said}");
     for hint in hints {
-        assert!(said.contains(hint), "{command:?} should say {hint:?}: {said}");
+        assert!(
+            said.contains(hint),
+            "{command:?} should say {hint:?}: {said}"
+        );
     }
     if code == 1 {
         assert!(
@@ -82,7 +110,10 @@ impl Served {
             .expect("the device process starts");
         let begin = Instant::now();
         while !socket.exists() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "the device should listen");
+            assert!(
+                begin.elapsed() < Duration::from_secs(20),
+                "the device should listen"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         Served { child, socket }

@@ -1,0 +1,455 @@
+//! The engine on a device that is reached as hardware is: the functional model, served over
+//! vfio-user by a thread of this process.
+//!
+//! ```text
+//!  Engine --driver--> socket --> serve --> FunctionalModel
+//!     \-- equal, byte for byte, to --> CpuExecutor, and to the reference outputs
+//! ```
+
+mod support;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use support::Numbers;
+use systole_driver::{Address, CompletionMode, Device, DeviceStatus, OpenOptions};
+use systole_host::cpu::CpuExecutor;
+use systole_host::engine::{Backend, Engine, EngineError, EngineOptions};
+use systole_host::model::Network;
+use systole_regs::Status;
+use systole_regs::configuration::{SMALL, TINY};
+use systole_sim::model::FunctionalModel;
+use systole_sim::{Activity, Core, Host, ServeOptions, Stop, serve};
+
+/// A served device; it ends when this is dropped.
+struct Served {
+    address: Address,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+    _directory: tempfile::TempDir,
+}
+
+impl Served {
+    fn new(core: impl Core + 'static) -> Served {
+        let directory = tempfile::tempdir().expect("there is room for temporary files");
+        let socket = directory.path().join("device.sock");
+        let stop = Stop::new();
+        let (sender, ready) = channel();
+        let mut options = ServeOptions::new(&socket);
+        options.signals = false;
+        options.stop = Some(stop.clone());
+        options.ready = Some(Box::new(move |_| sender.send(()).expect("the test waits")));
+        let thread = thread::spawn(move || {
+            serve(options, Box::new(core)).expect("the device is served");
+        });
+        ready
+            .recv_timeout(Duration::from_secs(5))
+            .expect("the device is there in time");
+        Served {
+            address: Address::VfioUser(socket),
+            stop,
+            thread: Some(thread),
+            _directory: directory,
+        }
+    }
+
+    fn open(&self) -> Device {
+        Device::open(&self.address, OpenOptions::default()).expect("the device opens")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn network(seed: u64, sizes: &[usize]) -> Arc<Network> {
+    Arc::new(Numbers(seed).network(sizes))
+}
+
+fn expected(network: &Network, rows: &[i8]) -> Vec<i8> {
+    let executor = CpuExecutor::new(network).expect("the network is consistent");
+    executor.run(rows, rows.len() / network.input_elements())
+}
+
+fn options(batch: usize) -> EngineOptions {
+    EngineOptions {
+        batch,
+        ..EngineOptions::default()
+    }
+}
+
+#[test]
+fn a_device_answers_as_the_cpu_does_whatever_the_batch() {
+    for configuration in [TINY, SMALL] {
+        let served = Served::new(FunctionalModel::new(configuration));
+        let network = network(7, &[100, 37, 50]);
+        let rows = Numbers(1).bytes(100 * 61);
+        for (batch, mode) in [
+            (1, CompletionMode::Polling),
+            (7, CompletionMode::Interrupt),
+            (61, CompletionMode::Polling),
+            (1000, CompletionMode::Interrupt),
+        ] {
+            let options = EngineOptions {
+                mode,
+                statistics: true,
+                version: 9,
+                ..options(batch)
+            };
+            let engine = Engine::new(
+                Arc::clone(&network),
+                Backend::Device(served.open()),
+                options,
+            )
+            .expect("the network fits");
+            let result = engine.infer_batch(&rows).expect("the device computes");
+            assert_eq!(result.outputs, expected(&network, &rows));
+            assert_eq!(result.version, 9);
+            assert_eq!(result.commands.len(), 61_usize.div_ceil(batch));
+            assert_eq!(
+                result
+                    .commands
+                    .iter()
+                    .map(|command| command.rows)
+                    .sum::<usize>(),
+                61
+            );
+            assert!(
+                result
+                    .commands
+                    .iter()
+                    .all(|command| command.statistics.is_some_and(|s| s.vectors > 0))
+            );
+        }
+    }
+}
+
+#[test]
+fn no_rows_are_answered_with_none_and_half_a_row_is_refused() {
+    let served = Served::new(FunctionalModel::new(TINY));
+    let network = network(3, &[10, 4]);
+    for backend in [Backend::Cpu, Backend::Device(served.open())] {
+        let engine =
+            Engine::new(Arc::clone(&network), backend, options(4)).expect("the network fits");
+        let nothing = engine.infer_batch(&[]).expect("nothing is computed");
+        assert!(nothing.outputs.is_empty());
+        let error = engine
+            .infer_batch(&[0; 15])
+            .expect_err("15 values aren't rows of 10");
+        assert!(
+            error.to_string().contains("15") && error.to_string().contains("10"),
+            "{error}"
+        );
+    }
+    let error = Engine::new(network, Backend::Cpu, options(0)).expect_err("a batch has rows");
+    assert!(matches!(error, EngineError::Batch { batch: 0 }));
+}
+
+#[test]
+fn many_callers_each_get_their_own_answers() {
+    let served = Served::new(FunctionalModel::new(SMALL));
+    let network = network(11, &[64, 48, 10]);
+    for backend in [Backend::Cpu, Backend::Device(served.open())] {
+        let engine =
+            Engine::new(Arc::clone(&network), backend, options(5)).expect("the network fits");
+        thread::scope(|scope| {
+            for caller in 0..8 {
+                let (engine, network) = (&engine, &network);
+                scope.spawn(move || {
+                    let mut numbers = Numbers(caller);
+                    let batches: Vec<_> = (0..40)
+                        .map(|index| numbers.bytes(64 * (1 + (index + caller as usize) % 13)))
+                        .collect();
+                    let pending: Vec<_> = batches
+                        .iter()
+                        .map(|rows| engine.submit(rows.clone()))
+                        .collect();
+                    for (rows, pending) in batches.iter().zip(pending) {
+                        let result = pending.wait().expect("the backend computes");
+                        assert_eq!(result.outputs, expected(network, rows));
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_pending_batch_is_a_future() {
+    let network = network(5, &[8, 8]);
+    let engine =
+        Engine::new(Arc::clone(&network), Backend::Cpu, options(4)).expect("the network fits");
+    let rows = Numbers(2).bytes(8 * 3);
+    let mut pending = pin!(engine.submit(rows.clone()));
+    let mut context = Context::from_waker(Waker::noop());
+    let begin = Instant::now();
+    let result = loop {
+        match pending.as_mut().poll(&mut context) {
+            Poll::Ready(result) => break result.expect("the backend computes"),
+            Poll::Pending => assert!(begin.elapsed() < Duration::from_secs(10)),
+        }
+    };
+    assert_eq!(result.outputs, expected(&network, &rows));
+}
+
+#[test]
+fn a_replacement_under_load_mixes_nothing() {
+    let served = Served::new(FunctionalModel::new(TINY));
+    let networks = [network(21, &[30, 20, 9]), network(22, &[30, 24, 9])];
+    for backend in [Backend::Cpu, Backend::Device(served.open())] {
+        let engine =
+            Engine::new(Arc::clone(&networks[0]), backend, options(3)).expect("the network fits");
+        thread::scope(|scope| {
+            for caller in 0..3 {
+                let (engine, networks) = (&engine, &networks);
+                scope.spawn(move || {
+                    let rows = Numbers(caller).bytes(30 * 10);
+                    let answers = networks.each_ref().map(|network| expected(network, &rows));
+                    for _ in 0..60 {
+                        let result = engine.infer_batch(&rows).expect("the backend computes");
+                        let number = result.version as usize - 1;
+                        assert_eq!(
+                            result.outputs,
+                            answers[number % 2],
+                            "version {}",
+                            result.version
+                        );
+                    }
+                });
+            }
+            for version in 2..=20 {
+                let network = Arc::clone(&networks[(version as usize - 1) % 2]);
+                engine.replace(network, version).expect("both networks fit");
+            }
+        });
+        assert_eq!(
+            engine.infer_batch(&[0; 30]).expect("it computes").version,
+            20
+        );
+    }
+}
+
+#[test]
+fn a_replacement_that_does_not_fit_changes_nothing() {
+    let served = Served::new(FunctionalModel::new(TINY));
+    let small = network(31, &[30, 9]);
+    let engine = Engine::new(
+        Arc::clone(&small),
+        Backend::Device(served.open()),
+        options(3),
+    )
+    .expect("the network fits");
+    let large = network(32, &[30, 600, 600, 9]);
+    assert!(matches!(
+        engine.replace(large, 2),
+        Err(EngineError::Compile(_))
+    ));
+    let other = network(33, &[31, 9]);
+    assert!(matches!(
+        engine.replace(other, 3),
+        Err(EngineError::OtherShape { .. })
+    ));
+    let rows = Numbers(1).bytes(30 * 4);
+    let result = engine.infer_batch(&rows).expect("the old network serves");
+    assert_eq!(
+        (result.version, result.outputs),
+        (1, expected(&small, &rows))
+    );
+}
+
+#[test]
+fn networks_too_large_to_stand_side_by_side_replace_each_other() {
+    // Each takes more than half of the weight memory of `tiny`.
+    let served = Served::new(FunctionalModel::new(TINY));
+    let networks = [network(41, &[200, 200, 7]), network(42, &[200, 190, 7])];
+    let engine = Engine::new(
+        Arc::clone(&networks[0]),
+        Backend::Device(served.open()),
+        options(8),
+    )
+    .expect("the network fits");
+    let rows = Numbers(4).bytes(200 * 5);
+    for version in 1..=6 {
+        let network = &networks[(version as usize - 1) % 2];
+        if version > 1 {
+            engine
+                .replace(Arc::clone(network), version)
+                .expect("it fits alone");
+        }
+        let result = engine.infer_batch(&rows).expect("the device computes");
+        assert_eq!(
+            (result.version, result.outputs),
+            (version, expected(network, &rows))
+        );
+    }
+}
+
+/// Counts the completions that a device writes, and may refuse it its rows.
+struct Watched<'a> {
+    host: &'a mut dyn Host,
+    completions: &'a mut usize,
+    refuse_rows: bool,
+}
+
+impl Host for Watched<'_> {
+    fn dma_read(&mut self, address: u64, data: &mut [u8]) -> Result<(), systole_sim::DmaError> {
+        self.host.dma_read(address, data)
+    }
+    fn dma_write(&mut self, address: u64, data: &[u8]) -> Result<(), systole_sim::DmaError> {
+        // Rows of these tests are longer than a completion entry.
+        let is_completion = data.len() == size_of::<systole_regs::entries::CompletionEntry>();
+        if self.refuse_rows && !is_completion {
+            return Err(systole_sim::DmaError::Unmapped { address });
+        }
+        *self.completions += usize::from(is_completion);
+        self.host.dma_write(address, data)
+    }
+    fn interrupt(&mut self, vector: u16) {
+        self.host.interrupt(vector);
+    }
+}
+
+/// What a faulty device does wrong.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// It carries out nothing more, registers excepted.
+    Stuck,
+    /// Its next command can't write its rows.
+    Refused,
+}
+
+/// A device with a fault after some commands.
+struct Faulty {
+    inner: FunctionalModel,
+    completions: usize,
+    after: usize,
+    fault: Fault,
+}
+
+impl Faulty {
+    fn new(fault: Fault, after: usize) -> Self {
+        Faulty {
+            inner: FunctionalModel::new(TINY),
+            completions: 0,
+            after,
+            fault,
+        }
+    }
+}
+
+impl Core for Faulty {
+    fn read_register(&mut self, offset: u32) -> u32 {
+        self.inner.read_register(offset)
+    }
+    fn write_register(&mut self, offset: u32, value: u32) {
+        self.inner.write_register(offset, value);
+    }
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+    fn advance(&mut self, host: &mut dyn Host) -> Activity {
+        let now = self.completions == self.after;
+        if now && matches!(self.fault, Fault::Stuck) {
+            return Activity::Idle;
+        }
+        self.inner.advance(&mut Watched {
+            host,
+            completions: &mut self.completions,
+            refuse_rows: now,
+        })
+    }
+}
+
+#[test]
+fn a_device_that_hangs_is_given_up_after_the_timeout() {
+    let served = Served::new(Faulty::new(Fault::Stuck, 2));
+    let network = network(51, &[16, 4]);
+    let options = EngineOptions {
+        timeout: Duration::from_millis(400),
+        ..options(2)
+    };
+    let engine =
+        Engine::new(network, Backend::Device(served.open()), options).expect("the load completes");
+    let begin = Instant::now();
+    let pending: Vec<_> = (0..20).map(|_| engine.submit(vec![1; 16 * 6])).collect();
+    let failed = pending
+        .into_iter()
+        .map(|pending| pending.wait())
+        .filter(Result::is_err)
+        .count();
+    assert!(failed >= 19, "{failed}");
+    assert!(begin.elapsed() < Duration::from_secs(3));
+    // The engine stays failed, at once and with the reason.
+    let error = engine
+        .infer_batch(&[0; 16])
+        .expect_err("the device is lost");
+    assert!(matches!(error, EngineError::Timeout { .. }), "{error}");
+}
+
+#[test]
+fn a_device_that_goes_away_fails_what_waits_for_it() {
+    let served = Served::new(Faulty::new(Fault::Stuck, 2));
+    let network = network(61, &[16, 4]);
+    for mode in [CompletionMode::Polling] {
+        let options = EngineOptions { mode, ..options(2) };
+        let engine = Engine::new(
+            Arc::clone(&network),
+            Backend::Device(served.open()),
+            options,
+        )
+        .expect("the load completes");
+        let pending: Vec<_> = (0..8).map(|_| engine.submit(vec![1; 16 * 6])).collect();
+        served.stop.stop();
+        let begin = Instant::now();
+        let errors: Vec<_> = pending
+            .into_iter()
+            .filter_map(|pending| pending.wait().err())
+            .collect();
+        assert!(
+            begin.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            begin.elapsed()
+        );
+        assert!(errors.len() >= 7);
+        assert!(matches!(errors[0], EngineError::Driver(_)), "{}", errors[0]);
+    }
+}
+
+#[test]
+fn a_failed_command_fails_its_batch_and_no_other() {
+    let served = Served::new(Faulty::new(Fault::Refused, 2));
+    let network = network(71, &[16, 40]);
+    let engine = Engine::new(
+        Arc::clone(&network),
+        Backend::Device(served.open()),
+        options(2),
+    )
+    .expect("the load completes");
+    let rows = Numbers(8).bytes(16 * 2);
+    let results: Vec<_> = (0..5).map(|_| engine.infer_batch(&rows)).collect();
+    let failed: Vec<_> = results
+        .iter()
+        .filter_map(|result| result.as_ref().err())
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert!(matches!(
+        failed[0],
+        EngineError::Command {
+            status: DeviceStatus::Known(Status::DmaWriteError),
+            ..
+        }
+    ));
+    for result in results.iter().flatten() {
+        assert_eq!(result.outputs, expected(&network, &rows));
+    }
+}
