@@ -1,0 +1,89 @@
+//! What the tests of this crate share: the RTL, served as a PCIe function by a thread of the test.
+//!
+//! ```text
+//!  test --driver--> socket --> serve --> RTL (Verilated)
+//! ```
+
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use systole_driver::{Address, Device, OpenOptions};
+use systole_regs::Configuration;
+use systole_sim::rtl::{RtlCore, RtlOptions};
+use systole_sim::{ServeOptions, Stop, serve};
+
+/// A served accelerator; it ends when this is dropped.
+pub struct Served {
+    address: Address,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+    _directory: tempfile::TempDir,
+}
+
+impl Served {
+    /// Serves the RTL of a configuration.
+    ///
+    /// # Panics
+    /// If it can't be served: the test is over then.
+    pub fn rtl(configuration: Configuration, options: RtlOptions) -> Served {
+        let core = RtlCore::new(configuration, options).expect("the RTL is linked in");
+        let directory = tempfile::tempdir().expect("there is room for temporary files");
+        let socket = directory.path().join("device.sock");
+        let stop = Stop::new();
+        let (sender, ready) = channel();
+        let mut options = ServeOptions::new(&socket);
+        options.signals = false;
+        options.stop = Some(stop.clone());
+        options.ready = Some(Box::new(move |_| sender.send(()).expect("the test waits")));
+        let thread = thread::spawn(move || {
+            serve(options, Box::new(core)).expect("the device is served");
+        });
+        ready
+            .recv_timeout(Duration::from_secs(10))
+            .expect("the device is there in time");
+        Served {
+            address: Address::VfioUser(socket),
+            stop,
+            thread: Some(thread),
+            _directory: directory,
+        }
+    }
+
+    /// Opens it with the driver.
+    ///
+    /// # Panics
+    /// If it doesn't open.
+    pub fn open(&self) -> Device {
+        Device::open(&self.address, OpenOptions::default()).expect("the device opens")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The folder of reference models: `mlperf-tiny` in the folder that the environment variable
+/// SYSTOLE_SHARED names, or in `shared` beside the workspace. `None`, with a note, if it isn't there.
+pub fn references() -> Option<PathBuf> {
+    let folder = std::env::var_os("SYSTOLE_SHARED")
+        .map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+            PathBuf::from,
+        )
+        .join("mlperf-tiny");
+    if !folder.is_dir() {
+        eprintln!(
+            "skipped: the reference models are not in {}",
+            folder.display()
+        );
+        return None;
+    }
+    Some(folder)
+}
