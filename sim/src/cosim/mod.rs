@@ -1,25 +1,34 @@
-//! Comparing two cores on random commands: the functional model against the RTL, or any two
-//! devices that claim to be the same.
+//! Comparing two cores: random cases, a driver that takes a core through one, and the comparison
+//! of what it saw.
 //!
 //! ```text
-//!  seed --> scenario: rings, images, rows, commands (some of them wrong)
-//!             |                        |
-//!             v                        v
-//!          run on core A           run on core B
-//!             |                        |
-//!             +--> trace  ==  trace <--+     completions, statistics, registers, memory
+//!           +--> run(functional model) --> Trace --+
+//!  seed --> Case                                   +--> compare --> equal, or the first difference
+//!           +--> run(RTL) ---------------> Trace --+
+//!                   |
+//!                   +--> Coverage: which fields and edges the cases have met
 //! ```
 //!
-//! What is compared is what is architectural: everything but cycle counts and, for a command
-//! that failed, what it left in its output and in its statistics.
+//! A case holds nothing whose result depends on time or on the order in which hardware works
+//! inside an instruction; what the interface leaves undefined after a failure is not compared.
 
-mod commands;
+mod case;
+mod compare;
+mod cost;
+mod coverage;
+mod faults;
+mod generate;
+mod layout;
 mod memory;
-mod programs;
-mod runner;
-mod scenario;
+mod model;
+mod random;
+mod run;
 
-pub use commands::Coverage;
+#[cfg(test)]
+mod tests;
+
+pub use case::{Case, Command, Ending, Episode, Intent, Model, QueueSetup};
+pub use compare::{Difference, compare};
+pub use coverage::Coverage;
 pub use memory::{Memory, Region};
-pub use runner::{Trace, TraceError, run};
-pub use scenario::{Command, Scenario};
+pub use run::{CompletionTrace, EpisodeTrace, Reading, Stall, Trace, run};
