@@ -113,6 +113,22 @@ fn impossible_completions_are_errors() {
 }
 
 #[test]
+fn a_submission_head_just_beyond_the_ring_is_an_error() {
+    let rig = Rig::new();
+    let device = rig.open();
+    let mut queue = busy_queue(&device, CompletionMode::Polling);
+    queue.wait(LONG).unwrap();
+    // From 1 on, seven entries reach index 0; 8 is as far away, and no index.
+    rig.engine().script.head = Some(8);
+    for _ in 0..7 {
+        queue.submit(Command::Nop).unwrap();
+    }
+    queue.ring().unwrap();
+    let error = fails_within(SOON, || queue.wait(LONG));
+    assert!(matches!(error, Error::CorruptCompletion { .. }), "{error}");
+}
+
+#[test]
 fn a_device_that_reads_as_all_ones_is_gone() {
     let rig = Rig::scripted(Script {
         hang: true,
