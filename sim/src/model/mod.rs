@@ -58,7 +58,7 @@
 //! - Writes of the queue block are ignored while ENABLE is 1; doorbells while it is 0.
 //! - A doorbell beyond its ring, a ring entry that cannot be read and a completion that cannot be
 //!   written are fatal (`InvalidDoorbell`, `DmaReadError`, `DmaWriteError`). From then on the
-//!   device ignores doorbells until RESET; ENABLE keeps what was written.
+//!   device ignores doorbells until RESET; ENABLE keeps what was written, READY and BUSY are 0.
 //! - No entry is fetched while the completion ring is full.
 //! - RESET clears ENABLE (also when the same write sets it), the queue block, slots and counters.
 //! - COMMANDS and ERRORS count a command when its completion has been written.
@@ -112,6 +112,12 @@ impl FunctionalModel {
             commands: 0,
             errors: 0,
         }
+    }
+
+    /// Overwrites the scratchpad, whose contents between runs nothing may depend on.
+    #[cfg(test)]
+    pub(crate) fn scramble_scratchpad(&mut self, value: i8) {
+        self.memories.scratchpad.fill(value);
     }
 
     /// Whether an entry can be processed now.
