@@ -3,6 +3,8 @@
 
 use std::error::Error;
 
+use systole_host::engine::{Engine, PendingBatch};
+
 /// Computes batches of rows, several at a time.
 pub trait Predictor: Sync {
     /// A batch that has been submitted.
@@ -28,4 +30,21 @@ pub struct Prediction {
     pub version: u32,
     /// Clock cycles of the device's commands; `None` on the CPU.
     pub cycles: Option<u64>,
+}
+
+impl Predictor for Engine {
+    type Pending = PendingBatch;
+
+    fn submit(&self, rows: Vec<i8>) -> PendingBatch {
+        Engine::submit(self, rows)
+    }
+
+    fn wait(&self, pending: PendingBatch) -> Result<Prediction, Box<dyn Error + Send + Sync>> {
+        let result = pending.wait()?;
+        Ok(Prediction {
+            outputs: result.outputs,
+            version: result.version,
+            cycles: result.commands.iter().map(|command| command.cycles).sum(),
+        })
+    }
 }

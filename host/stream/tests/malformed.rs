@@ -184,12 +184,12 @@ fn each_kind_is_answered_in_its_place_with_what_is_wrong() {
             "EOF while parsing",
         ),
         (
-            format!("{{\"row\":[\"x\"],\"id\":23}}"),
+            r#"{"row":["x"],"id":23}"#.into(),
             json!(23),
             "a number in the row",
         ),
         (
-            format!("{{\"row\":[\"x\"],\"id\":24"),
+            r#"{"row":["x"],"id":24"#.into(),
             Value::Null,
             "a number in the row",
         ),
