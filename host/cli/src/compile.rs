@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use systole_host::Network;
 use systole_host::compiler::{self, Target};
 use systole_regs::Configuration;
 
 use crate::device::{DeviceName, OpenDevice, configuration_by_name};
+use crate::input;
 use crate::output;
 
 /// Compiles a model and lists the program: instructions, memory, and what it needs.
@@ -29,7 +29,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let network = Network::load(&arguments.model)?;
+    let network = input::load(&arguments.model)?;
     let target = target(arguments)?;
     let program = compiler::compile(&network, &target)
         .with_context(|| format!("cannot compile {}", arguments.model.display()))?;

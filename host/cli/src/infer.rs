@@ -17,6 +17,7 @@ use systole_host::engine::{Backend, CommandReport, Engine, EngineOptions};
 use systole_host::rows::{self, Rows};
 
 use crate::device::{DeviceName, OpenDevice};
+use crate::input;
 use crate::output;
 use crate::stats::{Basis, Stats};
 
@@ -72,7 +73,7 @@ impl From<Completion> for CompletionMode {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let network = Arc::new(Network::load(&arguments.model)?);
+    let network = Arc::new(input::load(&arguments.model)?);
     let input = Rows::read(&arguments.input, &network)
         .with_context(|| format!("cannot use {}", arguments.input.display()))?;
     let folder = arguments

@@ -14,6 +14,7 @@ mod device;
 mod devices;
 mod infer;
 mod info;
+mod input;
 mod output;
 mod process;
 mod sim;

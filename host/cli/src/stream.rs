@@ -8,6 +8,7 @@ use systole_host::engine::{Backend, Engine, EngineOptions, PendingBatch};
 use systole_stream::{Array, Prediction, Predictor, command};
 
 use crate::device::{DeviceName, OpenDevice};
+use crate::input;
 
 /// The streaming service's arguments, and the device.
 #[derive(clap::Args)]
@@ -21,7 +22,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let network = Arc::new(Network::load(&arguments.stream.model)?);
+    let network = Arc::new(input::load(&arguments.stream.model)?);
     let mut device = OpenDevice::open(&arguments.device)?;
     let (backend, array) = match &device {
         None => (Backend::Cpu, None),

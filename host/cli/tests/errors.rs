@@ -216,14 +216,14 @@ fn a_model_that_is_too_large_says_for_what() {
     if !common::references_are_there() {
         return;
     }
-    // 264,192 weights are more than the 65,536 bytes of `tiny`.
+    // 264,192 weights and 1,672 channels are more than `tiny` holds.
     assert_fails(
         systole()
             .arg("compile")
             .args(["--config", "tiny", "--model"])
             .arg(ad()),
         1,
-        &["ad01_int8.tflite", "weight"],
+        &["ad01_int8.tflite", "parameter memory"],
     );
 }
 

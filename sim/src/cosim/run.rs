@@ -405,11 +405,13 @@ impl Runner<'_> {
         let statistics = now
             .filter(|_| succeeded)
             .map(|bytes| architectural(bytemuck::pod_read_unaligned(bytes)));
-        if written {
-            // The trace has what is defined of it.
+        let failed = was_executed(entry.status) && !succeeded;
+        if written || asked && failed {
+            // The trace has what is defined of it. A block that is only partly mapped may be
+            // written as far as the burst before the end of its 4 KiB page.
             self.blanks.push((address, STATISTICS_BYTES));
         }
-        if was_executed(entry.status) && !succeeded {
+        if failed {
             self.blanks.extend(command.output);
         }
         CompletionTrace {
