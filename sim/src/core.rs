@@ -21,7 +21,7 @@ pub trait Core: Send {
     /// Function-level reset: everything as after power-on, bus traffic under way is dropped.
     fn reset(&mut self);
 
-    /// Does a bounded amount of work (some thousand clock cycles, or one command) and tells
+    /// Does a bounded amount of work (some thousand clock cycles, or one pass of a program) and tells
     /// whether there is more to do now. After `Idle`, nothing happens until a register is written.
     fn advance(&mut self, host: &mut dyn Host) -> Activity;
 }

@@ -394,7 +394,10 @@ impl Runner<'_> {
         before: &Memory,
     ) -> CompletionTrace {
         let address = command.entry.statistics_address;
-        let asked = command.entry.flags & flag::STATISTICS != 0;
+        // A refused entry has no block: its address may be anything, and a write there shows in
+        // the memory at the end.
+        let executed = was_executed(entry.status);
+        let asked = command.entry.flags & flag::STATISTICS != 0 && executed;
         let now = self
             .memory
             .bytes(address, STATISTICS_BYTES)
@@ -405,7 +408,7 @@ impl Runner<'_> {
         let statistics = now
             .filter(|_| succeeded)
             .map(|bytes| architectural(bytemuck::pod_read_unaligned(bytes)));
-        let failed = was_executed(entry.status) && !succeeded;
+        let failed = executed && !succeeded;
         if written || asked && failed {
             // The trace has what is defined of it. A block that is only partly mapped may be
             // written as far as the burst before the end of its 4 KiB page.

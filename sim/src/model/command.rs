@@ -17,9 +17,17 @@ pub(super) struct Outcome {
     pub statistics: Option<Statistics>,
 }
 
+/// A run that has begun. It goes on pass by pass, so that registers can be read meanwhile.
+pub(super) struct Running {
+    pub entry: RunEntry,
+    first_row: u32,
+    statistics: Statistics,
+}
+
 impl FunctionalModel {
-    /// Carries out one entry; `entry` is read as the type that its opcode says.
-    pub(super) fn execute(&mut self, entry: &RunEntry, host: &mut dyn Host) -> Outcome {
+    /// Carries out one entry; `entry` is read as the type that its opcode says. A run is only
+    /// begun: `None`, and [`continue_run`](Self::continue_run) does the rest.
+    pub(super) fn execute(&mut self, entry: &RunEntry, host: &mut dyn Host) -> Option<Outcome> {
         let mut statistics = Statistics::zeroed();
         let load: &LoadEntry = bytemuck::cast_ref(entry);
         let checked = match entry.opcode {
@@ -30,10 +38,10 @@ impl FunctionalModel {
             _ => Err(Status::InvalidOpcode),
         };
         if let Err(status) = checked {
-            return Outcome {
+            return Some(Outcome {
                 status,
                 statistics: None,
-            };
+            });
         }
         let result = match entry.opcode {
             opcode::UNLOAD => {
@@ -41,13 +49,47 @@ impl FunctionalModel {
                 Ok(())
             }
             opcode::LOAD => self.load(load, host, &mut statistics),
-            opcode::RUN => self.run(entry, host, &mut statistics),
+            opcode::RUN => {
+                self.running = Some(Running {
+                    entry: *entry,
+                    first_row: 0,
+                    statistics,
+                });
+                return None;
+            }
             _ => Ok(()),
         };
-        Outcome {
-            status: result.err().unwrap_or(Status::Success),
-            statistics: (entry.flags & flag::STATISTICS != 0).then_some(statistics),
+        Some(outcome(entry, result, statistics))
+    }
+
+    /// Does one pass of the program for a run that has begun; `None` while there are more.
+    pub(super) fn continue_run(
+        &mut self,
+        mut running: Running,
+        host: &mut dyn Host,
+    ) -> Option<Outcome> {
+        let Running {
+            entry,
+            first_row,
+            statistics,
+        } = &mut running;
+        let slot = self.slots[usize::from(entry.slot)];
+        let rows = (entry.rows - *first_row).min(u32::from(slot.group_rows));
+        let pass = Pass {
+            configuration: &self.configuration,
+            memories: &mut self.memories,
+            slot: &slot,
+            entry,
+            first_row: *first_row,
+            rows,
+        };
+        let result = pass.run(host, statistics);
+        *first_row += rows;
+        if result.is_ok() && *first_row < entry.rows {
+            self.running = Some(running);
+            return None;
         }
+        Some(outcome(&running.entry, result, running.statistics))
     }
 
     fn check_unload(&self, entry: &LoadEntry) -> Result<(), Status> {
@@ -147,30 +189,13 @@ impl FunctionalModel {
         self.slots[usize::from(entry.slot)] = slot;
         Ok(())
     }
+}
 
-    /// Runs passes of the program until all rows are done.
-    fn run(
-        &mut self,
-        entry: &RunEntry,
-        host: &mut dyn Host,
-        statistics: &mut Statistics,
-    ) -> Result<(), Status> {
-        let slot = self.slots[usize::from(entry.slot)];
-        let mut first_row = 0;
-        while first_row < entry.rows {
-            let rows = (entry.rows - first_row).min(u32::from(slot.group_rows));
-            Pass {
-                configuration: &self.configuration,
-                memories: &mut self.memories,
-                slot: &slot,
-                entry,
-                first_row,
-                rows,
-            }
-            .run(host, statistics)?;
-            first_row += rows;
-        }
-        Ok(())
+/// The outcome of a command that has been carried out, or failed while it was.
+fn outcome(entry: &RunEntry, result: Result<(), Status>, statistics: Statistics) -> Outcome {
+    Outcome {
+        status: result.err().unwrap_or(Status::Success),
+        statistics: (entry.flags & flag::STATISTICS != 0).then_some(statistics),
     }
 }
 

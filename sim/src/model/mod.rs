@@ -77,6 +77,7 @@ mod tests;
 use systole_regs::{Configuration, Status};
 
 use crate::core::{Activity, Core, Host};
+use command::Running;
 use memories::{Memories, Slot};
 use queue::Queue;
 
@@ -92,6 +93,7 @@ pub struct FunctionalModel {
     configuration: Configuration,
     enabled: bool,
     fatal: Option<Status>,
+    running: Option<Running>,
     queue: Queue,
     slots: [Slot; systole_regs::SLOT_COUNT as usize],
     memories: Memories,
@@ -106,6 +108,7 @@ impl FunctionalModel {
             configuration,
             enabled: false,
             fatal: None,
+            running: None,
             queue: Queue::default(),
             slots: Default::default(),
             memories: Memories::new(&configuration),
@@ -125,10 +128,16 @@ impl FunctionalModel {
         self.enabled && self.fatal.is_none() && self.queue.has_work()
     }
 
+    /// Whether a command is being processed, or waits for it.
+    fn is_busy(&self) -> bool {
+        self.running.is_some() || self.has_work()
+    }
+
     /// What writing CONTROL.RESET does. The memories keep what they hold, as RAM does.
     fn soft_reset(&mut self) {
         self.enabled = false;
         self.fatal = None;
+        self.running = None;
         self.queue = Queue::default();
         self.slots = Default::default();
         self.commands = 0;
@@ -150,12 +159,21 @@ impl Core for FunctionalModel {
     }
 
     fn advance(&mut self, host: &mut dyn Host) -> Activity {
-        if self.has_work()
-            && let Err(status) = self.process_entry(host)
-        {
+        let result = if let Some(running) = self.running.take() {
+            let entry = running.entry;
+            match self.continue_run(running, host) {
+                Some(outcome) => self.finish(&entry, outcome, host),
+                None => Ok(()),
+            }
+        } else if self.has_work() {
+            self.process_entry(host)
+        } else {
+            Ok(())
+        };
+        if let Err(status) = result {
             self.fatal = Some(status);
         }
-        if self.has_work() {
+        if self.is_busy() {
             Activity::Busy
         } else {
             Activity::Idle

@@ -83,10 +83,26 @@ impl FunctionalModel {
             .map_err(|_| Status::DmaReadError)?;
         self.queue.submission_head = successor(queue.submission_head, queue.submission_entries);
 
+        match self.execute(&entry, host) {
+            Some(outcome) => self.finish(&entry, outcome, host),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a command's statistics and its completion.
+    ///
+    /// # Errors
+    /// The status of the fatal error if the completion cannot be written.
+    pub(super) fn finish(
+        &mut self,
+        entry: &RunEntry,
+        outcome: Outcome,
+        host: &mut dyn Host,
+    ) -> Result<(), Status> {
         let Outcome {
             mut status,
             statistics,
-        } = self.execute(&entry, host);
+        } = outcome;
         if let Some(statistics) = statistics
             && host
                 .dma_write(entry.statistics_address, bytemuck::bytes_of(&statistics))
@@ -95,7 +111,7 @@ impl FunctionalModel {
         {
             status = Status::DmaWriteError;
         }
-        self.complete(&entry, status, host)
+        self.complete(entry, status, host)
     }
 
     fn complete(

@@ -77,7 +77,7 @@ impl FunctionalModel {
         match self.fatal {
             Some(fatal) => status::FATAL | u32::from(fatal as u8) << status::FATAL_CODE_SHIFT,
             None => {
-                u32::from(self.enabled) * status::READY + u32::from(self.has_work()) * status::BUSY
+                u32::from(self.enabled) * status::READY + u32::from(self.is_busy()) * status::BUSY
             }
         }
     }
