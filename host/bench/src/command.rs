@@ -16,8 +16,8 @@ use crate::cpu::{self, Cpu};
 use crate::device;
 use crate::link::Link;
 use crate::machine::Machine;
-use crate::measure::{Contender, Measured, Plan, measure};
-use crate::onnx::{self, OnnxError, OnnxRuntime};
+use crate::measure::{Contender, ContenderError, Measured, Plan, measure};
+use crate::onnx::{self, Onnx, OnnxError, OnnxRuntime, Setting};
 use crate::plot;
 use crate::report::{
     Agreement, Kind, Measurement, Method, ModelSummary, NotAvailable, Report, Versions,
@@ -77,8 +77,13 @@ pub struct NamedDevice {
 #[non_exhaustive]
 pub enum BenchError {
     /// The model can't be used.
-    #[error(transparent)]
-    Import(#[from] ImportError),
+    #[error("cannot use the model {}: {source}", path.display())]
+    Import {
+        /// The model file.
+        path: PathBuf,
+        /// The cause.
+        source: ImportError,
+    },
     /// The model can't be computed.
     #[error("cannot compute {}: {source}", path.display())]
     Model {
@@ -119,7 +124,11 @@ pub fn run(arguments: &Arguments, devices: &[NamedDevice]) -> Result<Report, Ben
     // Before the work, not after it.
     fs::create_dir_all(&arguments.output)
         .map_err(|error| write_error(&arguments.output, &error))?;
-    let network = Arc::new(Network::load(&arguments.model)?);
+    let network = Network::load(&arguments.model).map_err(|source| BenchError::Import {
+        path: arguments.model.clone(),
+        source,
+    })?;
+    let network = Arc::new(network);
     let report = bench(arguments, &network, devices)?;
 
     let path = arguments.output.join(REPORT);
@@ -131,22 +140,14 @@ pub fn run(arguments: &Arguments, devices: &[NamedDevice]) -> Result<Report, Ben
     print(&report.to_string())
         .map_err(|error| write_error(Path::new("standard output"), &error))?;
 
-    for device in devices {
-        let worked = |one: &&str| **one == device.name;
-        let names: Vec<&str> = report
-            .simulated
-            .iter()
-            .map(|one| one.contender.as_str())
-            .collect();
-        if !names.iter().any(|one| worked(&one)) {
-            let reason = report
-                .not_available
-                .iter()
-                .rfind(|one| one.contender == device.name)
-                .map_or_else(String::new, |one| one.reason.clone());
+    for NamedDevice { name, .. } in devices {
+        if !report.simulated.iter().any(|one| one.contender == *name) {
+            let mut failures = report.not_available.iter();
             return Err(BenchError::Device {
-                name: device.name.clone(),
-                reason,
+                name: name.clone(),
+                reason: failures
+                    .rfind(|one| one.contender == *name)
+                    .map_or_else(String::new, |one| one.reason.clone()),
             });
         }
     }
@@ -207,18 +208,26 @@ fn bench(
         source,
     })?;
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(cpu)];
-    if let Err(error) = add_onnx(arguments, network, &mut contenders, &mut report) {
-        report.not_available.push(NotAvailable {
-            contender: onnx::NAME.to_owned(),
-            batch: None,
-            reason: error.to_string(),
-        });
+    let mut onnx_reference = None;
+    match open_onnx(arguments, network) {
+        Ok(onnx) => {
+            contenders.extend(onnx.contenders);
+            onnx_reference = Some(onnx.reference);
+            report.versions.onnxruntime = Some(onnx.version);
+        }
+        Err(error) => report.not_available(onnx::NAME, None, &error),
     }
     let progress = progress(batches.len() * (plan.rounds + devices.len()));
     for batch in batches {
         let rows = random_rows(batch * network.input_elements());
         let measured = measure(&mut contenders, &rows, batch, plan, || progress.inc(1));
         let reference = add_measured(measured, batch, &mut report);
+        if let Some(onnx) = &mut onnx_reference {
+            match compute_once(onnx, &rows, batch) {
+                Ok(outputs) => report.compare(onnx.name(), batch, &reference, &outputs),
+                Err(error) => report.not_available(onnx.name(), Some(batch), &error),
+            }
+        }
         for NamedDevice { name, device } in devices {
             progress.set_message(name.clone());
             let link = report.link;
@@ -227,11 +236,7 @@ fn bench(
                     report.compare(name, batch, &reference, &simulated.outputs);
                     report.simulated.push(simulated.simulation);
                 }
-                Err(error) => report.not_available.push(NotAvailable {
-                    contender: name.clone(),
-                    batch: Some(batch),
-                    reason: error.to_string(),
-                }),
+                Err(error) => report.not_available(name, Some(batch), &error),
             }
             progress.inc(1);
         }
@@ -240,13 +245,15 @@ fn bench(
     Ok(report)
 }
 
-/// Adds ONNX Runtime with one thread and with as many as it takes itself.
-fn add_onnx(
-    arguments: &Arguments,
-    network: &Network,
-    contenders: &mut Vec<Box<dyn Contender>>,
-    report: &mut Report,
-) -> Result<(), OnnxError> {
+/// ONNX Runtime, ready to take part.
+struct OpenOnnx {
+    contenders: [Box<dyn Contender>; 2],
+    /// What the outputs are compared with; it is not measured.
+    reference: Onnx,
+    version: String,
+}
+
+fn open_onnx(arguments: &Arguments, network: &Network) -> Result<OpenOnnx, OnnxError> {
     let model = match &arguments.onnx {
         Some(path) => path,
         None if network.source == Source::Onnx => &arguments.model,
@@ -260,11 +267,25 @@ fn add_onnx(
         }
     };
     let runtime = OnnxRuntime::load(&library)?;
-    for threads in [Some(1), None] {
-        contenders.push(Box::new(runtime.session(model, network, threads)?));
-    }
-    report.versions.onnxruntime = Some(runtime.version);
-    Ok(())
+    let open = |setting| runtime.session(model, network, setting);
+    Ok(OpenOnnx {
+        contenders: [
+            Box::new(open(Setting::OneThread)?),
+            Box::new(open(Setting::OwnThreads)?),
+        ],
+        reference: open(Setting::Unoptimized)?,
+        version: runtime.version.clone(),
+    })
+}
+
+fn compute_once(
+    contender: &mut impl Contender,
+    rows: &[i8],
+    count: usize,
+) -> Result<Vec<i8>, ContenderError> {
+    contender.prepare(rows, count)?;
+    contender.compute()?;
+    contender.outputs()
 }
 
 /// Moves figures into the report. Returns the CPU backend's outputs, which the others are
@@ -286,17 +307,21 @@ fn add_measured(measured: Vec<Measured>, batch: usize, report: &mut Report) -> V
                     timing: measurement.timing,
                 });
             }
-            Err(error) => report.not_available.push(NotAvailable {
-                contender: one.name,
-                batch: Some(batch),
-                reason: error.to_string(),
-            }),
+            Err(error) => report.not_available(&one.name, Some(batch), &error),
         }
     }
     reference
 }
 
 impl Report {
+    fn not_available(&mut self, contender: &str, batch: Option<usize>, reason: &impl ToString) {
+        self.not_available.push(NotAvailable {
+            contender: contender.to_owned(),
+            batch,
+            reason: reason.to_string(),
+        });
+    }
+
     fn compare(&mut self, contender: &str, batch: usize, reference: &[i8], outputs: &[i8]) {
         let differences = || {
             reference

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ort::environment::Environment;
 use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Tensor, TensorElementType, ValueType};
 use systole_host::Network;
 use systole_host::model::Ties;
@@ -41,6 +42,28 @@ pub(crate) enum OnnxError {
 fn run_error(error: ort::Error) -> OnnxError {
     OnnxError::Run {
         reason: error.to_string(),
+    }
+}
+
+/// How a session computes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Setting {
+    /// As services do, with one thread within an operation.
+    OneThread,
+    /// As services do, with as many threads as ONNX Runtime takes itself.
+    OwnThreads,
+    /// Operation by operation as the model file has them: slow, but the reference. The optimized
+    /// kernels saturate intermediate sums on x86 processors without VNNI.
+    Unoptimized,
+}
+
+impl Setting {
+    fn text(self) -> &'static str {
+        match self {
+            Setting::OneThread => "1 thread",
+            Setting::OwnThreads => "its own threads",
+            Setting::Unoptimized => "not optimized",
+        }
     }
 }
 
@@ -90,13 +113,12 @@ impl OnnxRuntime {
         })
     }
 
-    /// A session on a model, with this number of threads within an operation, or ONNX Runtime's
-    /// own choice.
+    /// A session on a model.
     pub(crate) fn session(
         &self,
         model: &Path,
         network: &Network,
-        threads: Option<usize>,
+        setting: Setting,
     ) -> Result<Onnx, OnnxError> {
         let error = |reason: String| OnnxError::Model {
             path: model.to_owned(),
@@ -104,11 +126,14 @@ impl OnnxRuntime {
         };
         let mut builder =
             Session::builder(&self.environment).map_err(|cause| error(cause.to_string()))?;
-        if let Some(threads) = threads {
-            builder = builder
-                .with_intra_threads(threads)
-                .map_err(|cause| error(cause.to_string()))?;
+        builder = match setting {
+            Setting::OneThread => builder.with_intra_threads(1),
+            Setting::OwnThreads => Ok(builder),
+            Setting::Unoptimized => {
+                builder.with_optimization_level(GraphOptimizationLevel::Disable)
+            }
         }
+        .map_err(|cause| error(cause.to_string()))?;
         let session = builder
             .commit_from_file(model)
             .map_err(|cause| error(cause.to_string()))?;
@@ -121,11 +146,7 @@ impl OnnxRuntime {
             )));
         }
         Ok(Onnx {
-            name: match threads {
-                Some(1) => format!("{NAME}, 1 thread"),
-                Some(threads) => format!("{NAME}, {threads} threads"),
-                None => format!("{NAME}, its own threads"),
-            },
+            name: format!("{NAME}, {}", setting.text()),
             session,
             element,
             shape,

@@ -156,3 +156,44 @@ fn simulated_figures_are_drawn_apart_from_measured_ones() {
 fn network() -> Arc<Network> {
     Arc::new(Network::load(model()).expect("the demo's model is there"))
 }
+
+/// Needs the project's Python environment, which `make setup` makes.
+#[test]
+fn onnx_runtime_takes_part_and_agrees_within_a_step() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let environment = match std::env::var_os("SYSTOLE_VENV") {
+        Some(environment) => project.join(environment),
+        None => project.join(".venv"),
+    };
+    let library = onnx::find_library(Some(&environment)).expect("`make setup` installs it");
+    let library = library.to_str().expect("the path is UTF-8");
+    let report = bench(
+        &arguments(&["--output", "x", "--batch", "1,16", "--onnxruntime", library]),
+        &network(),
+        &[],
+    )
+    .expect("the CPU backend always takes part");
+    assert_eq!(report.not_available, []);
+    assert!(report.versions.onnxruntime.is_some());
+    let names: Vec<_> = report
+        .measured
+        .iter()
+        .map(|one| one.contender.as_str())
+        .collect();
+    let expected = [
+        cpu::NAME,
+        "ONNX Runtime, 1 thread",
+        "ONNX Runtime, its own threads",
+    ];
+    assert_eq!(names, [expected, expected].concat());
+    // The optimized kernels may saturate, the model file's own operations may not.
+    let exact: Vec<_> = report
+        .agreement
+        .iter()
+        .filter(|one| one.contender == "ONNX Runtime, not optimized")
+        .collect();
+    assert_eq!(exact.len(), 2);
+    for one in exact {
+        assert!(one.values > 0 && one.greatest_difference <= 1, "{one:?}");
+    }
+}
