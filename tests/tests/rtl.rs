@@ -24,7 +24,7 @@ fn digits() -> Arc<Network> {
 fn anomaly_detection_is_exact_and_keeps_the_array_busy() {
     let Some(folder) = references() else { return };
     let network =
-        Arc::new(Network::load(&folder.join("ad01_int8.tflite")).expect("it is supported"));
+        Arc::new(Network::load(folder.join("ad01_int8.tflite")).expect("it is supported"));
     let read = |name: &str| {
         let path = folder
             .join("golden")

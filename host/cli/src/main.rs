@@ -9,6 +9,12 @@
 //! Results go to standard output, everything else to standard error. The exit code is 0 after
 //! success, 1 after an error and 2 for a command line that cannot be understood.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "comments on arguments are help texts, where brackets mean what is optional"
+)]
+
+mod bench;
 mod compile;
 mod device;
 mod devices;
@@ -43,6 +49,7 @@ struct Arguments {
 enum Command {
     Infer(infer::Arguments),
     Stream(stream::Arguments),
+    Bench(bench::Arguments),
     Compile(compile::Arguments),
     Info(info::Arguments),
     Devices(devices::Arguments),
@@ -66,6 +73,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Infer(arguments) => infer::run(&arguments),
         Command::Stream(arguments) => stream::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),

@@ -111,7 +111,7 @@ impl Work {
             return;
         };
         // The device is lost: all that wait learn why, and so do those who still come.
-        tracing::error!(%error, "the engine's device has failed");
+        tracing::debug!(%error, "the engine's device has failed");
         for mut batch in self.batches.drain(..) {
             answer(&mut batch, Err(error.clone()));
         }
