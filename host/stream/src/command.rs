@@ -25,7 +25,7 @@ use crate::summary::{Array, Summary};
 
 /// Answers a stream of events with predictions, in order.
 ///
-/// Each line of the input is a JSON object {"id": string or number, "row": [numbers]}, and is
+/// Each line of the input is a JSON object {"id": string or number, "row": [number, ...]}, and is
 /// answered by one line {"id", "output", "argmax", "latency_us", "model_version"}, or {"line",
 /// "id", "error"} if it is malformed. SIGTERM, SIGINT and the end of the input end the service
 /// after everything that was read has been answered.
