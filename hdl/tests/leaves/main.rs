@@ -3,6 +3,8 @@
 //! extreme values, then replays the same cycles on the Verilog half in Verilator.
 
 mod bench;
+#[path = "../support/verilator.rs"]
+mod verilator;
 
 use bench::{Bench, Random};
 use systole_hdl::array::element::Element;

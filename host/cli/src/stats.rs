@@ -42,6 +42,8 @@ pub struct Stats {
 pub struct CommandStats {
     /// Rows computed.
     pub rows: usize,
+    /// The same: the size of this command's batch.
+    pub batch: usize,
     /// Multiplications that the network needs for these rows, without padding.
     pub macs: u64,
     /// Clock cycles, from doorbell (or the end of the command before) to completion.
@@ -106,6 +108,7 @@ impl Basis {
         let macs = self.macs_per_row * report.rows as u64;
         CommandStats {
             rows: report.rows,
+            batch: report.rows,
             macs,
             cycles: report.cycles,
             utilization: self.utilization(macs, report.cycles),
