@@ -398,9 +398,9 @@ fn a_device_that_hangs_is_given_up_after_the_timeout() {
 
 #[test]
 fn a_device_that_goes_away_fails_what_waits_for_it() {
-    let served = Served::new(Faulty::new(Fault::Stuck, 2));
     let network = network(61, &[16, 4]);
-    for mode in [CompletionMode::Polling] {
+    for mode in [CompletionMode::Polling, CompletionMode::Interrupt] {
+        let served = Served::new(Faulty::new(Fault::Stuck, 2));
         let options = EngineOptions { mode, ..options(2) };
         let engine = Engine::new(
             Arc::clone(&network),

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::{Served, assert_succeeds, golden, model, systole};
 use serde_json::Value;
@@ -55,7 +55,7 @@ fn check(model_name: &str, set: &str, device: &str, batch: usize, more: &[&str])
 }
 
 /// Compares shape, type and every byte.
-fn assert_same(output: &Path, reference: &PathBuf) {
+fn assert_same(output: &Path, reference: &Path) {
     let bytes = |path: &Path| {
         let bytes = std::fs::read(path).expect("the file is there");
         let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
