@@ -4,7 +4,8 @@ use systole_bench::NamedDevice;
 
 use crate::device::{DeviceName, OpenDevice};
 
-/// The benchmark's arguments, and the devices.
+/// Compares the CPU backend and ONNX Runtime (measured) with the device's latency (simulated) on a
+/// model; writes a JSON report and an SVG plot.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Device whose latency is simulated: sim[:CONFIG] or vfio-user:SOCKET. May be given several
