@@ -132,15 +132,26 @@ impl fmt::Display for Summary {
     }
 }
 
+/// Answers to one batch that are not written yet.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// Latency of each prediction, in microseconds.
+    pub(crate) latencies: Vec<u64>,
+    /// Answers that say an error.
+    pub(crate) errors: u64,
+    /// Arrival of the batch's first line, and when it was answered.
+    pub(crate) times: Option<(Instant, Instant)>,
+}
+
 /// Counts while the service runs.
 pub(crate) struct Counts {
     events: u64,
-    pub(crate) errors: u64,
+    errors: u64,
     batches: u64,
     cycles: Option<u64>,
     version: Option<u32>,
-    pub(crate) first_arrival: Option<Instant>,
-    pub(crate) last_answer: Option<Instant>,
+    first_arrival: Option<Instant>,
+    last_answer: Option<Instant>,
     latencies: Histogram<u64>,
 }
 
@@ -168,10 +179,17 @@ impl Counts {
         }
     }
 
-    /// Counts a prediction with this latency in microseconds.
-    pub(crate) fn prediction(&mut self, latency: u64) {
-        self.events += 1;
-        self.latencies.saturating_record(latency);
+    /// Counts the answers to a batch, now that they are written, and empties the tally.
+    pub(crate) fn written(&mut self, tally: &mut Tally) {
+        if let Some((arrival, answer)) = tally.times.take() {
+            self.first_arrival.get_or_insert(arrival);
+            self.last_answer = Some(answer);
+        }
+        self.errors += std::mem::take(&mut tally.errors);
+        self.events += tally.latencies.len() as u64;
+        for latency in tally.latencies.drain(..) {
+            self.latencies.saturating_record(latency);
+        }
     }
 
     pub(crate) fn summary(

@@ -18,7 +18,7 @@ use crate::batch::Content;
 use crate::predictor::{Prediction, Predictor};
 use crate::reader::Submitted;
 use crate::stop::Stop;
-use crate::summary::Counts;
+use crate::summary::{Counts, Tally};
 
 /// Why a batch was not computed.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -55,8 +55,9 @@ impl<P: Predictor, W: Write> Writer<'_, P, W> {
         failed: &AtomicBool,
     ) -> io::Result<()> {
         let mut text = Vec::new();
+        let mut tally = Tally::default();
         for batch in receiver {
-            self.answer(batch, &mut text);
+            self.answer(batch, &mut text, &mut tally);
             if self.failure.is_some() && !failed.swap(true, Ordering::SeqCst) {
                 stop.trigger();
             }
@@ -66,11 +67,12 @@ impl<P: Predictor, W: Write> Writer<'_, P, W> {
                 return Err(error);
             }
             text.clear();
+            self.counts.written(&mut tally);
         }
         Ok(())
     }
 
-    fn answer(&mut self, batch: Submitted<P::Pending>, text: &mut Vec<u8>) {
+    fn answer(&mut self, batch: Submitted<P::Pending>, text: &mut Vec<u8>, tally: &mut Tally) {
         let prediction = match batch.pending {
             Some(pending) if self.failure.is_none() => self
                 .wait(pending, batch.rows)
@@ -79,10 +81,7 @@ impl<P: Predictor, W: Write> Writer<'_, P, W> {
             _ => None,
         };
         let now = Instant::now();
-        if let Some(first) = batch.entries.first() {
-            self.counts.first_arrival.get_or_insert(first.arrival);
-            self.counts.last_answer = Some(now);
-        }
+        tally.times = batch.entries.first().map(|first| (first.arrival, now));
         let unavailable = match &self.failure {
             Some(failure) => format!("not computed, the device failed: {failure}"),
             None => String::new(),
@@ -96,7 +95,7 @@ impl<P: Predictor, W: Write> Writer<'_, P, W> {
         for entry in &batch.entries {
             match &entry.content {
                 Content::Malformed(error) => {
-                    self.counts.errors += 1;
+                    tally.errors += 1;
                     self.encoder.error(text, entry, &error.to_string());
                 }
                 Content::Row { quantized } => match outputs.as_mut().and_then(Iterator::next) {
@@ -104,10 +103,10 @@ impl<P: Predictor, W: Write> Writer<'_, P, W> {
                         let latency = self
                             .encoder
                             .prediction(text, entry, *quantized, output, version, now);
-                        self.counts.prediction(latency);
+                        tally.latencies.push(latency);
                     }
                     None => {
-                        self.counts.errors += 1;
+                        tally.errors += 1;
                         self.encoder.error(text, entry, &unavailable);
                     }
                 },

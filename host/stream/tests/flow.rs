@@ -273,6 +273,7 @@ fn an_output_without_reader_ends_the_service() {
     let outcome = service.run(read, closed, &stop(), &|_| {});
     assert!(outcome.error.is_none());
     assert_eq!(outcome.summary.end, End::OutputClosed);
+    assert_eq!(outcome.summary.events, 0, "only what was written counts");
 }
 
 #[test]
