@@ -6,15 +6,15 @@ use systole_regs::instructions::opcode;
 use super::case::Model;
 
 /// Cycles that a case may cost by this estimate. Cases end with the command that exceeds it.
-pub(super) const BUDGET_CYCLES: usize = 8_000;
+pub(super) const BUDGET_CYCLES: usize = 5_500;
 
 /// Fetch of an entry, statistics and completion, with the waits of a slow bus.
-pub(super) const COMMAND: usize = 150;
+pub(super) const COMMAND: usize = 250;
 
 /// Waits of one burst on a slow bus.
-const BURST: usize = 30;
+const BURST: usize = 60;
 /// Cycles of one word of 8 bytes on a bus with back-pressure.
-const WORD: usize = 2;
+const WORD: usize = 3;
 
 /// The image of a model.
 pub(super) fn image(model: &Model) -> Vec<u8> {

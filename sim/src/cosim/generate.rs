@@ -332,12 +332,15 @@ impl Generator {
         let random = &mut self.random;
         let model = &self.models[model];
         let group = usize::from(model.group_rows);
-        let rows = match random.range(0, 4) {
+        let mut rows = match random.range(0, 4) {
             0 => 1,
             1 => group,
             2 if group < 12 => 2 * group + random.range(0, 2),
             _ => random.range(1, group + 3),
         };
+        while rows > 1 && cost::run(&self.configuration, model, rows) > self.budget {
+            rows = rows.div_ceil(2);
+        }
         // Rows may overlap on their way in, but not on their way out.
         let input_stride = match random.range(0, 4) {
             0 => 8 * random.range(0, 3),
