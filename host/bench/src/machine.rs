@@ -17,12 +17,19 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// Operating system with its version.
     pub system: Option<String>,
-    /// Processes that were running or ready when the measurement began, on average over the last
-    /// minute. More than none of the measured ones means that others took part of the machine.
+    /// Processes that were running or ready before the measurement began, on average over a minute.
     pub load_average: Option<f64>,
 }
 
+/// Load average above which others take time from what is measured.
+const BUSY: f64 = 0.5;
+
 impl Machine {
+    /// Whether others used the machine before the measurement.
+    pub fn is_busy(&self) -> bool {
+        self.load_average.is_some_and(|load| load > BUSY)
+    }
+
     /// The machine that this runs on.
     pub fn detect() -> Machine {
         let wanted = RefreshKind::nothing()

@@ -4,6 +4,7 @@
 //! installs, so that nothing else of Systole depends on it.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::session::Session;
@@ -84,10 +85,13 @@ fn is_library(path: &Path) -> bool {
     name.starts_with("libonnxruntime.so") || name == "libonnxruntime.dylib"
 }
 
+/// The library that this process has loaded.
+static LOADED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
 /// The loaded library.
 pub(crate) struct OnnxRuntime {
     environment: Environment,
-    /// What the library says about its build.
+    /// The library's file name, and what it says about its build.
     pub(crate) version: String,
 }
 
@@ -101,15 +105,26 @@ impl OnnxRuntime {
         let path = library
             .canonicalize()
             .map_err(|cause| error(cause.to_string()))?;
-        let environment = ort::init_from(path)
+        // Asked for another one, the crate would stay with the first without a word.
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = loaded.as_ref().filter(|other| **other != path) {
+            return Err(error(format!(
+                "this process has loaded {} already, and can load one only",
+                other.display()
+            )));
+        }
+        let environment = ort::init_from(&path)
             .map_err(|cause| error(cause.to_string()))?
             .with_name("systole-bench")
             .with_telemetry(false)
             .build()
             .map_err(|cause| error(cause.to_string()))?;
+        *loaded = Some(path);
+        // The build's description lacks the version, which the file's name has.
+        let name = library.file_name().unwrap_or_default().to_string_lossy();
         Ok(OnnxRuntime {
             environment,
-            version: ort::info().to_owned(),
+            version: format!("{name}, {}", ort::info()),
         })
     }
 

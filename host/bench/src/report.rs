@@ -139,7 +139,7 @@ pub struct ModelSummary {
 pub struct Versions {
     /// Systole.
     pub systole: &'static str,
-    /// ONNX Runtime's description of its build, if it took part.
+    /// ONNX Runtime's library and its description of its build, if it took part.
     pub onnxruntime: Option<String>,
 }
 
@@ -227,6 +227,12 @@ impl fmt::Display for Report {
             machine.load_average.unwrap_or(f64::NAN),
             self.method.rounds
         )?;
+        if machine.is_busy() {
+            writeln!(
+                formatter,
+                "others used the machine too: measured figures are longer than they need be"
+            )?;
+        }
         writeln!(
             formatter,
             "simulated: cycles / clock + link ({})\n",
