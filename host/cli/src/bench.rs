@@ -7,6 +7,8 @@ use crate::device::{DeviceName, OpenDevice};
 /// Compares the CPU backend and ONNX Runtime (measured) with the device's latency (simulated) on a
 /// model; writes a JSON report and an SVG plot.
 #[derive(clap::Args)]
+// The flattened arguments are a group of the same name.
+#[group(skip)]
 pub struct Arguments {
     /// Device whose latency is simulated: sim[:CONFIG] or vfio-user:SOCKET. May be given several
     /// times; the CPU backend always takes part.

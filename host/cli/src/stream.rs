@@ -12,6 +12,8 @@ use crate::input;
 
 /// The streaming service's arguments, and the device.
 #[derive(clap::Args)]
+// The flattened arguments are a group of the same name.
+#[group(skip)]
 pub struct Arguments {
     /// Device: cpu, sim[:CONFIG], model[:CONFIG] or vfio-user:SOCKET.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
