@@ -19,6 +19,7 @@ mod error;
 mod pending;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use systole_driver::{CompletionMode, Counters, Device};
@@ -93,6 +94,9 @@ pub struct CommandReport {
 }
 
 /// A network on a backend. Calls may come from any number of threads.
+///
+/// Dropping the engine finishes the commands in flight, within a second, and answers whatever else
+/// was submitted with [`EngineError::Stopped`].
 ///
 /// ```no_run
 /// use std::{path::Path, sync::Arc};
@@ -213,4 +217,15 @@ impl Engine {
             .transpose()
             .map_err(EngineError::from)
     }
+}
+
+/// Starts a worker's thread.
+fn start_thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, EngineError> {
+    Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|error| EngineError::Thread(Arc::new(error)))
 }

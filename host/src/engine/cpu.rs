@@ -5,6 +5,7 @@
 //!                       +--> thread --> CpuExecutor --> reply
 //! ```
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::pending::Reply;
-use super::{BatchResult, CommandReport, EngineError, EngineOptions, PendingBatch};
+use super::{BatchResult, CommandReport, EngineError, EngineOptions, PendingBatch, start_thread};
 use crate::cpu::CpuExecutor;
 use crate::model::Network;
 
@@ -35,6 +36,8 @@ struct Job {
 pub(super) struct CpuWorkers {
     resident: RwLock<Arc<Resident>>,
     jobs: Option<Sender<Job>>,
+    /// Set when the engine is dropped.
+    stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -47,17 +50,18 @@ impl CpuWorkers {
         });
         let (jobs, queue) = crossbeam_channel::unbounded();
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = (0..count)
-            .map(|_| {
-                let queue = queue.clone();
-                std::thread::spawn(move || work(&queue, options.batch))
-            })
-            .collect();
-        Ok(Self {
+        let mut workers = Self {
             resident: RwLock::new(resident),
             jobs: Some(jobs),
-            threads,
-        })
+            stop: Arc::new(AtomicBool::new(false)),
+            threads: Vec::with_capacity(count),
+        };
+        for _ in 0..count {
+            let (queue, stop) = (queue.clone(), Arc::clone(&workers.stop));
+            let thread = start_thread("systole-cpu", move || work(&queue, options.batch, &stop))?;
+            workers.threads.push(thread);
+        }
+        Ok(workers)
     }
 
     pub(super) fn submit(&self, rows: Vec<i8>) -> PendingBatch {
@@ -91,8 +95,8 @@ impl CpuWorkers {
 
 impl Drop for CpuWorkers {
     fn drop(&mut self) {
-        // Without a sender, the threads end when the channel is empty: what was submitted is
-        // still answered.
+        // The flag ends work, the missing sender ends waiting for work.
+        self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -102,8 +106,10 @@ impl Drop for CpuWorkers {
     }
 }
 
-fn work(queue: &Receiver<Job>, batch: usize) {
-    for Job {
+/// Computes batches until the channel is closed. What comes after the stop is dropped, and so
+/// answered by the loss of its sender.
+fn work(queue: &Receiver<Job>, batch: usize, stop: &AtomicBool) {
+    'jobs: for Job {
         rows,
         resident,
         reply,
@@ -118,6 +124,9 @@ fn work(queue: &Receiver<Job>, batch: usize) {
             commands: Vec::with_capacity(count.div_ceil(batch)),
         };
         for rows in rows.chunks(batch * input) {
+            if stop.load(Ordering::Relaxed) {
+                continue 'jobs;
+            }
             let begin = Instant::now();
             let count = rows.len() / input;
             result.outputs.extend(executor.run(rows, count));

@@ -12,16 +12,19 @@
 //! Commands complete in the order in which they were submitted, so the oldest lane is the one
 //! that a completion belongs to; anything else means that the device is not to be trusted.
 
+mod install;
 mod model;
 mod work;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 use systole_driver::{CompletionMode, Device, QueueOptions};
 
 use super::pending::Reply;
-use super::{EngineError, EngineOptions, PendingBatch};
+use super::{EngineError, EngineOptions, PendingBatch, start_thread};
 use crate::compiler::{CompileOptions, Program, Target, compile_with};
 use crate::model::Network;
 use model::Models;
@@ -42,9 +45,20 @@ enum Job {
     },
 }
 
+impl Job {
+    /// Answers with an error; nobody may be waiting any more.
+    fn fail(self, error: &EngineError) {
+        match self {
+            Job::Infer { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Job::Replace { reply, .. } => drop(reply.send(Err(error.clone()))),
+        }
+    }
+}
+
 /// The thread, and the way to it.
 #[derive(Debug)]
 pub(super) struct DeviceWorker {
+    stop: Arc<AtomicBool>,
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     target: Target,
@@ -60,6 +74,8 @@ impl DeviceWorker {
     ) -> Result<Self, EngineError> {
         let target = Target::from(device.identity());
         let program = compile(network, &target, options)?;
+        // What an earlier owner left in the slots would be in the way.
+        device.reset()?;
         // Lanes, and a load or unload beside them.
         let entries = (LANES as u32 + 3).next_power_of_two();
         let queue = device.queue_pair(QueueOptions {
@@ -67,11 +83,13 @@ impl DeviceWorker {
             mode: options.mode,
         })?;
         let models = Models::new(&target);
-        let mut work = Work::new(device, queue, models, program, options)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut work = Work::new(device, queue, models, program, options, Arc::clone(&stop))?;
         work.load_first()?;
         let (jobs, queue) = crossbeam_channel::unbounded();
-        let thread = std::thread::spawn(move || work.run(&queue));
+        let thread = start_thread("systole-device", move || work.run(&queue))?;
         Ok(Self {
+            stop,
             jobs: Some(jobs),
             thread: Some(thread),
             target,
@@ -106,8 +124,8 @@ impl DeviceWorker {
 
 impl Drop for DeviceWorker {
     fn drop(&mut self) {
-        // Without a sender, the thread finishes what was submitted and ends; a device that has
-        // failed has answered everything already.
+        // The flag ends work, the missing sender ends waiting for work.
+        self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

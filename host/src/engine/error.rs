@@ -46,7 +46,7 @@ pub enum EngineError {
     Compile(#[from] CompileError),
     /// The driver failed: the device has gone, hangs or is not to be trusted. The engine is done;
     /// open the device again and make a new one.
-    #[error("{0}")]
+    #[error(transparent)]
     Driver(Arc<systole_driver::Error>),
     /// The device refused or failed a command; the next one may succeed.
     #[error("the device failed {what}: {status}")]
@@ -72,8 +72,11 @@ pub enum EngineError {
         /// Id of the oldest command.
         expected: u16,
     },
-    /// The engine's worker has ended.
-    #[error("the engine has been stopped")]
+    /// The system gives no thread.
+    #[error("cannot start a thread for the engine")]
+    Thread(#[source] Arc<std::io::Error>),
+    /// The engine was dropped, or its worker has ended.
+    #[error("the engine has been stopped before this was computed")]
     Stopped,
 }
 

@@ -2,17 +2,25 @@
 //! completions apart again.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::Receiver;
 use systole_driver::{Command, CommandId, Completion, Device, DmaBuffer, QueuePair};
 use systole_regs::entries::Statistics;
 
 use super::model::Models;
 use super::{Job, LANES, attention};
-use crate::compiler::{Placement, Program};
+use crate::compiler::Program;
 use crate::engine::pending::Reply;
 use crate::engine::{BatchResult, CommandReport, EngineError, EngineOptions};
+
+/// Time that commands in flight have to complete when the engine is dropped.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Longest wait before looking whether the engine has been dropped.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// DMA memory of one command: input rows, output rows, statistics.
 struct Lane {
@@ -46,18 +54,21 @@ struct Batch {
 
 /// The thread's state.
 pub(super) struct Work {
-    device: Device,
-    queue: QueuePair,
-    models: Models,
+    pub(super) device: Device,
+    // Before the lanes: the device has stopped when their mappings end.
+    pub(super) queue: QueuePair,
+    pub(super) models: Models,
     first: Option<Program>,
-    options: EngineOptions,
+    pub(super) options: EngineOptions,
+    /// Set when the engine is dropped.
+    stop: Arc<AtomicBool>,
     lanes: Vec<Lane>,
     free: Vec<usize>,
     in_flight: VecDeque<InFlight>,
     batches: VecDeque<Batch>,
     next_batch: u64,
     staging: Vec<u8>,
-    last_progress: Instant,
+    pub(super) last_progress: Instant,
 }
 
 impl Work {
@@ -68,6 +79,7 @@ impl Work {
         models: Models,
         program: Program,
         options: EngineOptions,
+        stop: Arc<AtomicBool>,
     ) -> Result<Self, EngineError> {
         let input = options.batch * program.input_row_bytes;
         let output = options.batch * program.output_row_bytes;
@@ -87,6 +99,7 @@ impl Work {
             models,
             first: Some(program),
             options,
+            stop,
             lanes,
             free: (0..LANES).collect(),
             in_flight: VecDeque::new(),
@@ -100,50 +113,65 @@ impl Work {
     /// Makes the network that the engine was made with resident.
     pub fn load_first(&mut self) -> Result<(), EngineError> {
         match self.first.take() {
-            Some(program) => self.install(program, self.options.version),
+            Some(program) => {
+                let image = self.image(&program)?;
+                self.install(program, &image, self.options.version)
+            }
             None => Ok(()),
         }
     }
 
-    /// Works until the channel is closed and everything is answered.
+    /// Works until the engine is dropped or the device fails. Batches that are not answered then
+    /// learn that the engine has stopped, because nobody holds the other end any more.
     pub fn run(mut self, jobs: &Receiver<Job>) {
         let Err(error) = self.serve(jobs) else {
             return;
         };
-        // The device is lost: all that wait learn why, and so do those who still come.
+        // The device is lost: all that wait learn why, and so do those who still come. Stopping
+        // the device can take its time, so those who wait come first.
         tracing::debug!(%error, "the engine's device has failed");
         for mut batch in self.batches.drain(..) {
             answer(&mut batch, Err(error.clone()));
         }
+        jobs.try_iter().for_each(|job| job.fail(&error));
         drop(self.queue);
-        for job in jobs {
-            match job {
-                Job::Infer { reply, .. } => drop(reply.send(Err(error.clone()))),
-                Job::Replace { reply, .. } => drop(reply.send(Err(error.clone()))),
-            }
-        }
+        jobs.iter().for_each(|job| job.fail(&error));
     }
 
     fn serve(&mut self, jobs: &Receiver<Job>) -> Result<(), EngineError> {
-        loop {
+        while !self.stop.load(Ordering::Relaxed) {
             if self.batches.is_empty() {
                 match jobs.recv() {
+                    Ok(_) if self.stop.load(Ordering::Relaxed) => return Ok(()),
                     Ok(job) => self.accept(job)?,
                     Err(_) => return Ok(()),
                 }
             }
             // New batches are taken in while there is a lane for them: the channel holds the rest.
-            while !self.free.is_empty()
-                && self.batches.iter().all(|batch| batch.sent == batch.count)
-            {
-                match jobs.try_recv() {
-                    Ok(job) => self.accept(job)?,
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
-            }
             self.submit()?;
+            while !self.free.is_empty()
+                && let Ok(job) = jobs.try_recv()
+            {
+                self.accept(job)?;
+                self.submit()?;
+            }
+            self.queue.ring()?;
             self.complete(false)?;
         }
+        self.wind_down()
+    }
+
+    /// Gives the commands in flight a moment to complete.
+    fn wind_down(&mut self) -> Result<(), EngineError> {
+        let begin = Instant::now();
+        while !self.in_flight.is_empty()
+            && let Some(left) = GRACE.checked_sub(begin.elapsed())
+        {
+            if let Some(completion) = self.wait(left)? {
+                self.finish(completion)?;
+            }
+        }
+        Ok(())
     }
 
     fn accept(&mut self, job: Job) -> Result<(), EngineError> {
@@ -160,9 +188,18 @@ impl Work {
                 // What was submitted before is finished with the old network.
                 while !self.batches.is_empty() {
                     self.submit()?;
+                    self.queue.ring()?;
                     self.complete(true)?;
                 }
-                let result = self.install(*program, version);
+                let image = match self.image(&program) {
+                    Ok(image) => image,
+                    // Nothing has happened to the device or to the serving model.
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                        return Ok(());
+                    }
+                };
+                let result = self.install(*program, &image, version);
                 let lost = match &result {
                     // Without a model there is nothing left to serve with.
                     Err(error) if !self.models.is_resident() => Some(error.clone()),
@@ -209,7 +246,8 @@ impl Work {
         self.batches.push_back(batch);
     }
 
-    /// Fills free lanes with the next rows, and rings the doorbell once for all of them.
+    /// Fills free lanes with the next rows. The device learns of them when the doorbell rings,
+    /// once for all.
     fn submit(&mut self) -> Result<(), EngineError> {
         let Some(serving) = self.models.serving() else {
             return Ok(());
@@ -251,7 +289,6 @@ impl Work {
                 batch.sent += rows;
             }
         }
-        self.queue.ring()?;
         Ok(())
     }
 
@@ -262,7 +299,7 @@ impl Work {
             return Ok(());
         }
         let pause = if only || self.free.is_empty() {
-            self.options.timeout
+            LOOK_UP
         } else {
             attention(self.options.mode)
         };
@@ -277,7 +314,7 @@ impl Work {
     }
 
     /// Waits for a completion; `None` if there is none within `pause`.
-    fn wait(&mut self, pause: Duration) -> Result<Option<Completion>, EngineError> {
+    pub(super) fn wait(&mut self, pause: Duration) -> Result<Option<Completion>, EngineError> {
         let left = self
             .options
             .timeout
@@ -364,77 +401,6 @@ impl Work {
             answer(&mut batch, Ok(result));
         }
         Ok(())
-    }
-
-    /// Makes a program resident and lets it serve. If that fails, the old one still serves,
-    /// reloaded if it had to make room.
-    fn install(&mut self, program: Program, version: u32) -> Result<(), EngineError> {
-        // Whatever compiles fits the empty device.
-        let plan = self.models.plan(&program).ok_or(EngineError::Stopped)?;
-        let old = self
-            .models
-            .serving()
-            .map(|serving| (serving.placement, serving.version));
-        let mut result = Ok(());
-        for slot in plan.evict {
-            result = result.and_then(|()| self.carry_out(Command::Unload { slot }, "an unload"));
-            self.models.vacate(slot);
-        }
-        self.models.vacate(plan.placement.slot);
-        result = result.and_then(|()| self.load(&program, &plan.placement, version));
-        match (result, old) {
-            (Ok(()), _) => {
-                self.models.occupy(plan.placement);
-                self.models.serve(program, plan.placement, version);
-                Ok(())
-            }
-            (Err(error @ EngineError::Command { .. }), Some((placement, version)))
-                if !self.models.is_resident() =>
-            {
-                tracing::warn!(%error, "going back to the model before");
-                let serving = self.models.serving().map(|serving| serving.program.clone());
-                if let Some(program) = serving {
-                    self.load(&program, &placement, version)?;
-                    self.models.occupy(placement);
-                }
-                Err(error)
-            }
-            (Err(error), _) => Err(error),
-        }
-    }
-
-    fn load(
-        &mut self,
-        program: &Program,
-        placement: &Placement,
-        version: u32,
-    ) -> Result<(), EngineError> {
-        let image = program.image();
-        let mut buffer = self.device.allocate(image.len())?;
-        buffer.write(0, &image)?;
-        let entry = program.load_entry(placement, buffer.iova().0, version);
-        self.carry_out(Command::Load(entry), "loading a model")
-    }
-
-    /// Carries out one command while nothing else is in flight.
-    fn carry_out(&mut self, command: Command, what: &'static str) -> Result<(), EngineError> {
-        let id = self.queue.submit(command)?;
-        self.queue.ring()?;
-        self.last_progress = Instant::now();
-        loop {
-            let Some(completion) = self.wait(self.options.timeout)? else {
-                continue;
-            };
-            if completion.command_id != id.0 {
-                return Err(EngineError::OutOfOrder {
-                    found: completion.command_id,
-                    expected: id.0,
-                });
-            }
-            return completion
-                .status
-                .map_err(|status| EngineError::Command { what, status });
-        }
     }
 }
 
