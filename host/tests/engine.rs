@@ -23,6 +23,7 @@ use systole_host::engine::{Backend, Engine, EngineError, EngineOptions};
 use systole_host::model::Network;
 use systole_regs::Status;
 use systole_regs::configuration::{SMALL, TINY};
+use systole_regs::entries::{CompletionEntry, RunEntry};
 use systole_sim::model::FunctionalModel;
 use systole_sim::{Activity, Core, Host, ServeOptions, Stop, serve};
 
@@ -294,21 +295,38 @@ fn networks_too_large_to_stand_side_by_side_replace_each_other() {
     }
 }
 
-/// Counts the completions that a device writes, and may refuse it its rows.
+/// What a faulty device does wrong.
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    /// It carries out nothing more, registers excepted.
+    Stuck,
+    /// Its next command can't write its rows.
+    Output,
+    /// Its next command can't read a model's image.
+    Image,
+    /// It takes this long for each command.
+    Slow(Duration),
+}
+
+/// Counts the completions that a device writes, and may refuse it some of its memory.
 struct Watched<'a> {
     host: &'a mut dyn Host,
     completions: &'a mut usize,
-    refuse_rows: bool,
+    fault: Option<Fault>,
 }
 
 impl Host for Watched<'_> {
     fn dma_read(&mut self, address: u64, data: &mut [u8]) -> Result<(), systole_sim::DmaError> {
+        // The parts of these tests' images are longer than a submission entry.
+        if self.fault == Some(Fault::Image) && data.len() > size_of::<RunEntry>() {
+            return Err(systole_sim::DmaError::Unmapped { address });
+        }
         self.host.dma_read(address, data)
     }
     fn dma_write(&mut self, address: u64, data: &[u8]) -> Result<(), systole_sim::DmaError> {
         // Rows of these tests are longer than a completion entry.
-        let is_completion = data.len() == size_of::<systole_regs::entries::CompletionEntry>();
-        if self.refuse_rows && !is_completion {
+        let is_completion = data.len() == size_of::<CompletionEntry>();
+        if self.fault == Some(Fault::Output) && !is_completion {
             return Err(systole_sim::DmaError::Unmapped { address });
         }
         *self.completions += usize::from(is_completion);
@@ -317,15 +335,6 @@ impl Host for Watched<'_> {
     fn interrupt(&mut self, vector: u16) {
         self.host.interrupt(vector);
     }
-}
-
-/// What a faulty device does wrong.
-#[derive(Clone, Copy)]
-enum Fault {
-    /// It carries out nothing more, registers excepted.
-    Stuck,
-    /// Its next command can't write its rows.
-    Refused,
 }
 
 /// A device with a fault after some commands.
@@ -358,15 +367,25 @@ impl Core for Faulty {
         self.inner.reset();
     }
     fn advance(&mut self, host: &mut dyn Host) -> Activity {
-        let now = self.completions == self.after;
-        if now && matches!(self.fault, Fault::Stuck) {
+        let fault = Some(self.fault).filter(|fault| match fault {
+            Fault::Slow(_) => self.completions >= self.after,
+            _ => self.completions == self.after,
+        });
+        let before = self.completions;
+        if fault == Some(Fault::Stuck) {
             return Activity::Idle;
         }
-        self.inner.advance(&mut Watched {
+        let activity = self.inner.advance(&mut Watched {
             host,
             completions: &mut self.completions,
-            refuse_rows: now,
-        })
+            fault,
+        });
+        if let Some(Fault::Slow(pause)) = fault
+            && self.completions > before
+        {
+            thread::sleep(pause);
+        }
+        activity
     }
 }
 
@@ -427,7 +446,7 @@ fn a_device_that_goes_away_fails_what_waits_for_it() {
 
 #[test]
 fn a_failed_command_fails_its_batch_and_no_other() {
-    let served = Served::new(Faulty::new(Fault::Refused, 2));
+    let served = Served::new(Faulty::new(Fault::Output, 2));
     let network = network(71, &[16, 40]);
     let engine = Engine::new(
         Arc::clone(&network),
@@ -452,4 +471,126 @@ fn a_failed_command_fails_its_batch_and_no_other() {
     for result in results.iter().flatten() {
         assert_eq!(result.outputs, expected(&network, &rows));
     }
+}
+
+#[test]
+fn anomaly_detection_gives_the_reference_outputs_whatever_the_batch() {
+    if !support::references_are_there() {
+        return;
+    }
+    let network = Arc::new(support::anomaly_detection());
+    let served = Served::new(FunctionalModel::new(SMALL));
+    for batch in [1, 7, 16, 196] {
+        let backend = Backend::Device(served.open());
+        let engine = Engine::new(Arc::clone(&network), backend, options(batch)).expect("it fits");
+        for set in ["ad01_int8", "ad01_int8_real"] {
+            let rows = support::golden(&format!("{set}_in"));
+            let result = engine.infer_batch(&rows).expect("the device computes");
+            let golden = support::golden(&format!("{set}_out"));
+            assert!(result.outputs == golden, "{set} in commands of {batch}");
+        }
+    }
+}
+
+#[test]
+fn a_replacement_that_the_device_refuses_leaves_the_old_network_serving() {
+    let side_by_side = [network(81, &[30, 9]), network(82, &[30, 20, 9])];
+    let one_at_a_time = [network(83, &[200, 200, 7]), network(84, &[200, 190, 7])];
+    // Commands before the load that fails: the first load, and an unload to make room.
+    for (networks, commands) in [(side_by_side, 1), (one_at_a_time, 2)] {
+        let served = Served::new(Faulty::new(Fault::Image, commands));
+        let backend = Backend::Device(served.open());
+        let engine = Engine::new(Arc::clone(&networks[0]), backend, options(3)).expect("it fits");
+        let error = engine
+            .replace(Arc::clone(&networks[1]), 2)
+            .expect_err("the image can't be read");
+        assert!(
+            matches!(
+                error,
+                EngineError::Command {
+                    status: DeviceStatus::Known(Status::DmaReadError),
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert_eq!(*engine.network(), *networks[0]);
+        for version in 1..=3 {
+            let network = &networks[(version as usize + 1) % 2];
+            if version > 1 {
+                engine
+                    .replace(Arc::clone(network), version)
+                    .expect("the device is whole again");
+            }
+            let rows = Numbers(6).bytes(network.input_elements() * 7);
+            let result = engine.infer_batch(&rows).expect("the device computes");
+            assert_eq!(result.version, version);
+            assert_eq!(result.outputs, expected(network, &rows));
+        }
+    }
+}
+
+#[test]
+fn an_engine_finds_no_trace_of_the_one_before() {
+    let served = Served::new(FunctionalModel::new(TINY));
+    let device = served.open();
+    let small = network(91, &[60, 9]);
+    let large = network(92, &[200, 200, 7]);
+    for _ in 0..2 {
+        let backend = Backend::Device(device.clone());
+        let engine = Engine::new(Arc::clone(&small), backend, options(3)).expect("it fits");
+        engine.replace(network(93, &[60, 9]), 2).expect("it fits");
+        drop(engine);
+        // Both slots hold something now, and this needs most of the device.
+        let backend = Backend::Device(device.clone());
+        let engine = Engine::new(Arc::clone(&large), backend, options(3)).expect("it fits alone");
+        let rows = Numbers(9).bytes(200 * 4);
+        let result = engine.infer_batch(&rows).expect("the device computes");
+        assert_eq!(result.outputs, expected(&large, &rows));
+        let backend = Backend::Device(device.clone());
+        let taken = Engine::new(Arc::clone(&small), backend, options(3));
+        assert!(matches!(taken, Err(EngineError::Driver(_))));
+    }
+}
+
+#[test]
+fn dropping_an_engine_does_not_wait_for_all_that_was_submitted() {
+    let pause = Duration::from_millis(100);
+    let network = network(95, &[16, 4]);
+    for mode in [CompletionMode::Polling, CompletionMode::Interrupt] {
+        let served = Served::new(Faulty::new(Fault::Slow(pause), 1));
+        let options = EngineOptions { mode, ..options(1) };
+        let backend = Backend::Device(served.open());
+        let engine = Engine::new(Arc::clone(&network), backend, options).expect("it fits");
+        let pending: Vec<_> = (0..100).map(|_| engine.submit(vec![1; 16])).collect();
+        thread::sleep(pause);
+        let begin = Instant::now();
+        drop(engine);
+        assert!(begin.elapsed() < Duration::from_secs(3));
+        let results: Vec<_> = pending.into_iter().map(|pending| pending.wait()).collect();
+        // Those in flight are answered, in order; the others learn that nobody will.
+        let answered = results.iter().filter(|result| result.is_ok()).count();
+        assert!((1..50).contains(&answered), "{answered}");
+        assert!(results[..answered].iter().all(Result::is_ok));
+        assert!(
+            results[answered..]
+                .iter()
+                .all(|result| matches!(result, Err(EngineError::Stopped)))
+        );
+    }
+}
+
+#[test]
+fn dropping_an_engine_on_the_cpu_does_not_wait_either() {
+    let network = network(96, &[512, 512, 512, 16]);
+    let engine = Engine::new(Arc::clone(&network), Backend::Cpu, options(8)).expect("it starts");
+    let rows = vec![1; 512 * 1000];
+    let pending: Vec<_> = (0..100).map(|_| engine.submit(rows.clone())).collect();
+    drop(engine);
+    let stopped = pending
+        .into_iter()
+        .map(|pending| pending.wait())
+        .filter(|result| matches!(result, Err(EngineError::Stopped)))
+        .count();
+    assert!(stopped > 50, "{stopped}");
 }

@@ -145,52 +145,6 @@ pub fn any_rows(network: &Network, rows: usize, seed: u64) -> Vec<i8> {
     Numbers(seed).bytes(rows * network.input_elements())
 }
 
-/// A network of one layer whose outputs all equal `value`, whatever its `inputs` values are.
-pub fn constant_network(inputs: usize, outputs: usize, value: i8) -> Network {
-    let dense = FullyConnected {
-        input_channels: inputs,
-        output_channels: outputs,
-        weights: vec![1; inputs * outputs],
-        bias: vec![0; outputs],
-        scales: vec![
-            Scale {
-                multiplier: 0,
-                shift: 0
-            };
-            outputs
-        ],
-        rounding: Rounding::Single,
-        clamp_minimum: i8::MIN,
-        clamp_maximum: i8::MAX,
-    };
-    network_of(vec![dense], &[0, value])
-}
-
-/// A network of one layer that hands its input on.
-pub fn identity_network(elements: usize) -> Network {
-    let mut weights = vec![0; elements * elements];
-    for index in 0..elements {
-        weights[index * elements + index] = 1;
-    }
-    let dense = FullyConnected {
-        input_channels: elements,
-        output_channels: elements,
-        weights,
-        bias: vec![0; elements],
-        scales: vec![
-            Scale {
-                multiplier: 1 << 30,
-                shift: 1
-            };
-            elements
-        ],
-        rounding: Rounding::Single,
-        clamp_minimum: i8::MIN,
-        clamp_maximum: i8::MAX,
-    };
-    network_of(vec![dense], &[0, 0])
-}
-
 /// The folder of reference models: `mlperf-tiny` in the folder that the environment variable
 /// SYSTOLE_SHARED names, or in `shared` beside the workspace.
 fn references() -> PathBuf {
