@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use systole_regs::entries::{CompletionEntry, LoadEntry, RunEntry, Statistics};
 use systole_regs::image::Parameter;
-use systole_regs::instructions::{Instruction, OPCODES};
+use systole_regs::instructions::{Compute, OPCODES, Transfer};
 use systole_regs::registers::{Access, BLOCKS};
 use systole_regs::{Field, Status, configuration};
 
@@ -73,12 +73,16 @@ fn registers() -> String {
 
 fn instructions() -> String {
     let mut page = format!("# Instructions\n\n{GENERATED}");
-    page += "A program is a sequence of 64-byte instructions. `B` is the number of rows in the group, `R` and `C` are the array's rows and columns, `Q` the requantization lanes, `K` the input tiles.\n";
+    page += "A program is a sequence of 64-byte instructions. `B` is the number of rows in the group, `R` and `C` are the array's rows and columns, `Q` the requantization lanes. There are two formats.\n";
     page += "\n## Opcodes\n\n| code | name | what it does |\n|---|---|---|\n";
     for (code, name, text) in OPCODES {
         let _ = writeln!(page, "| {code} | `{name}` | {text} |");
     }
-    page += &table("Layout", Instruction::FIELDS);
+    page += &table(
+        "END, LOAD_ROWS, STORE_ROWS, LOAD_WEIGHTS, LOAD_WORKSPACE, STORE_WORKSPACE",
+        Transfer::FIELDS,
+    );
+    page += &table("MATRIX, DEPTHWISE, POOL", Compute::FIELDS);
     page += &table("Parameter entry", Parameter::FIELDS);
     page
 }

@@ -10,7 +10,7 @@ pub struct Configuration {
     pub rows: usize,
     /// Columns C of the array: output channels that are summed together.
     pub columns: usize,
-    /// Requantization lanes Q: outputs finished in a cycle. Divides `columns` and 8.
+    /// Requantization lanes Q: outputs finished in a cycle. Divides `columns`, which divides `rows`.
     pub requantize_lanes: usize,
     /// Size of the scratchpad in bytes, a power of two.
     pub scratchpad_bytes: usize,
@@ -32,7 +32,8 @@ impl Configuration {
         self.rows * self.columns
     }
 
-    /// Bytes of one scratchpad word: a row vector, or a beat of the bus where that is wider.
+    /// Bytes of one scratchpad word, its number of banks: a row vector, or a beat of the bus where
+    /// that is wider.
     pub const fn scratchpad_word_bytes(&self) -> usize {
         if self.rows > 8 { self.rows } else { 8 }
     }
@@ -77,8 +78,36 @@ pub const SMALL: Configuration = Configuration {
     clock_khz: 150_000,
 };
 
+/// 32 x 16: as many elements as an ECP5-85F can hold with two multiplications in each DSP.
+pub const WIDE: Configuration = Configuration {
+    name: "wide",
+    rows: 32,
+    columns: 16,
+    requantize_lanes: 16,
+    scratchpad_bytes: 128 * 1024,
+    weight_tiles: 1024,
+    parameter_entries: 4096,
+    program_instructions: 256,
+    accumulator_rows: 64,
+    clock_khz: 200_000,
+};
+
+/// 32 x 32: more than an ECP5 holds; for simulation, and for what comes after.
+pub const LARGE: Configuration = Configuration {
+    name: "large",
+    rows: 32,
+    columns: 32,
+    requantize_lanes: 16,
+    scratchpad_bytes: 256 * 1024,
+    weight_tiles: 1024,
+    parameter_entries: 4096,
+    program_instructions: 256,
+    accumulator_rows: 64,
+    clock_khz: 200_000,
+};
+
 /// Every named configuration.
-pub const ALL: &[Configuration] = &[TINY, SMALL];
+pub const ALL: &[Configuration] = &[TINY, SMALL, WIDE, LARGE];
 
 /// The configuration that is used where none is named.
 pub const DEFAULT: Configuration = SMALL;

@@ -58,7 +58,12 @@ layout! {
         /// Bytes from one output row to the next. A multiple of 8.
         output_stride: u32,
         /// Must be zero.
-        reserved1: [u8; 20],
+        reserved1: [u8; 4],
+        /// Bus address of host memory that the program may use for itself (LOAD_WORKSPACE,
+        /// STORE_WORKSPACE). A multiple of 8; zero if it doesn't.
+        workspace_address: u64,
+        /// Must be zero.
+        reserved2: [u8; 8],
     }
 }
 
@@ -79,8 +84,9 @@ layout! {
         reserved0: [u8; 3],
         /// Bus address of the model image (see `image`). A multiple of 8.
         image_address: u64,
-        /// Must be zero.
-        reserved1: [u8; 8],
+        /// Bus address of the weights that the program streams (LOAD_WEIGHTS); they must stay there
+        /// while the model is resident. A multiple of 8; zero if it streams none.
+        stream_address: u64,
         /// Bus address of a statistics block (flag STATISTICS). A multiple of 8; zero without the flag.
         statistics_address: u64,
         /// Version of the model, chosen by the host; each completion of a run of this slot carries it.
@@ -100,7 +106,7 @@ layout! {
         /// Rows that one pass of the program takes, at least 1: a run of more rows repeats it.
         group_rows: u16,
         /// Must be zero.
-        reserved2: [u8; 14],
+        reserved1: [u8; 14],
     }
 }
 
@@ -128,31 +134,37 @@ layout! {
 
 layout! {
     /// What one command cost. Counters that are called architectural depend only on the command
-    /// and the program; the others also on the bus and the implementation.
+    /// and the program; the others also on the bus and the implementation. In each cycle of a run
+    /// a vector is read or one stall counter counts, whichever comes first in the order below.
     pub struct Statistics : 64 {
         /// Clock cycles from the command's start to the writing of this block.
         cycles: u32,
-        /// Row vectors fed to the array (architectural). Each is rows x columns MACs, padding included.
+        /// Row vectors fed to the array by MATRIX (architectural). Each is rows x columns MACs,
+        /// padding included.
         vectors: u32,
-        /// Cycles in which the array waited for accumulators, that is for requantization.
+        /// Row vectors read by DEPTHWISE and POOL (architectural).
+        depthwise_vectors: u32,
+        /// Cycles in which a computation waited for accumulators, that is for requantization.
         stall_requantize: u32,
-        /// Cycles of a matrix instruction after its last vector: array latency and requantization.
+        /// Cycles in which a computation prepared: operands, or weights of a block of channels.
+        stall_prepare: u32,
+        /// Cycles of a computation after its last vector: array latency and requantization.
         stall_drain: u32,
-        /// Cycles in which the sequencer waited for DMA reads of rows or of the image.
+        /// Cycles in which nothing was computed while a DMA read was under way.
         stall_dma_read: u32,
-        /// Cycles in which the sequencer waited for DMA writes of rows.
+        /// Cycles in which nothing was computed while a DMA write was under way.
         stall_dma_write: u32,
-        /// Cycles of fetching and decoding, of the entry and of instructions.
+        /// Every other cycle: the entry, fetching, decoding and checking instructions.
         stall_control: u32,
-        /// Bytes of rows or image read by DMA, in whole words of 8 (architectural).
+        /// Bytes of rows, workspace, weights or image read by DMA, in whole words of 8 (architectural).
         dma_read_bytes: u32,
-        /// Bytes of rows written by DMA (architectural).
+        /// Bytes of rows and workspace written by DMA (architectural).
         dma_write_bytes: u32,
-        /// Instructions executed, ends included (architectural).
+        /// Instructions executed, ends and skipped ones included (architectural).
         instructions: u32,
         /// Passes of the program (architectural).
         groups: u32,
         /// Zero.
-        reserved: [u32; 5],
+        reserved: [u32; 3],
     }
 }
