@@ -18,9 +18,10 @@ use systole_regs::Configuration;
 
 use crate::bar::counters::Counters;
 use crate::bar::registers::Registers;
-use crate::compute::MatrixUnit;
+use crate::compute::ComputeUnit;
 use crate::control::sequencer::Sequencer;
 use crate::dma::{port, reader::DmaReader, writer::DmaWriter};
+use crate::join::Resize;
 use crate::memory::program::ProgramMemory;
 use crate::memory::scratchpad::Scratchpad;
 use crate::queue::{engine::QueueEngine, entry::EntryDecoder, slots::SlotTable};
@@ -31,7 +32,8 @@ const S: usize = systole_regs::SLOT_COUNT as usize;
 /// Cycles that a reset lasts: longer than any pipeline, so that flags in flight run out.
 const RESET_CYCLES: u64 = 200;
 
-/// The accelerator; the constants are those of [`MatrixUnit`].
+/// The accelerator; the constants are those of [`ComputeUnit`] and `WW`, the bits of an
+/// access to the scratchpad: Q or 8 bytes, whichever is more.
 #[derive(LogicBlock)]
 pub struct Accelerator<
     const R: usize,
@@ -45,6 +47,8 @@ pub struct Accelerator<
     const AW: usize,
     const QA: usize,
     const QP: usize,
+    const RS: usize,
+    const WW: usize,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -147,14 +151,18 @@ pub struct Accelerator<
     reader: DmaReader,
     writer: DmaWriter,
     program_memory: ProgramMemory,
-    scratchpad: Scratchpad<RW, QW>,
-    matrix: MatrixUnit<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP>,
+    scratchpad: Scratchpad<RW, WW>,
+    widen: Resize<QW, WW>,
+    from_memory: Resize<64, WW>,
+    narrow: Resize<WW, QW>,
+    compute: ComputeUnit<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS>,
     reset_count: DFF<Bits<8>>,
     reset_pending: DFF<Bit>,
     tile: DFF<Bits<16>>,
     tile_beat: DFF<Bits<16>>,
     source_pending: DFF<Bits<64>>,
     source_other: DFF<Bits<64>>,
+    source_last: DFF<Bits<64>>,
     clear: Signal<Local, Bit>,
     abort: Signal<Local, Bit>,
 }
@@ -171,7 +179,9 @@ impl<
     const AW: usize,
     const QA: usize,
     const QP: usize,
-> Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP>
+    const RS: usize,
+    const WW: usize,
+> Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS, WW>
 {
     /// An accelerator of these dimensions, whose Verilog has this hash.
     pub fn new(configuration: &Configuration, build_hash: u64) -> Self {
@@ -236,13 +246,17 @@ impl<
             writer: DmaWriter::new(),
             program_memory: ProgramMemory::new(configuration.program_instructions * 8),
             scratchpad: Scratchpad::new(configuration.scratchpad_bytes),
-            matrix: MatrixUnit::new(configuration),
+            widen: Resize::default(),
+            from_memory: Resize::default(),
+            narrow: Resize::default(),
+            compute: ComputeUnit::new(configuration),
             reset_count: Default::default(),
             reset_pending: Default::default(),
             tile: Default::default(),
             tile_beat: Default::default(),
             source_pending: Default::default(),
             source_other: Default::default(),
+            source_last: Default::default(),
             clear: Default::default(),
             abort: Default::default(),
         }
@@ -261,7 +275,9 @@ impl<
     const AW: usize,
     const QA: usize,
     const QP: usize,
-> Logic for Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP>
+    const RS: usize,
+    const WW: usize,
+> Logic for Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS, WW>
 {
     #[hdl_gen]
     fn update(&mut self) {
@@ -273,7 +289,8 @@ impl<
             tile,
             tile_beat,
             source_pending,
-            source_other
+            source_other,
+            source_last
         );
         clock!(
             self,
@@ -288,7 +305,7 @@ impl<
             writer,
             program_memory,
             scratchpad,
-            matrix
+            compute
         );
 
         // Reset: asked for by software, it waits for the bus; then everything is held in reset
@@ -320,7 +337,7 @@ impl<
         self.reader.abort.next = self.abort.val();
         self.writer.reset.next = self.clear.val();
         self.writer.abort.next = self.abort.val();
-        self.matrix.reset.next = self.clear.val();
+        self.compute.reset.next = self.clear.val();
         self.active.next = self.clear.val()
             || self.reset_pending.q.val()
             || self.queue.outstanding.val()
@@ -418,6 +435,7 @@ impl<
         self.slots.weight_base.next = self.entry.weight_base.val();
         self.slots.weight_count.next = self.entry.weight_count.val();
         self.slots.group_rows.next = self.entry.group_rows.val();
+        self.slots.stream_address.next = self.entry.output_address.val();
 
         // Sequencer.
         self.sequencer.start.next = self.queue.run_start.val();
@@ -433,24 +451,28 @@ impl<
         self.sequencer.weight_base.next = self.slots.held_weights.val().get_bits::<16>(0);
         self.sequencer.weight_count.next = self.slots.held_weights.val().get_bits::<16>(16);
         self.sequencer.group_rows.next = self.slots.held_group_rows.val();
+        self.sequencer.stream_address.next = self.slots.held_stream.val();
+        self.sequencer.workspace_address.next = self.entry.workspace_address.val();
         self.sequencer.program_data.next = self.program_memory.read_data.val();
         self.sequencer.read_busy.next = self.reader.busy.val();
         self.sequencer.read_failed.next = self.reader.failed.val();
         self.sequencer.write_busy.next = self.writer.busy.val();
         self.sequencer.write_failed.next = self.writer.failed.val();
-        self.sequencer.matrix_busy.next = self.matrix.busy.val();
-        self.sequencer.matrix_issued.next = self.matrix.issued.val();
+        self.sequencer.compute_busy.next = self.compute.busy.val();
         self.program_memory.read_word.next = self.sequencer.program_word.val();
 
         // Read engine: the queue engine's, or the sequencer's during a run.
         self.reader.start.next = self.sequencer.read_start.val();
-        self.reader.address.next = self.sequencer.read_address.val();
-        self.reader.row_bytes.next = self.sequencer.row_bytes.val();
-        self.reader.rows.next = self.sequencer.group.val();
-        self.reader.stride.next = self.entry.input_stride.val();
-        self.reader.destination.next = self.sequencer.target_address.val();
-        self.reader.destination_stride.next = self.sequencer.target_stride.val();
+        self.reader.address.next = self.sequencer.host_address.val();
+        self.reader.row_bytes.next = self.sequencer.piece_bytes.val();
+        self.reader.rows.next = self.sequencer.pieces.val();
+        self.reader.stride.next = self.sequencer.host_stride.val();
+        self.reader.destination.next = self.sequencer.scratchpad_address.val();
+        self.reader.destination_stride.next = self.sequencer.scratchpad_stride.val();
         self.reader.port.next = self.port_scratchpad.val();
+        if self.sequencer.read_weights.val() {
+            self.reader.port.next = self.port_weights.val();
+        }
         if self.queue.read_owner.val() {
             self.reader.start.next = self.queue.read_start.val();
             self.reader.address.next = self.queue.read_address.val();
@@ -469,7 +491,7 @@ impl<
         self.reader.r_data.next = self.m_r_data.val();
         self.reader.r_response.next = self.m_r_response.val();
         self.reader.r_last.next = self.m_r_last.val();
-        self.m_r_ready.next = true;
+        self.m_r_ready.next = self.reader.r_ready.val();
 
         // What has been read goes where the request said.
         self.entry.word.next = self.reader.data.val();
@@ -479,16 +501,16 @@ impl<
         self.program_memory.write_word.next = self.reader.data_address.val() >> bits::<2>(3);
         self.program_memory.write_valid.next = self.reader.data_valid.val()
             && (self.reader.data_port.val() == self.port_program.val());
-        self.matrix.beat.next = self.reader.data.val();
-        self.matrix.parameter_beat.next = self.reader.data_address.val() >> bits::<2>(3);
-        self.matrix.parameter_valid.next = self.reader.data_valid.val()
+        self.compute.beat.next = self.reader.data.val();
+        self.compute.parameter_beat.next = self.reader.data_address.val() >> bits::<2>(3);
+        self.compute.parameter_valid.next = self.reader.data_valid.val()
             && (self.reader.data_port.val() == self.port_parameters.val());
-        self.matrix.weight_tile.next = self.tile.q.val();
-        self.matrix.weight_beat.next = self.tile_beat.q.val();
-        self.matrix.weight_valid.next = false;
+        self.compute.weight_tile.next = self.tile.q.val();
+        self.compute.weight_beat.next = self.tile_beat.q.val();
+        self.compute.weight_valid.next = false;
         if self.reader.data_valid.val() && (self.reader.data_port.val() == self.port_weights.val())
         {
-            self.matrix.weight_valid.next = true;
+            self.compute.weight_valid.next = true;
             self.tile_beat.d.next = self.tile_beat.q.val() + bits::<16>(1);
             if (self.tile_beat.q.val() + bits::<16>(1)) == self.tile_beats.val() {
                 self.tile_beat.d.next = bits::<16>(0);
@@ -499,19 +521,19 @@ impl<
             self.tile.d.next = self.entry.weight_base.val();
             self.tile_beat.d.next = bits::<16>(0);
         }
-        self.scratchpad.beat_data.next = self.reader.data.val();
-        self.scratchpad.beat_address.next = self.reader.data_address.val();
-        self.scratchpad.beat_valid.next = self.reader.data_valid.val()
-            && (self.reader.data_port.val() == self.port_scratchpad.val());
+        if self.sequencer.read_start.val() && self.sequencer.read_weights.val() {
+            self.tile.d.next = self.sequencer.first_tile.val();
+            self.tile_beat.d.next = bits::<16>(0);
+        }
 
         // Write engine.
         self.writer.start.next = self.sequencer.write_start.val();
-        self.writer.address.next = self.sequencer.write_address.val();
-        self.writer.row_bytes.next = self.sequencer.row_bytes.val();
-        self.writer.rows.next = self.sequencer.group.val();
-        self.writer.stride.next = self.entry.output_stride.val();
-        self.writer.source.next = self.sequencer.source_address.val();
-        self.writer.source_stride.next = self.sequencer.source_stride.val();
+        self.writer.address.next = self.sequencer.host_address.val();
+        self.writer.row_bytes.next = self.sequencer.piece_bytes.val();
+        self.writer.rows.next = self.sequencer.pieces.val();
+        self.writer.stride.next = self.sequencer.host_stride.val();
+        self.writer.source.next = self.sequencer.scratchpad_address.val();
+        self.writer.source_stride.next = self.sequencer.scratchpad_stride.val();
         self.writer.port.next = self.port_scratchpad.val();
         if self.queue.write_owner.val() {
             self.writer.start.next = self.queue.write_start.val();
@@ -536,7 +558,7 @@ impl<
         self.writer.b_response.next = self.m_b_response.val();
         self.m_b_ready.next = true;
 
-        // Sources of writes, two cycles after their address.
+        // Sources of writes, three cycles after their address.
         self.counters.word.next = self.writer.source_address.val().get_bits::<3>(3);
         self.source_pending.d.next = self.queue.completion_low.val();
         if self.writer.source_address.val().get_bits::<1>(3) == bits::<1>(1) {
@@ -546,34 +568,73 @@ impl<
         if self.writer.source_port.val() == self.port_statistics.val() {
             self.source_other.d.next = self.counters.statistics.val();
         }
-        self.writer.source_data.next = self.source_other.q.val();
+        self.source_last.d.next = self.source_other.q.val();
+        self.writer.source_data.next = self.source_last.q.val();
         if self.writer.source_port.val() == self.port_scratchpad.val() {
-            self.writer.source_data.next = self.scratchpad.beat.val();
+            self.writer.source_data.next = self.scratchpad.access_read.val().get_bits::<64>(0);
         }
 
-        // Matrix unit.
-        self.matrix.start.next = self.sequencer.matrix_start.val();
-        self.matrix.rows.next = self.sequencer.group.val();
-        self.matrix.block_rows.next = self.sequencer.block_rows.val();
-        self.matrix.column_tiles.next = self.sequencer.column_tiles.val();
-        self.matrix.input_tiles.next = self.sequencer.input_tiles.val();
-        self.matrix.input_address.next = self.sequencer.source_address.val();
-        self.matrix.input_stride.next = self.sequencer.source_stride.val();
-        self.matrix.output_address.next = self.sequencer.target_address.val();
-        self.matrix.output_stride.next = self.sequencer.target_stride.val();
-        self.matrix.first_tile.next = self.sequencer.first_tile.val();
-        self.matrix.first_parameter.next = self.sequencer.first_parameter.val();
-        self.matrix.double_rounding.next = self.sequencer.double_rounding.val();
-        self.matrix.zero_point.next = self.sequencer.zero_point.val();
-        self.matrix.minimum.next = self.sequencer.clamp_minimum.val();
-        self.matrix.maximum.next = self.sequencer.clamp_maximum.val();
-        self.matrix.vector.next = self.scratchpad.vector.val();
-        self.scratchpad.group_valid.next = self.matrix.result_valid.val();
-        self.scratchpad.group_address.next = self.matrix.result_address.val();
-        self.scratchpad.group_data.next = self.matrix.result.val();
-        self.scratchpad.read_address.next = self.matrix.vector_address.val();
-        if self.writer.busy.val() {
-            self.scratchpad.read_address.next = self.writer.source_address.val();
+        // Compute unit.
+        self.compute.start.next = self.sequencer.compute_start.val();
+        for i in 0..8 {
+            self.compute.words[i].next = self.sequencer.words[i].val();
+        }
+        self.compute.rows.next = self.sequencer.group.val();
+        self.compute.is_matrix.next = self.sequencer.is_matrix.val();
+        self.compute.is_pool.next = self.sequencer.is_pool.val();
+        self.compute.column_tiles.next = self.sequencer.column_tiles.val();
+        self.compute.steps.next = self.sequencer.steps.val();
+        self.compute.origin.next = self.sequencer.origin.val();
+        self.compute.line_step.next = self.sequencer.line_step.val();
+        self.compute.row_skip.next = self.sequencer.row_skip.val();
+        self.compute.first_tile.next = self.sequencer.first_tile.val();
+        self.compute.first_parameter.next = self.sequencer.first_parameter.val();
+        self.compute.residual_parameter.next = self.sequencer.residual_parameter.val();
+        self.compute.vector.next = self.scratchpad.vector.val();
+        self.narrow.vector.next = self.scratchpad.access_read.val();
+        self.compute.other.next = self.narrow.resized.val();
+        self.scratchpad.window_address.next = self.compute.window_address.val();
+        self.scratchpad.window_boundaries.next = self.compute.window_boundaries.val();
+        self.scratchpad.window_skip.next = self.compute.window_skip.val();
+        self.scratchpad.window_from.next = self.compute.window_from.val();
+        self.scratchpad.window_to.next = self.compute.window_to.val();
+        self.scratchpad.window_pad.next = self.compute.window_pad.val();
+
+        // The scratchpad's access port: results and operands can't wait; DMA can.
+        self.widen.vector.next = self.compute.result.val();
+        self.from_memory.vector.next = self.reader.data.val();
+        self.reader.data_ready.next = true;
+        self.writer.source_ready.next = true;
+        self.scratchpad.access_address.next = self.writer.source_address.val();
+        self.scratchpad.access_write.next = false;
+        self.scratchpad.access_bytes.next = bits::<8>(8);
+        self.scratchpad.access_data.next = self.from_memory.resized.val();
+        if self.compute.result_valid.val() {
+            self.scratchpad.access_address.next = self.compute.result_address.val();
+            self.scratchpad.access_write.next = true;
+            self.scratchpad.access_bytes.next = self.compute.result_bytes.val();
+            self.scratchpad.access_data.next = self.widen.resized.val();
+        } else if self.compute.other_valid.val() {
+            self.scratchpad.access_address.next = self.compute.other_address.val();
+        } else if self.reader.data_valid.val()
+            && (self.reader.data_port.val() == self.port_scratchpad.val())
+        {
+            self.scratchpad.access_address.next = self.reader.data_address.val();
+            self.scratchpad.access_write.next = true;
+        }
+        if self.compute.result_valid.val() || self.compute.other_valid.val() {
+            if self.reader.data_port.val() == self.port_scratchpad.val() {
+                self.reader.data_ready.next = false;
+            }
+        }
+        if self.compute.result_valid.val()
+            || self.compute.other_valid.val()
+            || (self.reader.data_valid.val()
+                && (self.reader.data_port.val() == self.port_scratchpad.val()))
+        {
+            if self.writer.source_port.val() == self.port_scratchpad.val() {
+                self.writer.source_ready.next = false;
+            }
         }
 
         // Counters.
@@ -581,16 +642,18 @@ impl<
         self.counters.outstanding.next = self.queue.outstanding.val();
         self.counters.completed.next = self.queue.completed.val();
         self.counters.completed_error.next = self.queue.completed_error.val();
-        self.counters.vector.next = self.matrix.vector_valid.val();
-        self.counters.waits_accumulators.next = self.matrix.stalled.val();
-        self.counters.waits_drain.next = self.sequencer.waits_drain.val();
-        self.counters.waits_read.next =
-            self.sequencer.waits_read.val() || self.queue.waits_image.val();
-        self.counters.waits_write.next = self.sequencer.waits_write.val();
-        self.counters.waits_control.next =
-            self.sequencer.waits_control.val() || self.queue.waits_entry.val();
-        self.counters.beat_read.next =
-            self.reader.data_valid.val() && (self.reader.data_port.val() != self.port_entry.val());
+        self.counters.processing.next = self.queue.processing.val();
+        self.counters.vector.next = self.compute.vector_valid.val();
+        self.counters.depthwise_vector.next = self.compute.depthwise_valid.val();
+        self.counters.waits_accumulators.next = self.compute.stalled.val();
+        self.counters.prepares.next = self.compute.preparing.val();
+        self.counters.computing.next = self.compute.busy.val();
+        self.counters.reading.next = self.reader.busy.val();
+        self.counters.writing.next = self.writer.busy.val();
+        self.counters.waits_entry.next = self.queue.waits_entry.val();
+        self.counters.beat_read.next = self.reader.data_valid.val()
+            && self.reader.data_ready.val()
+            && (self.reader.data_port.val() != self.port_entry.val());
         self.counters.bytes_written.next = bits::<4>(0);
         if self.writer.source_port.val() == self.port_scratchpad.val() {
             self.counters.bytes_written.next = self.writer.beat_bytes.val();

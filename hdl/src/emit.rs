@@ -11,7 +11,7 @@
 
 use rust_hdl::prelude::*;
 use systole_regs::Configuration;
-use systole_regs::configuration::{SMALL, TINY};
+use systole_regs::configuration::{LARGE, SMALL, TINY, WIDE};
 
 use crate::accelerator::Accelerator;
 use crate::bits::index_bits;
@@ -86,6 +86,14 @@ macro_rules! build {
             { CONFIGURATION.columns * 32 },
             { CONFIGURATION.requantize_lanes * 32 },
             { CONFIGURATION.requantize_lanes * 72 },
+            { CONFIGURATION.rows * 24 },
+            {
+                if CONFIGURATION.requantize_lanes > 8 {
+                    CONFIGURATION.requantize_lanes * 8
+                } else {
+                    64
+                }
+            },
         >::new(&CONFIGURATION, $build_hash)
     }};
 }
@@ -102,6 +110,10 @@ pub fn emit(name: &str) -> Result<Emitted, EmitError> {
             verilog_of(Box::new(build!(TINY, build_hash)))
         } else if configuration == SMALL {
             verilog_of(Box::new(build!(SMALL, build_hash)))
+        } else if configuration == WIDE {
+            verilog_of(Box::new(build!(WIDE, build_hash)))
+        } else if configuration == LARGE {
+            verilog_of(Box::new(build!(LARGE, build_hash)))
         } else {
             return None;
         };

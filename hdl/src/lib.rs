@@ -7,10 +7,12 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`mod@array`] | processing elements and the array |
+//! | [`window`] | the order in which windows are read |
+//! | [`depthwise`] | lanes for depthwise convolution and pooling |
 //! | [`memory`] | scratchpad, weights, parameters, program, accumulators |
 //! | [`requantize`] | from sums back to 8 bits |
-//! | [`compute`] | the matrix unit: all of the above, wired up |
-//! | [`control`] | sequencer, decoder, bounds, issue order |
+//! | [`compute`] | the compute unit: all of the above, wired up |
+//! | [`control`] | sequencer, decoder, bounds |
 //! | [`dma`] | AXI4 master |
 //! | [`queue`] | rings, entries, slots |
 //! | [`bar`] | AXI4-Lite slave, registers, counters |
@@ -28,10 +30,13 @@ pub mod bits;
 pub mod compute;
 pub mod control;
 pub mod delay;
+pub mod depthwise;
 pub mod dma;
 pub mod emit;
 pub mod fixed;
+pub mod join;
 pub mod memory;
 pub mod queue;
 pub mod reference;
 pub mod requantize;
+pub mod window;

@@ -14,19 +14,17 @@
 //!                           partial sums
 //! ```
 //!
-//! Timing, counted in cycles from the cycle in which a vector's address is given to the
-//! scratchpad and its tile's to the weight memory: `vector` is there after 2, `weights[r]` after
-//! 2 + r; `load` must be given with the addresses' cycle plus 2; partial sums are there after
-//! R + 5 ([`sum_latency`]).
+//! Timing, counted in cycles from the one in which `vector` is there: `load` comes with it,
+//! `weights[r]` r cycles later, and partial sums are there after R + 3 ([`sum_latency`]).
 
 use rust_hdl::prelude::*;
 
 use super::element::Element;
 use crate::delay::Delay;
 
-/// Cycles from a vector's address to its partial sums.
+/// Cycles from a vector to its partial sums.
 pub const fn sum_latency(rows: usize) -> usize {
-    rows + 5
+    rows + 3
 }
 
 /// Array of `R` x `C` = `RC` elements with partial sums of `P` bits; `RW` = R x 8, `CW` = C x 8.

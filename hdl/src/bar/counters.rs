@@ -18,23 +18,29 @@ pub struct Counters {
     pub completed: Signal<In, Bit>,
     /// With an error.
     pub completed_error: Signal<In, Bit>,
-    /// A vector is issued.
+    /// A command is being processed.
+    pub processing: Signal<In, Bit>,
+    /// A vector is issued to the array.
     pub vector: Signal<In, Bit>,
-    /// The array waits for accumulators.
+    /// A vector is issued to the lanes.
+    pub depthwise_vector: Signal<In, Bit>,
+    /// A computation waits for accumulators.
     pub waits_accumulators: Signal<In, Bit>,
-    /// A matrix instruction waits for its results.
-    pub waits_drain: Signal<In, Bit>,
-    /// DMA reads are waited for.
-    pub waits_read: Signal<In, Bit>,
-    /// DMA writes are waited for.
-    pub waits_write: Signal<In, Bit>,
-    /// Fetching and decoding.
-    pub waits_control: Signal<In, Bit>,
+    /// A computation prepares.
+    pub prepares: Signal<In, Bit>,
+    /// A computation is under way.
+    pub computing: Signal<In, Bit>,
+    /// A DMA read is under way.
+    pub reading: Signal<In, Bit>,
+    /// A DMA write is under way.
+    pub writing: Signal<In, Bit>,
+    /// The entry is fetched and looked at.
+    pub waits_entry: Signal<In, Bit>,
     /// A beat of rows or image has been read.
     pub beat_read: Signal<In, Bit>,
     /// Bytes of rows that are being written.
     pub bytes_written: Signal<In, Bits<4>>,
-    /// An instruction has ended.
+    /// An instruction has begun or been skipped.
     pub instruction: Signal<In, Bit>,
     /// A pass has ended.
     pub group: Signal<In, Bit>,
@@ -58,7 +64,9 @@ pub struct Counters {
     all_errors: DFF<Bits<32>>,
     elapsed: DFF<Bits<32>>,
     vectors: DFF<Bits<32>>,
+    depthwise_vectors: DFF<Bits<32>>,
     stall_requantize: DFF<Bits<32>>,
+    stall_prepare: DFF<Bits<32>>,
     stall_drain: DFF<Bits<32>>,
     stall_dma_read: DFF<Bits<32>>,
     stall_dma_write: DFF<Bits<32>>,
@@ -84,7 +92,9 @@ impl Logic for Counters {
             all_errors,
             elapsed,
             vectors,
+            depthwise_vectors,
             stall_requantize,
+            stall_prepare,
             stall_drain,
             stall_dma_read,
             stall_dma_write,
@@ -113,22 +123,22 @@ impl Logic for Counters {
             }
         }
         self.elapsed.d.next = self.elapsed.q.val() + bits::<32>(1);
+        // Each cycle of a command has one cause.
         if self.vector.val() {
             self.vectors.d.next = self.vectors.q.val() + bits::<32>(1);
-        }
-        if self.waits_accumulators.val() {
+        } else if self.depthwise_vector.val() {
+            self.depthwise_vectors.d.next = self.depthwise_vectors.q.val() + bits::<32>(1);
+        } else if self.waits_accumulators.val() {
             self.stall_requantize.d.next = self.stall_requantize.q.val() + bits::<32>(1);
-        }
-        if self.waits_drain.val() {
+        } else if self.prepares.val() {
+            self.stall_prepare.d.next = self.stall_prepare.q.val() + bits::<32>(1);
+        } else if self.computing.val() {
             self.stall_drain.d.next = self.stall_drain.q.val() + bits::<32>(1);
-        }
-        if self.waits_read.val() {
+        } else if self.reading.val() && !self.waits_entry.val() {
             self.stall_dma_read.d.next = self.stall_dma_read.q.val() + bits::<32>(1);
-        }
-        if self.waits_write.val() {
+        } else if self.writing.val() {
             self.stall_dma_write.d.next = self.stall_dma_write.q.val() + bits::<32>(1);
-        }
-        if self.waits_control.val() {
+        } else if self.processing.val() {
             self.stall_control.d.next = self.stall_control.q.val() + bits::<32>(1);
         }
         if self.beat_read.val() {
@@ -151,22 +161,26 @@ impl Logic for Counters {
             self.high.next = self.vectors.q.val();
         }
         if self.word.val() == bits::<3>(1) {
-            self.low.next = self.stall_requantize.q.val();
-            self.high.next = self.stall_drain.q.val();
+            self.low.next = self.depthwise_vectors.q.val();
+            self.high.next = self.stall_requantize.q.val();
         }
         if self.word.val() == bits::<3>(2) {
+            self.low.next = self.stall_prepare.q.val();
+            self.high.next = self.stall_drain.q.val();
+        }
+        if self.word.val() == bits::<3>(3) {
             self.low.next = self.stall_dma_read.q.val();
             self.high.next = self.stall_dma_write.q.val();
         }
-        if self.word.val() == bits::<3>(3) {
+        if self.word.val() == bits::<3>(4) {
             self.low.next = self.stall_control.q.val();
             self.high.next = self.dma_read_bytes.q.val();
         }
-        if self.word.val() == bits::<3>(4) {
+        if self.word.val() == bits::<3>(5) {
             self.low.next = self.dma_write_bytes.q.val();
             self.high.next = self.instructions.q.val();
         }
-        if self.word.val() == bits::<3>(5) {
+        if self.word.val() == bits::<3>(6) {
             self.low.next = self.groups.q.val();
         }
         self.shown.d.next = (bit_cast::<64, 32>(self.high.val()) << bits::<6>(32))
@@ -175,7 +189,9 @@ impl Logic for Counters {
         if self.begins.val() || self.reset.val() {
             self.elapsed.d.next = bits::<32>(1);
             self.vectors.d.next = bits::<32>(0);
+            self.depthwise_vectors.d.next = bits::<32>(0);
             self.stall_requantize.d.next = bits::<32>(0);
+            self.stall_prepare.d.next = bits::<32>(0);
             self.stall_drain.d.next = bits::<32>(0);
             self.stall_dma_read.d.next = bits::<32>(0);
             self.stall_dma_write.d.next = bits::<32>(0);

@@ -2,17 +2,19 @@
 //! fields are possible. Whether its regions are inside is the sequencer's matter.
 //!
 //! ```text
-//!  word, shift -> 8 x 64 bits -> fields
+//!  word, shift -> 8 x 64 bits -> fields of both formats
 //!                            \-> well_formed
 //! ```
 
 use rust_hdl::prelude::*;
+use systole_regs::Configuration;
+use systole_regs::instructions::{Compute, KERNEL_COLUMNS_MAX, Transfer, flag, opcode as code};
 
 use crate::fixed::Fixed;
-use systole_regs::Configuration;
-use systole_regs::instructions::{self, Instruction, opcode};
 
-use super::fields::{Shape, bit_in_word};
+use super::fields::mask_of;
+use super::operands::ComputeFields;
+use super::transfers::TransferFields;
 
 /// The decoder.
 #[derive(LogicBlock, Default)]
@@ -23,188 +25,145 @@ pub struct Decoder {
     pub shift: Signal<In, Bit>,
     /// The word, lowest first.
     pub word: Signal<In, Bits<64>>,
-    /// Opcode.
-    pub operation: Signal<Out, Bits<8>>,
+    /// The words of the instruction.
+    pub words: [Signal<Out, Bits<64>>; 8],
     /// It ends the pass.
     pub is_end: Signal<Out, Bit>,
     /// LOAD_ROWS.
-    pub is_load: Signal<Out, Bit>,
+    pub is_load_rows: Signal<Out, Bit>,
     /// STORE_ROWS.
+    pub is_store_rows: Signal<Out, Bit>,
+    /// LOAD_WEIGHTS.
+    pub is_load_weights: Signal<Out, Bit>,
+    /// It reads by DMA.
+    pub is_load: Signal<Out, Bit>,
+    /// It writes by DMA.
     pub is_store: Signal<Out, Bit>,
     /// MATRIX.
     pub is_matrix: Signal<Out, Bit>,
+    /// DEPTHWISE.
+    pub is_depthwise: Signal<Out, Bit>,
+    /// POOL.
+    pub is_pool: Signal<Out, Bit>,
+    /// It computes.
+    pub is_compute: Signal<Out, Bit>,
+    /// It adds a residual.
+    pub is_residual: Signal<Out, Bit>,
+    /// It belongs to a run's first group only.
+    pub first_group: Signal<Out, Bit>,
+    /// It takes the next group's rows.
+    pub next_group: Signal<Out, Bit>,
     /// Shape and fields are possible.
     pub well_formed: Signal<Out, Bit>,
-    /// Two roundings.
-    pub double_rounding: Signal<Out, Bit>,
-    /// Field of the same name.
-    pub block_rows: Signal<Out, Bits<16>>,
-    /// Field of the same name.
-    pub column_tiles: Signal<Out, Bits<16>>,
-    /// Field of the same name.
-    pub input_tiles: Signal<Out, Bits<16>>,
-    /// `input_address`.
-    pub input_at: Signal<Out, Bits<32>>,
-    /// `output_address`.
-    pub output_at: Signal<Out, Bits<32>>,
-    /// `input_batch_stride`.
-    pub input_step: Signal<Out, Bits<32>>,
-    /// `output_batch_stride`.
-    pub output_step: Signal<Out, Bits<32>>,
-    /// `weight_address`.
-    pub weight_at: Signal<Out, Bits<16>>,
-    /// `parameter_address`.
-    pub parameter_at: Signal<Out, Bits<16>>,
-    /// `output_zero_point`.
-    pub zero_point: Signal<Out, Bits<8>>,
-    /// Field of the same name.
-    pub clamp_minimum: Signal<Out, Bits<8>>,
-    /// Field of the same name.
-    pub clamp_maximum: Signal<Out, Bits<8>>,
-    /// `row_bytes`.
-    pub bytes: Signal<Out, Bits<32>>,
-    /// `row_bytes` in whole beats.
-    pub beats: Signal<Out, Bits<32>>,
-    /// `host_offset`.
-    pub offset: Signal<Out, Bits<32>>,
-    vector_misaligned: Fixed<Bits<32>>,
-    output_misaligned: Fixed<Bits<32>>,
-    group_misaligned: Fixed<Bits<32>>,
-    accumulator_rows: Fixed<Bits<16>>,
-    opcode_end: Fixed<Bits<8>>,
+    compute: ComputeFields,
+    transfer: TransferFields,
+    opcode: Fixed<Bits<8>>,
     opcode_load_rows: Fixed<Bits<8>>,
     opcode_store_rows: Fixed<Bits<8>>,
     opcode_matrix: Fixed<Bits<8>>,
-    rounding_double: Fixed<Bits<8>>,
-    opcode_at: Fixed<Bits<6>>,
-    rounding_at: Fixed<Bits<6>>,
-    block_rows_at: Fixed<Bits<6>>,
-    column_tiles_at: Fixed<Bits<6>>,
-    input_address_at: Fixed<Bits<6>>,
-    output_address_at: Fixed<Bits<6>>,
-    input_stride_at: Fixed<Bits<6>>,
-    output_stride_at: Fixed<Bits<6>>,
-    weight_address_at: Fixed<Bits<6>>,
-    parameter_address_at: Fixed<Bits<6>>,
-    input_tiles_at: Fixed<Bits<6>>,
-    zero_point_at: Fixed<Bits<6>>,
-    clamp_minimum_at: Fixed<Bits<6>>,
-    clamp_maximum_at: Fixed<Bits<6>>,
-    row_bytes_at: Fixed<Bits<6>>,
-    host_offset_at: Fixed<Bits<6>>,
-    end_mask: [Fixed<Bits<64>>; 8],
-    end_value: [Fixed<Bits<64>>; 8],
-    load_mask: [Fixed<Bits<64>>; 8],
-    load_value: [Fixed<Bits<64>>; 8],
-    store_mask: [Fixed<Bits<64>>; 8],
-    store_value: [Fixed<Bits<64>>; 8],
-    matrix_mask: [Fixed<Bits<64>>; 8],
-    matrix_value: [Fixed<Bits<64>>; 8],
+    opcode_depthwise: Fixed<Bits<8>>,
+    opcode_pool: Fixed<Bits<8>>,
+    opcode_load_weights: Fixed<Bits<8>>,
+    opcode_load_workspace: Fixed<Bits<8>>,
+    opcode_store_workspace: Fixed<Bits<8>>,
+    flag_first_group: Fixed<Bits<8>>,
+    flag_next_group: Fixed<Bits<8>>,
+    flag_residual: Fixed<Bits<8>>,
+    load_flags: Fixed<Bits<8>>,
+    compute_flags: Fixed<Bits<8>>,
+    pool_flags: Fixed<Bits<8>>,
+    group_misaligned: Fixed<Bits<16>>,
+    word_misaligned: Fixed<Bits<16>>,
+    window_least: Fixed<Bits<16>>,
+    columns_most: Fixed<Bits<16>>,
+    end_unused: [Fixed<Bits<64>>; 8],
+    load_rows_unused: [Fixed<Bits<64>>; 8],
+    store_rows_unused: [Fixed<Bits<64>>; 8],
+    load_weights_unused: [Fixed<Bits<64>>; 8],
+    workspace_unused: [Fixed<Bits<64>>; 8],
+    matrix_unused: [Fixed<Bits<64>>; 8],
+    depthwise_unused: [Fixed<Bits<64>>; 8],
+    pool_unused: [Fixed<Bits<64>>; 8],
+    residual_unused: [Fixed<Bits<64>>; 8],
     instruction: [DFF<Bits<64>>; 8],
-    rounding: Signal<Local, Bits<8>>,
+    unused: [Signal<Local, Bits<64>>; 8],
+    is_workspace: Signal<Local, Bit>,
+    phases: Signal<Local, Bits<16>>,
+    thrice: Signal<Local, Bits<16>>,
 }
 
-/// The fields of an instruction that may have any value at first sight, by name.
-fn shape(opcode: u8, free: &[&str]) -> Shape {
-    let is_matrix = opcode == opcode::MATRIX;
-    let one = u8::from(is_matrix);
-    let fixed = Instruction {
-        opcode,
-        kernel_height: one,
-        kernel_width: one,
-        stride_y: one,
-        stride_x: one,
-        input_height: one.into(),
-        input_width: one.into(),
-        output_height: one.into(),
-        output_width: one.into(),
-        ..Default::default()
-    };
-    let free: Vec<_> = free.iter().map(|name| Instruction::field(name)).collect();
-    Shape::new(&free, &as_bytes(&fixed))
+/// Bits of a transfer that must be zero: all but those of the named fields and the opcode.
+fn unused_of_transfer(used: &[&str]) -> [Fixed<Bits<64>>; 8] {
+    let mut fields: Vec<_> = used.iter().map(|name| Transfer::field(name)).collect();
+    fields.push(Transfer::field("opcode"));
+    mask_of(&fields).map(|used| Fixed::new((!used).into()))
 }
 
-fn as_bytes(instruction: &Instruction) -> Vec<u8> {
-    systole_regs::bytes_of(instruction).to_vec()
+/// Bits of a computation that must be zero: those of the named fields.
+fn unused_of_compute(unused: &[&str]) -> [Fixed<Bits<64>>; 8] {
+    let fields: Vec<_> = unused.iter().map(|name| Compute::field(name)).collect();
+    mask_of(&fields).map(|unused| Fixed::new(unused.into()))
 }
 
 impl Decoder {
     /// For an accelerator of these dimensions.
     pub fn new(configuration: &Configuration) -> Self {
-        let end = shape(opcode::END, &[]);
-        let load = shape(
-            opcode::LOAD_ROWS,
-            &[
-                "output_address",
-                "output_batch_stride",
-                "row_bytes",
-                "host_offset",
-            ],
-        );
-        let store = shape(
-            opcode::STORE_ROWS,
-            &[
-                "input_address",
-                "input_batch_stride",
-                "row_bytes",
-                "host_offset",
-            ],
-        );
-        let matrix = shape(
-            opcode::MATRIX,
-            &[
-                "rounding",
-                "block_rows",
-                "column_tiles",
-                "input_address",
-                "output_address",
-                "input_batch_stride",
-                "output_batch_stride",
-                "weight_address",
-                "parameter_address",
-                "input_tiles",
-                "output_zero_point",
-                "clamp_minimum",
-                "clamp_maximum",
-                "pad_value",
-            ],
-        );
+        let byte = |value: u8| Fixed::new(u64::from(value).into());
+        let half = |value: usize| Fixed::new((value as u64).into());
+        let limits = ["compute_limit", "load_limit", "store_limit"];
+        let with_limits = |fields: &[&'static str]| -> Vec<&'static str> {
+            limits.iter().chain(fields).copied().collect()
+        };
+        let place = [
+            "scratchpad_address",
+            "scratchpad_stride",
+            "row_bytes",
+            "host_offset",
+        ];
+        let rows = with_limits(&place);
+        let load_rows: Vec<_> = rows.iter().copied().chain(["flags"]).collect();
+        let workspace: Vec<_> = rows
+            .iter()
+            .copied()
+            .chain(["host_stride", "count"])
+            .collect();
+        let weights = with_limits(&["host_offset", "count", "weight_address"]);
         Self {
-            vector_misaligned: Fixed::new(((configuration.rows - 1) as u64).into()),
-            output_misaligned: Fixed::new(
-                ((configuration.columns.max(configuration.requantize_lanes) - 1) as u64).into(),
-            ),
-            group_misaligned: Fixed::new(((configuration.requantize_lanes - 1) as u64).into()),
-            accumulator_rows: Fixed::new((configuration.accumulator_rows as u64).into()),
-            opcode_end: Fixed::new(u64::from(opcode::END).into()),
-            opcode_load_rows: Fixed::new(u64::from(opcode::LOAD_ROWS).into()),
-            opcode_store_rows: Fixed::new(u64::from(opcode::STORE_ROWS).into()),
-            opcode_matrix: Fixed::new(u64::from(opcode::MATRIX).into()),
-            rounding_double: Fixed::new(u64::from(instructions::rounding::DOUBLE).into()),
-            opcode_at: bit_in_word(Instruction::field("opcode"), 0),
-            rounding_at: bit_in_word(Instruction::field("rounding"), 0),
-            block_rows_at: bit_in_word(Instruction::field("block_rows"), 0),
-            column_tiles_at: bit_in_word(Instruction::field("column_tiles"), 0),
-            input_address_at: bit_in_word(Instruction::field("input_address"), 1),
-            output_address_at: bit_in_word(Instruction::field("output_address"), 1),
-            input_stride_at: bit_in_word(Instruction::field("input_batch_stride"), 2),
-            output_stride_at: bit_in_word(Instruction::field("output_batch_stride"), 2),
-            weight_address_at: bit_in_word(Instruction::field("weight_address"), 3),
-            parameter_address_at: bit_in_word(Instruction::field("parameter_address"), 3),
-            input_tiles_at: bit_in_word(Instruction::field("input_tiles"), 3),
-            zero_point_at: bit_in_word(Instruction::field("output_zero_point"), 3),
-            clamp_minimum_at: bit_in_word(Instruction::field("clamp_minimum"), 3),
-            clamp_maximum_at: bit_in_word(Instruction::field("clamp_maximum"), 4),
-            row_bytes_at: bit_in_word(Instruction::field("row_bytes"), 6),
-            host_offset_at: bit_in_word(Instruction::field("host_offset"), 6),
-            end_mask: end.mask,
-            end_value: end.value,
-            load_mask: load.mask,
-            load_value: load.value,
-            store_mask: store.mask,
-            store_value: store.value,
-            matrix_mask: matrix.mask,
-            matrix_value: matrix.value,
+            compute: ComputeFields::new(),
+            transfer: TransferFields::new(),
+            opcode_load_rows: byte(code::LOAD_ROWS),
+            opcode_store_rows: byte(code::STORE_ROWS),
+            opcode_matrix: byte(code::MATRIX),
+            opcode_depthwise: byte(code::DEPTHWISE),
+            opcode_pool: byte(code::POOL),
+            opcode_load_weights: byte(code::LOAD_WEIGHTS),
+            opcode_load_workspace: byte(code::LOAD_WORKSPACE),
+            opcode_store_workspace: byte(code::STORE_WORKSPACE),
+            opcode: byte(code::END),
+            flag_first_group: byte(flag::FIRST_GROUP),
+            flag_next_group: byte(flag::NEXT_GROUP),
+            flag_residual: byte(flag::RESIDUAL),
+            load_flags: byte(!(flag::FIRST_GROUP | flag::NEXT_GROUP)),
+            compute_flags: byte(!(flag::DOUBLE_ROUNDING | flag::RESIDUAL)),
+            pool_flags: byte(!(flag::DOUBLE_ROUNDING | flag::RESIDUAL | flag::MAXIMUM)),
+            group_misaligned: half(configuration.requantize_lanes - 1),
+            word_misaligned: half(configuration.scratchpad_word_bytes() - 1),
+            window_least: half(configuration.rows / 4),
+            columns_most: half(KERNEL_COLUMNS_MAX.into()),
+            end_unused: unused_of_transfer(&[]),
+            load_rows_unused: unused_of_transfer(&load_rows),
+            store_rows_unused: unused_of_transfer(&rows),
+            load_weights_unused: unused_of_transfer(&weights),
+            workspace_unused: unused_of_transfer(&workspace),
+            matrix_unused: unused_of_compute(&["phases"]),
+            depthwise_unused: unused_of_compute(&[]),
+            pool_unused: unused_of_compute(&["phases", "weight_address"]),
+            residual_unused: unused_of_compute(&[
+                "second_address",
+                "sum_zero_point",
+                "sum_minimum",
+                "sum_maximum",
+            ]),
             ..Default::default()
         }
     }
@@ -216,6 +175,9 @@ impl Logic for Decoder {
         for i in 0..8 {
             self.instruction[i].clock.next = self.clock.val();
             self.instruction[i].d.next = self.instruction[i].q.val();
+            self.words[i].next = self.instruction[i].q.val();
+            self.compute.words[i].next = self.instruction[i].q.val();
+            self.transfer.words[i].next = self.instruction[i].q.val();
         }
         if self.shift.val() {
             for i in 0..7 {
@@ -224,155 +186,145 @@ impl Logic for Decoder {
             self.instruction[7].d.next = self.word.val();
         }
 
-        // Fields of the instruction.
-        self.operation.next = self.instruction[0]
-            .q
-            .val()
-            .get_bits::<8>(self.opcode_at.val().index());
-        self.rounding.next = self.instruction[0]
-            .q
-            .val()
-            .get_bits::<8>(self.rounding_at.val().index());
-        self.block_rows.next = self.instruction[0]
-            .q
-            .val()
-            .get_bits::<16>(self.block_rows_at.val().index());
-        self.column_tiles.next = self.instruction[0]
-            .q
-            .val()
-            .get_bits::<16>(self.column_tiles_at.val().index());
-        self.input_at.next = self.instruction[1]
-            .q
-            .val()
-            .get_bits::<32>(self.input_address_at.val().index());
-        self.output_at.next = self.instruction[1]
-            .q
-            .val()
-            .get_bits::<32>(self.output_address_at.val().index());
-        self.input_step.next = self.instruction[2]
-            .q
-            .val()
-            .get_bits::<32>(self.input_stride_at.val().index());
-        self.output_step.next = self.instruction[2]
-            .q
-            .val()
-            .get_bits::<32>(self.output_stride_at.val().index());
-        self.weight_at.next = self.instruction[3]
-            .q
-            .val()
-            .get_bits::<16>(self.weight_address_at.val().index());
-        self.parameter_at.next = self.instruction[3]
-            .q
-            .val()
-            .get_bits::<16>(self.parameter_address_at.val().index());
-        self.input_tiles.next = self.instruction[3]
-            .q
-            .val()
-            .get_bits::<16>(self.input_tiles_at.val().index());
-        self.zero_point.next = self.instruction[3]
-            .q
-            .val()
-            .get_bits::<8>(self.zero_point_at.val().index());
-        self.clamp_minimum.next = self.instruction[3]
-            .q
-            .val()
-            .get_bits::<8>(self.clamp_minimum_at.val().index());
-        self.clamp_maximum.next = self.instruction[4]
-            .q
-            .val()
-            .get_bits::<8>(self.clamp_maximum_at.val().index());
-        self.bytes.next = self.instruction[6]
-            .q
-            .val()
-            .get_bits::<32>(self.row_bytes_at.val().index());
-        self.offset.next = self.instruction[6]
-            .q
-            .val()
-            .get_bits::<32>(self.host_offset_at.val().index());
-        self.is_load.next = self.operation.val() == self.opcode_load_rows.val();
-        self.is_store.next = self.operation.val() == self.opcode_store_rows.val();
-        self.is_matrix.next = self.operation.val() == self.opcode_matrix.val();
-
-        self.is_end.next = self.operation.val() == self.opcode_end.val();
-        self.double_rounding.next = self.rounding.val() == self.rounding_double.val();
-        self.beats.next = self.bytes.val() >> bits::<2>(3);
-        if self.bytes.val().get_bits::<3>(0) != bits::<3>(0) {
-            self.beats.next = self.beats.val() + bits::<32>(1);
-        }
+        self.is_end.next = self.compute.opcode.val() == self.opcode.val();
+        self.is_load_rows.next = self.compute.opcode.val() == self.opcode_load_rows.val();
+        self.is_store_rows.next = self.compute.opcode.val() == self.opcode_store_rows.val();
+        self.is_load_weights.next = self.compute.opcode.val() == self.opcode_load_weights.val();
+        self.is_matrix.next = self.compute.opcode.val() == self.opcode_matrix.val();
+        self.is_depthwise.next = self.compute.opcode.val() == self.opcode_depthwise.val();
+        self.is_pool.next = self.compute.opcode.val() == self.opcode_pool.val();
+        self.is_load.next = self.is_load_rows.val()
+            || self.is_load_weights.val()
+            || (self.compute.opcode.val() == self.opcode_load_workspace.val());
+        self.is_store.next = self.is_store_rows.val()
+            || (self.compute.opcode.val() == self.opcode_store_workspace.val());
+        self.is_compute.next =
+            self.is_matrix.val() || self.is_depthwise.val() || self.is_pool.val();
+        self.is_workspace.next = (self.compute.opcode.val() == self.opcode_load_workspace.val())
+            || (self.compute.opcode.val() == self.opcode_store_workspace.val());
+        self.is_residual.next = self.is_compute.val()
+            && ((self.compute.flags.val() & self.flag_residual.val()) != bits::<8>(0));
+        self.first_group.next = self.is_load_rows.val()
+            && ((self.compute.flags.val() & self.flag_first_group.val()) != bits::<8>(0));
+        self.next_group.next = self.is_load_rows.val()
+            && ((self.compute.flags.val() & self.flag_next_group.val()) != bits::<8>(0));
 
         // The shape of the instruction: everything that its opcode doesn't use.
-        self.well_formed.next = true;
         for i in 0..8 {
-            if self.is_load.val() {
-                if (self.instruction[i].q.val() & self.load_mask[i].val())
-                    != self.load_value[i].val()
-                {
-                    self.well_formed.next = false;
-                }
-            } else if self.is_store.val() {
-                if (self.instruction[i].q.val() & self.store_mask[i].val())
-                    != self.store_value[i].val()
-                {
-                    self.well_formed.next = false;
-                }
-            } else if self.is_matrix.val() {
-                if (self.instruction[i].q.val() & self.matrix_mask[i].val())
-                    != self.matrix_value[i].val()
-                {
-                    self.well_formed.next = false;
-                }
-            } else {
-                if (self.instruction[i].q.val() & self.end_mask[i].val()) != self.end_value[i].val()
-                {
-                    self.well_formed.next = false;
-                }
+            self.unused[i].next = self.end_unused[i].val();
+            if self.is_load_rows.val() {
+                self.unused[i].next = self.load_rows_unused[i].val();
+            }
+            if self.is_store_rows.val() {
+                self.unused[i].next = self.store_rows_unused[i].val();
+            }
+            if self.is_load_weights.val() {
+                self.unused[i].next = self.load_weights_unused[i].val();
+            }
+            if self.is_workspace.val() {
+                self.unused[i].next = self.workspace_unused[i].val();
+            }
+            if self.is_matrix.val() {
+                self.unused[i].next = self.matrix_unused[i].val();
+            }
+            if self.is_depthwise.val() {
+                self.unused[i].next = self.depthwise_unused[i].val();
+            }
+            if self.is_pool.val() {
+                self.unused[i].next = self.pool_unused[i].val();
+            }
+            if self.is_compute.val() && !self.is_residual.val() {
+                self.unused[i].next = self.unused[i].val() | self.residual_unused[i].val();
             }
         }
-        // Its fields.
-        if self.is_load.val() {
-            if (self.bytes.val() == bits::<32>(0))
-                || (((self.output_at.val() | self.output_step.val() | self.offset.val())
-                    & bits::<32>(7))
-                    != bits::<32>(0))
+        self.well_formed.next =
+            self.is_end.val() || self.is_load.val() || self.is_store.val() || self.is_compute.val();
+        for i in 0..8 {
+            if (self.instruction[i].q.val() & self.unused[i].val()) != bits::<64>(0) {
+                self.well_formed.next = false;
+            }
+        }
+
+        // Its fields: of transfers,
+        if self.is_load_rows.val() || self.is_store_rows.val() || self.is_workspace.val() {
+            if self.transfer.row_bytes.val() == bits::<32>(0) {
+                self.well_formed.next = false;
+            }
+        }
+        if self.is_load_rows.val() {
+            if ((self.compute.flags.val() & self.load_flags.val()) != bits::<8>(0))
+                || (self.first_group.val() && self.next_group.val())
             {
                 self.well_formed.next = false;
             }
         }
-        if self.is_store.val() {
-            if (self.bytes.val() == bits::<32>(0))
-                || (((self.input_at.val() | self.input_step.val() | self.offset.val())
-                    & bits::<32>(7))
-                    != bits::<32>(0))
-            {
+        if self.is_load_weights.val() || self.is_workspace.val() {
+            if self.transfer.count.val() == bits::<16>(0) {
                 self.well_formed.next = false;
             }
         }
-        if self.is_matrix.val() {
-            if ((self.input_at.val() | self.input_step.val()) & self.vector_misaligned.val())
+        if self.is_load.val() || self.is_store.val() {
+            if ((self.transfer.host_offset.val() | self.transfer.host_stride.val()) & bits::<32>(7))
                 != bits::<32>(0)
             {
                 self.well_formed.next = false;
             }
-            if (self.output_at.val() & self.output_misaligned.val()) != bits::<32>(0) {
-                self.well_formed.next = false;
-            }
-            if ((self.output_step.val() | bit_cast::<32, 16>(self.parameter_at.val()))
-                & self.group_misaligned.val())
-                != bits::<32>(0)
+        }
+        // of computations,
+        self.phases.next = bit_cast::<16, 8>(self.compute.phases.val());
+        self.thrice.next = self.phases.val() + self.phases.val() + self.phases.val();
+        if self.is_compute.val() {
+            if (self.compute.kernel_height.val() == bits::<8>(0))
+                || (self.compute.input_height.val() == bits::<16>(0))
+                || (self.compute.input_row_bytes.val() == bits::<16>(0))
+                || (self.compute.window_bytes.val() == bits::<16>(0))
+                || (self.compute.output_height.val() == bits::<16>(0))
+                || (self.compute.output_width.val() == bits::<16>(0))
+                || (self.compute.channels.val() == bits::<16>(0))
+                || (self.compute.input_tiles.val() == bits::<16>(0))
+                || ((self.compute.parameter_address.val() & self.group_misaligned.val())
+                    != bits::<16>(0))
             {
                 self.well_formed.next = false;
             }
-            if (self.block_rows.val() == bits::<16>(0))
-                || (self.block_rows.val() > self.accumulator_rows.val())
-                || (self.column_tiles.val() == bits::<16>(0))
-                || (self.input_tiles.val() == bits::<16>(0))
-                || (self.rounding.val() > self.rounding_double.val())
+            // Signed comparisons, by inverting the sign bits.
+            if ((self.compute.clamp_minimum.val() ^ bits::<8>(128))
+                > (self.compute.clamp_maximum.val() ^ bits::<8>(128)))
+                || ((self.compute.sum_minimum.val() ^ bits::<8>(128))
+                    > (self.compute.sum_maximum.val() ^ bits::<8>(128)))
             {
                 self.well_formed.next = false;
             }
-            // Signed comparison, by inverting the sign bits.
-            if (self.clamp_minimum.val() ^ bits::<8>(128))
-                > (self.clamp_maximum.val() ^ bits::<8>(128))
+        }
+        if self.is_matrix.val() || self.is_depthwise.val() {
+            if (self.compute.flags.val() & self.compute_flags.val()) != bits::<8>(0) {
+                self.well_formed.next = false;
+            }
+        }
+        if self.is_pool.val() {
+            if (self.compute.flags.val() & self.pool_flags.val()) != bits::<8>(0) {
+                self.well_formed.next = false;
+            }
+        }
+        if self.is_matrix.val() && (self.compute.kernel_height.val() != bits::<8>(1)) {
+            if (self.compute.window_bytes.val() < self.window_least.val())
+                || (((self.compute.input_row_stride.val() - self.compute.window_bytes.val())
+                    & self.word_misaligned.val())
+                    != bits::<16>(0))
+            {
+                self.well_formed.next = false;
+            }
+        }
+        if self.is_depthwise.val() || self.is_pool.val() {
+            if self.compute.input_tiles.val() > self.columns_most.val() {
+                self.well_formed.next = false;
+            }
+        }
+        // of shared mode.
+        if self.is_depthwise.val() && (self.phases.val() != bits::<16>(0)) {
+            if (self.phases.val() > self.compute.input_tiles.val())
+                || (self.compute.input_tiles.val() > self.thrice.val())
+                || (self.compute.column_step.val() != bits::<16>(0))
             {
                 self.well_formed.next = false;
             }

@@ -1,8 +1,8 @@
 //! Bounds arithmetic: the end of a strided region, and whether it lies within a limit.
 //!
-//! `finish = base + (count - 1) * stride + tiles * unit`, exact in 64 bits. Every instruction is
-//! checked with it before it runs, so no address is generated that could lie outside; a run's
-//! host addresses are advanced with it as well.
+//! `finish = base + (count - 1) * stride + tiles * unit`, exact in 64 bits; in a chain the base is
+//! the end before. Every instruction is checked with it before it runs, so no address is generated
+//! that could lie outside; a run's host addresses are advanced with it as well.
 
 use rust_hdl::prelude::*;
 
@@ -16,6 +16,8 @@ pub const LATENCY: usize = 3;
 pub struct Extent {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// The region goes on where the one of the cycle before ended, instead of at `base`.
+    pub chain: Signal<In, Bit>,
     /// Start of the region.
     pub base: Signal<In, Bits<32>>,
     /// Number of pieces, at least 1.
@@ -34,13 +36,18 @@ pub struct Extent {
     pub fits: Signal<Out, Bit>,
     _operands: [u64; 6],
     _products: [u64; 4],
+    _chain: [bool; 2],
+    _end: u64,
 }
 
 impl Logic for Extent {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             let [before, length, base, limit] = self._products;
-            let end = base + before + length;
+            let base = if self._chain[1] { self._end } else { base };
+            let end = base.wrapping_add(before).wrapping_add(length);
+            self._end = end;
+            self._chain = [self.chain.val(), self._chain[0]];
             self.finish.next = from_unsigned(end);
             self.fits.next = end <= limit;
             let [base, count, stride, tiles, unit, limit] = self._operands;
@@ -71,10 +78,13 @@ impl Logic for Extent {
             "\
 reg [31:0] base1, base2, stride1, tiles1, limit1, limit2;
 reg [15:0] count1, unit1;
+reg chain1, chain2;
 reg [63:0] before2, length2;
-wire [63:0] sum = {32'd0, base2} + before2 + length2;
+wire [63:0] sum = (chain2 ? finish : {32'd0, base2}) + before2 + length2;
 
 always @(posedge clock) begin
+   chain1 <= chain;
+   chain2 <= chain1;
    base1 <= base;
    count1 <= count - 16'd1;
    stride1 <= stride;

@@ -1,28 +1,34 @@
 //! Sequencer: runs a model's program on the rows of a run, group by group.
 //!
 //! ```text
-//!  run -> group (up to group_rows rows) -> fetch -> check -> execute --+--> END: next group, or done
+//!  run -> group (up to group_rows rows) -> fetch -> check -> dispatch --+--> END: next group, or stop
 //!                                            ^                         |
 //!                                            +-------------------------+
 //! ```
 //!
 //! An instruction is checked whole before it begins: its shape (unused fields zero), its fields,
-//! then the ends of all regions that it touches. So nothing is read or written outside.
+//! then the ends of all regions that it touches. So nothing is read or written outside. The next
+//! instruction is fetched and checked while those before it run; it waits at dispatch until the
+//! units that its limits name are idle, and its own unit too.
 
 use rust_hdl::prelude::*;
 
 use crate::fixed::Fixed;
+use systole_regs::instructions::DEPTHWISE_STEPS_MAX;
 use systole_regs::{Configuration, Status};
 
 use super::decode::Decoder;
 use super::extent::{self, Extent};
+use super::operands::ComputeFields;
+use super::transfers::TransferFields;
+use crate::requantize::entries;
 
 /// What the sequencer is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum SequencerState {
     /// Nothing to run.
     Idle,
-    /// Begins a group.
+    /// Begins a group: computes where the next one's rows are.
     Group,
     /// Reads an instruction.
     Fetch,
@@ -30,14 +36,10 @@ pub enum SequencerState {
     Decode,
     /// Computes the ends of its regions.
     Check,
-    /// Starts it.
+    /// Starts it as soon as it may begin.
     Dispatch,
-    /// Lets the units take notice.
-    Started,
-    /// Waits for it.
-    Execute,
-    /// Moves the host addresses past the group.
-    Advance,
+    /// Waits for what has begun, then reports.
+    Stop,
     /// Reports.
     Finished,
 }
@@ -57,6 +59,8 @@ pub struct Sequencer {
     pub input_address: Signal<In, Bits<64>>,
     /// Host address of the first output row.
     pub output_address: Signal<In, Bits<64>>,
+    /// Host address of the workspace.
+    pub workspace_address: Signal<In, Bits<64>>,
     /// Bytes from input row to input row.
     pub input_stride: Signal<In, Bits<32>>,
     /// Bytes from output row to output row.
@@ -75,6 +79,8 @@ pub struct Sequencer {
     pub weight_count: Signal<In, Bits<16>>,
     /// Slot: rows of a pass.
     pub group_rows: Signal<In, Bits<16>>,
+    /// Slot: host address of streamed weights.
+    pub stream_address: Signal<In, Bits<64>>,
     /// A run is under way.
     pub busy: Signal<Out, Bit>,
     /// Status of the run that has ended.
@@ -83,76 +89,79 @@ pub struct Sequencer {
     pub program_word: Signal<Out, Bits<32>>,
     /// The word of two cycles ago.
     pub program_data: Signal<In, Bits<64>>,
-    /// Starts the read engine.
+    /// Starts the read engine with the operands below.
     pub read_start: Signal<Out, Bit>,
-    /// Its operands.
-    pub read_address: Signal<Out, Bits<64>>,
-    /// Bytes of a row, both ways.
-    pub row_bytes: Signal<Out, Bits<32>>,
-    /// Rows of the group.
-    pub group: Signal<Out, Bits<16>>,
-    /// Scratchpad address and stride of what LOAD_ROWS and MATRIX write.
-    pub target_address: Signal<Out, Bits<32>>,
-    /// Stride of the same.
-    pub target_stride: Signal<Out, Bits<32>>,
-    /// Scratchpad address and stride of what STORE_ROWS and MATRIX read.
-    pub source_address: Signal<Out, Bits<32>>,
-    /// Stride of the same.
-    pub source_stride: Signal<Out, Bits<32>>,
+    /// What is read are weights.
+    pub read_weights: Signal<Out, Bit>,
+    /// Starts the write engine.
+    pub write_start: Signal<Out, Bit>,
+    /// Host address of the first piece.
+    pub host_address: Signal<Out, Bits<64>>,
+    /// Bytes from piece to piece.
+    pub host_stride: Signal<Out, Bits<32>>,
+    /// Bytes of a piece.
+    pub piece_bytes: Signal<Out, Bits<32>>,
+    /// Pieces.
+    pub pieces: Signal<Out, Bits<16>>,
+    /// Scratchpad address of the first piece.
+    pub scratchpad_address: Signal<Out, Bits<32>>,
+    /// Bytes from piece to piece there.
+    pub scratchpad_stride: Signal<Out, Bits<32>>,
     /// The read engine is busy.
     pub read_busy: Signal<In, Bit>,
     /// Its last transfer failed.
     pub read_failed: Signal<In, Bit>,
-    /// Starts the write engine.
-    pub write_start: Signal<Out, Bit>,
-    /// Its host address.
-    pub write_address: Signal<Out, Bits<64>>,
     /// The write engine is busy.
     pub write_busy: Signal<In, Bit>,
     /// Its last transfer failed.
     pub write_failed: Signal<In, Bit>,
-    /// Starts the matrix unit.
-    pub matrix_start: Signal<Out, Bit>,
-    /// See `instructions`.
-    pub block_rows: Signal<Out, Bits<16>>,
-    /// See `instructions`.
+    /// Starts the compute unit with the operands below.
+    pub compute_start: Signal<Out, Bit>,
+    /// Words of the instruction.
+    pub words: [Signal<Out, Bits<64>>; 8],
+    /// Rows of the group.
+    pub group: Signal<Out, Bits<16>>,
+    /// MATRIX.
+    pub is_matrix: Signal<Out, Bit>,
+    /// POOL.
+    pub is_pool: Signal<Out, Bit>,
+    /// Column tiles of MATRIX.
     pub column_tiles: Signal<Out, Bits<16>>,
-    /// See `instructions`.
-    pub input_tiles: Signal<Out, Bits<16>>,
+    /// Weight tiles of a block of DEPTHWISE.
+    pub steps: Signal<Out, Bits<16>>,
+    /// Scratchpad address of the first byte of the first window.
+    pub origin: Signal<Out, Bits<32>>,
+    /// Bytes from the windows of a line to those of the next.
+    pub line_step: Signal<Out, Bits<32>>,
+    /// Scratchpad words to skip at the end of a window row.
+    pub row_skip: Signal<Out, Bits<16>>,
     /// First weight tile in the memory.
     pub first_tile: Signal<Out, Bits<16>>,
     /// First parameter entry in the memory.
     pub first_parameter: Signal<Out, Bits<32>>,
-    /// See `instructions`.
-    pub double_rounding: Signal<Out, Bit>,
-    /// See `instructions`.
-    pub zero_point: Signal<Out, Bits<8>>,
-    /// See `instructions`.
-    pub clamp_minimum: Signal<Out, Bits<8>>,
-    /// See `instructions`.
-    pub clamp_maximum: Signal<Out, Bits<8>>,
-    /// The matrix unit is busy.
-    pub matrix_busy: Signal<In, Bit>,
-    /// The matrix unit has issued its last vector.
-    pub matrix_issued: Signal<In, Bit>,
-    /// An instruction has ended.
+    /// First parameter entry of the residual.
+    pub residual_parameter: Signal<Out, Bits<32>>,
+    /// The compute unit is busy.
+    pub compute_busy: Signal<In, Bit>,
+    /// An instruction has been carried out, skipped, or begun.
     pub instruction_done: Signal<Out, Bit>,
     /// A group has ended.
     pub group_done: Signal<Out, Bit>,
-    /// Waiting for a DMA read.
-    pub waits_read: Signal<Out, Bit>,
-    /// Waiting for a DMA write.
-    pub waits_write: Signal<Out, Bit>,
-    /// Waiting for the end of a matrix instruction after its last vector.
-    pub waits_drain: Signal<Out, Bit>,
-    /// Fetching, decoding or checking.
-    pub waits_control: Signal<Out, Bit>,
     scratchpad_bytes: Fixed<Bits<32>>,
-    array_rows: Fixed<Bits<16>>,
-    array_columns: Fixed<Bits<16>>,
-    last_check: Fixed<Bits<8>>,
-    first_result: Fixed<Bits<8>>,
-    last_advance: Fixed<Bits<8>>,
+    unlimited: Fixed<Bits<32>>,
+    tile_shift: Fixed<Bits<5>>,
+    word_shift: Fixed<Bits<4>>,
+    column_shift: Fixed<Bits<4>>,
+    column_rest: Fixed<Bits<16>>,
+    row_shift: Fixed<Bits<4>>,
+    row_rest: Fixed<Bits<16>>,
+    lane_rest: Fixed<Bits<32>>,
+    lane_mask: Fixed<Bits<32>>,
+    residual_entries: Fixed<Bits<32>>,
+    steps_most: Fixed<Bits<16>>,
+    latency: Fixed<Bits<8>>,
+    last_compute: Fixed<Bits<8>>,
+    last_group_step: Fixed<Bits<8>>,
     success: Fixed<Bits<8>>,
     invalid_instruction: Fixed<Bits<8>>,
     instruction_bounds: Fixed<Bits<8>>,
@@ -165,12 +174,36 @@ pub struct Sequencer {
     fetch_word: DFF<Bits<32>>,
     rows_left: DFF<Bits<16>>,
     group_size: DFF<Bits<16>>,
+    in_first_group: DFF<Bit>,
     host_input: DFF<Bits<64>>,
     host_output: DFF<Bits<64>>,
+    next_input: DFF<Bits<64>>,
+    next_output: DFF<Bits<64>>,
     result: DFF<Bits<8>>,
+    block_steps: DFF<Bits<16>>,
+    line_bytes: DFF<Bits<32>>,
+    top_bytes: DFF<Bits<32>>,
+    reading: DFF<Bit>,
+    writing: DFF<Bit>,
+    read_error: DFF<Bit>,
+    write_error: DFF<Bit>,
     extent: Extent,
-    next_group: Signal<Local, Bits<16>>,
     decoder: Decoder,
+    operands: ComputeFields,
+    transfer: TransferFields,
+    last_group: Signal<Local, Bit>,
+    following_rows: Signal<Local, Bits<16>>,
+    following_group: Signal<Local, Bits<16>>,
+    skipped: Signal<Local, Bit>,
+    kernel_steps: Signal<Local, Bits<16>>,
+    blocks: Signal<Local, Bits<16>>,
+    channel_entries: Signal<Local, Bits<32>>,
+    beats: Signal<Local, Bits<32>>,
+    may_begin: Signal<Local, Bit>,
+    result_step: Signal<Local, Bits<8>>,
+    checked: Signal<Local, Bit>,
+    skip_bytes: Signal<Local, Bits<16>>,
+    next_instruction: Signal<Local, Bit>,
 }
 
 fn code(status: Status) -> Bits<8> {
@@ -180,13 +213,24 @@ fn code(status: Status) -> Bits<8> {
 impl Sequencer {
     /// For an accelerator of these dimensions.
     pub fn new(configuration: &Configuration) -> Self {
+        let log = |value: usize| u64::from(value.trailing_zeros());
+        let lanes = configuration.requantize_lanes;
         Self {
             scratchpad_bytes: Fixed::new((configuration.scratchpad_bytes as u64).into()),
-            array_rows: Fixed::new((configuration.rows as u64).into()),
-            array_columns: Fixed::new((configuration.columns as u64).into()),
-            last_check: Fixed::new(((extent::LATENCY + 3) as u64).into()),
-            first_result: Fixed::new((extent::LATENCY as u64).into()),
-            last_advance: Fixed::new(((extent::LATENCY + 1) as u64).into()),
+            unlimited: Fixed::new(u64::from(u32::MAX).into()),
+            tile_shift: Fixed::new(log(configuration.tile_bytes()).into()),
+            word_shift: Fixed::new(log(configuration.scratchpad_word_bytes()).into()),
+            column_shift: Fixed::new(log(configuration.columns).into()),
+            column_rest: Fixed::new((configuration.columns as u64 - 1).into()),
+            row_shift: Fixed::new(log(configuration.rows).into()),
+            row_rest: Fixed::new((configuration.rows as u64 - 1).into()),
+            lane_rest: Fixed::new((lanes as u64 - 1).into()),
+            lane_mask: Fixed::new((u64::from(u32::MAX) & !(lanes as u64 - 1)).into()),
+            residual_entries: Fixed::new(((entries::groups(lanes) * lanes) as u64).into()),
+            steps_most: Fixed::new((DEPTHWISE_STEPS_MAX as u64).into()),
+            latency: Fixed::new((extent::LATENCY as u64).into()),
+            last_compute: Fixed::new((extent::LATENCY as u64 + 10).into()),
+            last_group_step: Fixed::new((extent::LATENCY as u64 + 1).into()),
             success: Fixed::new(code(Status::Success)),
             invalid_instruction: Fixed::new(code(Status::InvalidInstruction)),
             instruction_bounds: Fixed::new(code(Status::InstructionBounds)),
@@ -194,6 +238,8 @@ impl Sequencer {
             dma_read_error: Fixed::new(code(Status::DmaReadError)),
             dma_write_error: Fixed::new(code(Status::DmaWriteError)),
             decoder: Decoder::new(configuration),
+            operands: ComputeFields::new(),
+            transfer: TransferFields::new(),
             ..Default::default()
         }
     }
@@ -211,117 +257,291 @@ impl Logic for Sequencer {
             fetch_word,
             rows_left,
             group_size,
+            in_first_group,
             host_input,
             host_output,
-            result
+            next_input,
+            next_output,
+            result,
+            block_steps,
+            line_bytes,
+            top_bytes,
+            reading,
+            writing,
+            read_error,
+            write_error
         );
         self.decoder.clock.next = self.clock.val();
         self.decoder.word.next = self.program_data.val();
         self.decoder.shift.next = false;
         self.extent.clock.next = self.clock.val();
+        for i in 0..8 {
+            self.words[i].next = self.decoder.words[i].val();
+            self.operands.words[i].next = self.decoder.words[i].val();
+            self.transfer.words[i].next = self.decoder.words[i].val();
+        }
 
         self.busy.next = self.state.q.val() != SequencerState::Idle;
         self.status.next = self.result.q.val();
         self.program_word.next = self.fetch_word.q.val();
         self.read_start.next = false;
-        self.read_address.next =
-            self.host_input.q.val() + bit_cast::<64, 32>(self.decoder.offset.val());
-        self.row_bytes.next = self.decoder.bytes.val();
-        self.group.next = self.group_size.q.val();
-        self.target_address.next = self.decoder.output_at.val();
-        self.target_stride.next = self.decoder.output_step.val();
-        self.source_address.next = self.decoder.input_at.val();
-        self.source_stride.next = self.decoder.input_step.val();
         self.write_start.next = false;
-        self.write_address.next =
-            self.host_output.q.val() + bit_cast::<64, 32>(self.decoder.offset.val());
-        self.matrix_start.next = false;
-        self.first_tile.next = self.weight_base.val() + self.decoder.weight_at.val();
-        self.first_parameter.next = bit_cast::<32, 16>(self.parameter_base.val())
-            + bit_cast::<32, 16>(self.decoder.parameter_at.val());
-        self.double_rounding.next = self.decoder.double_rounding.val();
-        self.block_rows.next = self.decoder.block_rows.val();
-        self.column_tiles.next = self.decoder.column_tiles.val();
-        self.input_tiles.next = self.decoder.input_tiles.val();
-        self.zero_point.next = self.decoder.zero_point.val();
-        self.clamp_minimum.next = self.decoder.clamp_minimum.val();
-        self.clamp_maximum.next = self.decoder.clamp_maximum.val();
+        self.compute_start.next = false;
         self.instruction_done.next = false;
         self.group_done.next = false;
-        self.waits_read.next = false;
-        self.waits_write.next = false;
-        self.waits_drain.next = false;
-        self.waits_control.next = false;
+        self.next_instruction.next = false;
 
-        // Regions: rows of DMA; or input, output, weights and parameters of a matrix.
-        self.extent.base.next = self.decoder.output_at.val();
-        self.extent.count.next = self.group_size.q.val();
-        self.extent.stride.next = self.decoder.output_step.val();
-        self.extent.tiles.next = self.decoder.beats.val();
-        self.extent.unit.next = bits::<16>(8);
+        // Groups.
+        self.last_group.next = self.rows_left.q.val() == self.group_size.q.val();
+        self.following_rows.next = self.rows_left.q.val() - self.group_size.q.val();
+        self.following_group.next = self.group_rows.val();
+        if self.following_rows.val() < self.group_rows.val() {
+            self.following_group.next = self.following_rows.val();
+        }
+        self.skipped.next = (self.decoder.first_group.val() && !self.in_first_group.q.val())
+            || (self.decoder.next_group.val() && self.last_group.val());
+
+        // Operands of transfers.
+        self.pieces.next = self.transfer.count.val();
+        self.host_stride.next = self.transfer.host_stride.val();
+        self.host_address.next =
+            self.workspace_address.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
+        self.piece_bytes.next = self.transfer.row_bytes.val();
+        self.scratchpad_address.next = self.transfer.scratchpad_address.val();
+        self.scratchpad_stride.next = self.transfer.scratchpad_stride.val();
+        self.read_weights.next = self.decoder.is_load_weights.val();
+        if self.decoder.is_load_rows.val() {
+            self.pieces.next = self.group_size.q.val();
+            self.host_stride.next = self.input_stride.val();
+            self.host_address.next =
+                self.host_input.q.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
+            if self.decoder.next_group.val() {
+                self.pieces.next = self.following_group.val();
+                self.host_address.next =
+                    self.next_input.q.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
+            }
+        }
+        if self.decoder.is_store_rows.val() {
+            self.pieces.next = self.group_size.q.val();
+            self.host_stride.next = self.output_stride.val();
+            self.host_address.next =
+                self.host_output.q.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
+        }
+        if self.decoder.is_load_weights.val() {
+            self.pieces.next = bits::<16>(1);
+            self.host_stride.next = bits::<32>(0);
+            self.host_address.next =
+                self.stream_address.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
+            self.piece_bytes.next =
+                bit_cast::<32, 16>(self.transfer.count.val()) << self.tile_shift.val();
+        }
+        self.beats.next = self.transfer.row_bytes.val() >> bits::<2>(3);
+        if self.transfer.row_bytes.val().get_bits::<3>(0) != bits::<3>(0) {
+            self.beats.next = self.beats.val() + bits::<32>(1);
+        }
+
+        // Operands of computations.
+        self.group.next = self.group_size.q.val();
+        self.is_matrix.next = self.decoder.is_matrix.val();
+        self.is_pool.next = self.decoder.is_pool.val();
+        self.column_tiles.next =
+            (self.operands.channels.val() + self.column_rest.val()) >> self.column_shift.val();
+        self.blocks.next =
+            (self.operands.channels.val() + self.row_rest.val()) >> self.row_shift.val();
+        self.steps.next = bits::<16>(0);
+        if self.decoder.is_depthwise.val() {
+            self.steps.next = self.block_steps.q.val();
+        }
+        self.origin.next = self.operands.input_address.val()
+            - self.top_bytes.q.val()
+            - bit_cast::<32, 16>(self.operands.pad_left.val());
+        self.line_step.next = self.line_bytes.q.val();
+        self.skip_bytes.next =
+            self.operands.input_row_stride.val() - self.operands.window_bytes.val();
+        self.row_skip.next = self.skip_bytes.val() >> self.word_shift.val();
+        self.first_tile.next = self.weight_base.val() + self.operands.weight_address.val();
+        if self.decoder.is_load_weights.val() {
+            self.first_tile.next = self.weight_base.val() + self.transfer.weight_address.val();
+        }
+        self.first_parameter.next = bit_cast::<32, 16>(self.parameter_base.val())
+            + bit_cast::<32, 16>(self.operands.parameter_address.val());
+        self.channel_entries.next = (bit_cast::<32, 16>(self.operands.channels.val())
+            + self.lane_rest.val())
+            & self.lane_mask.val();
+        self.residual_parameter.next = self.first_parameter.val() + self.channel_entries.val();
+        self.kernel_steps.next = bit_cast::<16, 8>(self.operands.phases.val());
+        if self.operands.phases.val() == bits::<8>(0) {
+            self.kernel_steps.next = self.operands.input_tiles.val();
+        }
+
+        // Regions, one a step; see `checked` below for what becomes of them.
+        self.extent.chain.next = false;
+        self.extent.base.next = bits::<32>(0);
+        self.extent.count.next = bits::<16>(1);
+        self.extent.stride.next = bits::<32>(0);
+        self.extent.tiles.next = bits::<32>(0);
+        self.extent.unit.next = bits::<16>(1);
         self.extent.limit.next = self.scratchpad_bytes.val();
-        if self.decoder.is_store.val() {
-            self.extent.base.next = self.decoder.input_at.val();
-            self.extent.stride.next = self.decoder.input_step.val();
-        }
-        if self.decoder.is_matrix.val() {
-            self.extent.tiles.next = bit_cast::<32, 16>(self.decoder.column_tiles.val());
-            self.extent.unit.next = self.array_columns.val();
-            if self.step.q.val() == bits::<8>(1) {
-                self.extent.base.next = self.decoder.input_at.val();
-                self.extent.stride.next = self.decoder.input_step.val();
-                self.extent.tiles.next = bit_cast::<32, 16>(self.decoder.input_tiles.val());
-                self.extent.unit.next = self.array_rows.val();
-            }
-            if self.step.q.val() == bits::<8>(2) {
-                self.extent.base.next = bit_cast::<32, 16>(self.decoder.weight_at.val());
-                self.extent.count.next = self.decoder.column_tiles.val();
-                self.extent.stride.next = bit_cast::<32, 16>(self.decoder.input_tiles.val());
-                self.extent.tiles.next = bit_cast::<32, 16>(self.decoder.input_tiles.val());
-                self.extent.unit.next = bits::<16>(1);
-                self.extent.limit.next = bit_cast::<32, 16>(self.weight_count.val());
-            }
-            if self.step.q.val() == bits::<8>(3) {
-                self.extent.base.next = bit_cast::<32, 16>(self.decoder.parameter_at.val());
-                self.extent.count.next = bits::<16>(1);
-                self.extent.limit.next = bit_cast::<32, 16>(self.parameter_count.val());
-            }
-        }
-        if self.state.q.val() == SequencerState::Advance {
-            self.extent.base.next = bits::<32>(0);
-            self.extent.count.next = bits::<16>(1);
+        if self.state.q.val() == SequencerState::Group {
+            // Bytes of the group's rows in host memory.
             self.extent.unit.next = self.group_size.q.val();
             self.extent.tiles.next = self.input_stride.val();
             if self.step.q.val() == bits::<8>(1) {
                 self.extent.tiles.next = self.output_stride.val();
             }
+        } else if self.decoder.is_load_weights.val() {
+            self.extent.base.next = bit_cast::<32, 16>(self.transfer.weight_address.val());
+            self.extent.tiles.next = bit_cast::<32, 16>(self.transfer.count.val());
+            self.extent.limit.next = bit_cast::<32, 16>(self.weight_count.val());
+        } else if self.decoder.is_load.val() || self.decoder.is_store.val() {
+            self.extent.base.next = self.transfer.scratchpad_address.val();
+            self.extent.count.next = self.pieces.val();
+            self.extent.stride.next = self.transfer.scratchpad_stride.val();
+            self.extent.tiles.next = self.beats.val();
+            self.extent.unit.next = bits::<16>(8);
+        } else {
+            if self.step.q.val() == bits::<8>(0) {
+                // Weight tiles of a block of channels.
+                self.extent.tiles.next = bit_cast::<32, 8>(self.operands.kernel_height.val());
+                self.extent.unit.next = self.kernel_steps.val();
+            }
+            if self.step.q.val() == bits::<8>(1) {
+                self.extent.tiles.next = bit_cast::<32, 8>(self.operands.stride_y.val());
+                self.extent.unit.next = self.operands.input_row_stride.val();
+            }
+            if self.step.q.val() == bits::<8>(2) {
+                self.extent.tiles.next = bit_cast::<32, 8>(self.operands.pad_top.val());
+                self.extent.unit.next = self.operands.input_row_stride.val();
+            }
+            // The output, then the residual, which lies as the output does.
+            if (self.step.q.val() == bits::<8>(3)) || (self.step.q.val() == bits::<8>(5)) {
+                self.extent.base.next = self.operands.output_address.val();
+                if self.step.q.val() == bits::<8>(5) {
+                    self.extent.base.next = self.operands.second_address.val();
+                }
+                self.extent.count.next = self.group_size.q.val();
+                self.extent.stride.next = self.operands.output_batch_stride.val();
+                self.extent.tiles.next =
+                    bit_cast::<32, 16>(self.operands.output_height.val()) - bits::<32>(1);
+                self.extent.unit.next = self.operands.output_row_stride.val();
+            }
+            if (self.step.q.val() == bits::<8>(4)) || (self.step.q.val() == bits::<8>(6)) {
+                self.extent.chain.next = true;
+                self.extent.count.next = self.operands.output_width.val();
+                self.extent.stride.next =
+                    bit_cast::<32, 16>(self.operands.output_pixel_stride.val());
+                self.extent.tiles.next = bit_cast::<32, 16>(self.operands.channels.val());
+            }
+            if self.step.q.val() == bits::<8>(7) {
+                self.extent.base.next = self.operands.input_address.val();
+                self.extent.count.next = self.group_size.q.val();
+                self.extent.stride.next = self.operands.input_batch_stride.val();
+                self.extent.tiles.next =
+                    bit_cast::<32, 16>(self.operands.input_height.val()) - bits::<32>(1);
+                self.extent.unit.next = self.operands.input_row_stride.val();
+            }
+            if self.step.q.val() == bits::<8>(8) {
+                self.extent.chain.next = true;
+                self.extent.tiles.next = bit_cast::<32, 16>(self.operands.input_row_bytes.val());
+            }
+            if self.step.q.val() == bits::<8>(9) {
+                self.extent.base.next = bit_cast::<32, 16>(self.operands.weight_address.val());
+                self.extent.tiles.next = bit_cast::<32, 16>(self.column_tiles.val());
+                self.extent.unit.next = self.operands.input_tiles.val();
+                if self.decoder.is_depthwise.val() {
+                    self.extent.tiles.next = bit_cast::<32, 16>(self.blocks.val());
+                    self.extent.unit.next = self.block_steps.q.val();
+                }
+                self.extent.limit.next = bit_cast::<32, 16>(self.weight_count.val());
+            }
+            if self.step.q.val() == bits::<8>(10) {
+                self.extent.base.next = bit_cast::<32, 16>(self.operands.parameter_address.val());
+                self.extent.tiles.next = self.channel_entries.val();
+                if self.decoder.is_residual.val() {
+                    self.extent.tiles.next =
+                        self.channel_entries.val() + self.residual_entries.val();
+                }
+                self.extent.limit.next = bit_cast::<32, 16>(self.parameter_count.val());
+            }
         }
 
-        self.next_group.next = self.group_rows.val();
-        if self.rows_left.q.val() < self.group_rows.val() {
-            self.next_group.next = self.rows_left.q.val();
+        // Which step's end has been computed, and whether it must be inside.
+        self.result_step.next = self.step.q.val() - self.latency.val();
+        self.checked.next = self.step.q.val() == self.latency.val();
+        if self.decoder.is_compute.val() {
+            self.checked.next = (self.step.q.val() > self.latency.val())
+                && ((self.result_step.val() == bits::<8>(4))
+                    || ((self.result_step.val() == bits::<8>(6))
+                        && self.decoder.is_residual.val())
+                    || (self.result_step.val() == bits::<8>(8))
+                    || ((self.result_step.val() == bits::<8>(9)) && !self.decoder.is_pool.val())
+                    || (self.result_step.val() == bits::<8>(10)));
+        }
+
+        // Transfers under way.
+        if self.reading.q.val() && !self.read_busy.val() {
+            self.reading.d.next = false;
+            if self.read_failed.val() {
+                self.read_error.d.next = true;
+            }
+        }
+        if self.writing.q.val() && !self.write_busy.val() {
+            self.writing.d.next = false;
+            if self.write_failed.val() {
+                self.write_error.d.next = true;
+            }
+        }
+        self.may_begin.next = true;
+        if self.compute_busy.val()
+            && (self.decoder.is_compute.val()
+                || (self.operands.compute_limit.val() == bits::<8>(0)))
+        {
+            self.may_begin.next = false;
+        }
+        if self.reading.q.val()
+            && (self.decoder.is_load.val() || (self.operands.load_limit.val() == bits::<8>(0)))
+        {
+            self.may_begin.next = false;
+        }
+        if self.writing.q.val()
+            && (self.decoder.is_store.val() || (self.operands.store_limit.val() == bits::<8>(0)))
+        {
+            self.may_begin.next = false;
         }
 
         match self.state.q.val() {
             SequencerState::Idle => {
                 if self.start.val() {
                     self.rows_left.d.next = self.rows.val();
+                    self.group_size.d.next = self.group_rows.val();
+                    if self.rows.val() < self.group_rows.val() {
+                        self.group_size.d.next = self.rows.val();
+                    }
+                    self.in_first_group.d.next = true;
                     self.host_input.d.next = self.input_address.val();
                     self.host_output.d.next = self.output_address.val();
+                    self.read_error.d.next = false;
+                    self.write_error.d.next = false;
+                    self.result.d.next = self.success.val();
+                    self.step.d.next = bits::<8>(0);
                     self.state.d.next = SequencerState::Group;
                 }
             }
             SequencerState::Group => {
-                self.waits_control.next = true;
-                self.group_size.d.next = self.next_group.val();
-                self.program_counter.d.next = bits::<16>(0);
-                self.fetch_word.d.next =
-                    bit_cast::<32, 16>(self.program_base.val()) << bits::<2>(3);
-                self.step.d.next = bits::<8>(0);
-                self.state.d.next = SequencerState::Fetch;
+                self.step.d.next = self.step.q.val() + bits::<8>(1);
+                if self.step.q.val() == self.latency.val() {
+                    self.next_input.d.next = self.host_input.q.val() + self.extent.finish.val();
+                }
+                if self.step.q.val() == self.last_group_step.val() {
+                    self.next_output.d.next = self.host_output.q.val() + self.extent.finish.val();
+                    self.program_counter.d.next = bits::<16>(0);
+                    self.fetch_word.d.next =
+                        bit_cast::<32, 16>(self.program_base.val()) << bits::<2>(3);
+                    self.step.d.next = bits::<8>(0);
+                    self.state.d.next = SequencerState::Fetch;
+                }
             }
             SequencerState::Fetch => {
-                self.waits_control.next = true;
                 self.fetch_word.d.next = self.fetch_word.q.val() + bits::<32>(1);
                 self.step.d.next = self.step.q.val() + bits::<8>(1);
                 // Words come two cycles after their address and are shifted in.
@@ -333,84 +553,88 @@ impl Logic for Sequencer {
                 }
                 if self.program_counter.q.val() == self.program_count.val() {
                     self.result.d.next = self.program_overrun.val();
-                    self.state.d.next = SequencerState::Finished;
+                    self.state.d.next = SequencerState::Stop;
                 }
             }
             SequencerState::Decode => {
-                self.waits_control.next = true;
                 self.step.d.next = bits::<8>(0);
                 if !self.decoder.well_formed.val() {
                     self.result.d.next = self.invalid_instruction.val();
-                    self.state.d.next = SequencerState::Finished;
+                    self.state.d.next = SequencerState::Stop;
                 } else if self.decoder.is_end.val() {
                     self.instruction_done.next = true;
                     self.group_done.next = true;
-                    self.state.d.next = SequencerState::Advance;
+                    self.in_first_group.d.next = false;
+                    self.rows_left.d.next = self.following_rows.val();
+                    self.group_size.d.next = self.following_group.val();
+                    self.host_input.d.next = self.next_input.q.val();
+                    self.host_output.d.next = self.next_output.q.val();
+                    self.state.d.next = SequencerState::Group;
+                    if self.last_group.val() {
+                        self.state.d.next = SequencerState::Stop;
+                    }
+                } else if self.skipped.val() {
+                    self.next_instruction.next = true;
                 } else {
                     self.state.d.next = SequencerState::Check;
                 }
             }
             SequencerState::Check => {
-                self.waits_control.next = true;
                 self.step.d.next = self.step.q.val() + bits::<8>(1);
-                if self.step.q.val() == self.last_check.val() {
+                if self.decoder.is_compute.val() {
+                    if self.step.q.val() == self.latency.val() {
+                        self.block_steps.d.next = self.extent.finish.val().get_bits::<16>(0);
+                    }
+                    if self.result_step.val() == bits::<8>(1) {
+                        self.line_bytes.d.next = self.extent.finish.val().get_bits::<32>(0);
+                    }
+                    if self.result_step.val() == bits::<8>(2) {
+                        self.top_bytes.d.next = self.extent.finish.val().get_bits::<32>(0);
+                    }
+                    if self.step.q.val() == self.last_compute.val() {
+                        self.state.d.next = SequencerState::Dispatch;
+                    }
+                } else if self.step.q.val() == self.latency.val() {
                     self.state.d.next = SequencerState::Dispatch;
                 }
-                if (self.step.q.val() >= self.first_result.val()) && !self.extent.fits.val() {
+                if self.checked.val() && !self.extent.fits.val() {
                     self.result.d.next = self.instruction_bounds.val();
-                    self.state.d.next = SequencerState::Finished;
+                    self.state.d.next = SequencerState::Stop;
+                }
+                if self.decoder.is_depthwise.val()
+                    && (self.step.q.val() == self.latency.val())
+                    && ((self.extent.finish.val() >> bits::<5>(16) != bits::<64>(0))
+                        || (self.extent.finish.val().get_bits::<16>(0) > self.steps_most.val()))
+                {
+                    self.result.d.next = self.invalid_instruction.val();
+                    self.state.d.next = SequencerState::Stop;
                 }
             }
             SequencerState::Dispatch => {
-                self.waits_control.next = true;
-                self.read_start.next = self.decoder.is_load.val();
-                self.write_start.next = self.decoder.is_store.val();
-                self.matrix_start.next = self.decoder.is_matrix.val();
-                self.state.d.next = SequencerState::Started;
-            }
-            SequencerState::Started => {
-                self.waits_control.next = true;
-                self.state.d.next = SequencerState::Execute;
-            }
-            SequencerState::Execute => {
-                self.waits_read.next = self.decoder.is_load.val();
-                self.waits_write.next = self.decoder.is_store.val();
-                self.waits_drain.next = self.decoder.is_matrix.val() && self.matrix_issued.val();
-                if !self.read_busy.val() && !self.write_busy.val() && !self.matrix_busy.val() {
-                    self.instruction_done.next = true;
-                    self.step.d.next = bits::<8>(0);
-                    self.program_counter.d.next = self.program_counter.q.val() + bits::<16>(1);
-                    self.fetch_word.d.next = (bit_cast::<32, 16>(self.program_base.val())
-                        + bit_cast::<32, 16>(self.program_counter.q.val())
-                        + bits::<32>(1))
-                        << bits::<2>(3);
-                    self.state.d.next = SequencerState::Fetch;
-                    if self.decoder.is_load.val() && self.read_failed.val() {
-                        self.instruction_done.next = false;
-                        self.result.d.next = self.dma_read_error.val();
-                        self.state.d.next = SequencerState::Finished;
+                if self.read_error.q.val() || self.write_error.q.val() {
+                    self.state.d.next = SequencerState::Stop;
+                } else if self.may_begin.val() {
+                    self.read_start.next = self.decoder.is_load.val();
+                    self.write_start.next = self.decoder.is_store.val();
+                    self.compute_start.next = self.decoder.is_compute.val();
+                    if self.decoder.is_load.val() {
+                        self.reading.d.next = true;
                     }
-                    if self.decoder.is_store.val() && self.write_failed.val() {
-                        self.instruction_done.next = false;
+                    if self.decoder.is_store.val() {
+                        self.writing.d.next = true;
+                    }
+                    self.next_instruction.next = true;
+                }
+            }
+            SequencerState::Stop => {
+                if !self.compute_busy.val() && !self.reading.q.val() && !self.writing.q.val() {
+                    if self.write_error.q.val() {
                         self.result.d.next = self.dma_write_error.val();
-                        self.state.d.next = SequencerState::Finished;
                     }
-                }
-            }
-            SequencerState::Advance => {
-                self.waits_control.next = true;
-                self.step.d.next = self.step.q.val() + bits::<8>(1);
-                if self.step.q.val() == self.first_result.val() {
-                    self.host_input.d.next = self.host_input.q.val() + self.extent.finish.val();
-                    self.rows_left.d.next = self.rows_left.q.val() - self.group_size.q.val();
-                }
-                if self.step.q.val() == self.last_advance.val() {
-                    self.host_output.d.next = self.host_output.q.val() + self.extent.finish.val();
-                    self.state.d.next = SequencerState::Group;
-                    if self.rows_left.q.val() == bits::<16>(0) {
-                        self.result.d.next = self.success.val();
-                        self.state.d.next = SequencerState::Finished;
+                    if self.read_error.q.val() {
+                        self.result.d.next = self.dma_read_error.val();
                     }
+                    self.state.d.next = SequencerState::Finished;
                 }
             }
             SequencerState::Finished => {
@@ -420,8 +644,20 @@ impl Logic for Sequencer {
                 self.state.d.next = SequencerState::Idle;
             }
         }
+        if self.next_instruction.val() {
+            self.instruction_done.next = true;
+            self.step.d.next = bits::<8>(0);
+            self.program_counter.d.next = self.program_counter.q.val() + bits::<16>(1);
+            self.fetch_word.d.next = (bit_cast::<32, 16>(self.program_base.val())
+                + bit_cast::<32, 16>(self.program_counter.q.val())
+                + bits::<32>(1))
+                << bits::<2>(3);
+            self.state.d.next = SequencerState::Fetch;
+        }
         if self.reset.val() {
             self.state.d.next = SequencerState::Idle;
+            self.reading.d.next = false;
+            self.writing.d.next = false;
         }
     }
 }

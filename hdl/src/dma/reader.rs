@@ -57,6 +57,8 @@ pub struct DmaReader {
     pub failed: Signal<Out, Bit>,
     /// A beat for the destination.
     pub data_valid: Signal<Out, Bit>,
+    /// The destination takes it.
+    pub data_ready: Signal<In, Bit>,
     /// The beat.
     pub data: Signal<Out, Bits<64>>,
     /// Its byte address.
@@ -79,6 +81,8 @@ pub struct DmaReader {
     pub r_response: Signal<In, Bits<2>>,
     /// It is its burst's last.
     pub r_last: Signal<In, Bit>,
+    /// The beat is taken.
+    pub r_ready: Signal<Out, Bit>,
     burst_beats: Fixed<Bits<32>>,
     outstanding_limit: Fixed<Bits<8>>,
     state: DFF<ReadState>,
@@ -105,6 +109,7 @@ pub struct DmaReader {
     beats: Signal<Local, Bits<32>>,
     next_row: Signal<Local, Bits<64>>,
     next_outstanding: Signal<Local, Bits<8>>,
+    room: Signal<Local, Bit>,
 }
 
 impl DmaReader {
@@ -170,7 +175,10 @@ impl Logic for DmaReader {
         self.next_outstanding.next = self.outstanding.q.val();
         match self.state.q.val() {
             ReadState::Idle => {
-                if self.running.q.val() && (self.outstanding.q.val() == bits::<8>(0)) {
+                if self.running.q.val()
+                    && (self.outstanding.q.val() == bits::<8>(0))
+                    && !self.out_valid.q.val()
+                {
                     self.running.d.next = false;
                 }
             }
@@ -205,10 +213,14 @@ impl Logic for DmaReader {
             }
         }
 
-        self.out_valid.d.next = false;
-        self.out_data.d.next = self.r_data.val();
-        self.out_address.d.next = self.target.q.val();
-        if self.r_valid.val() && self.running.q.val() {
+        self.room.next = !self.out_valid.q.val() || self.data_ready.val();
+        self.r_ready.next = self.room.val();
+        if self.room.val() {
+            self.out_valid.d.next = false;
+            self.out_data.d.next = self.r_data.val();
+            self.out_address.d.next = self.target.q.val();
+        }
+        if self.r_valid.val() && self.running.q.val() && self.room.val() {
             if self.r_response.val() == bits::<2>(0) {
                 self.out_valid.d.next = true;
             } else {

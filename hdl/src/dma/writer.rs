@@ -16,6 +16,10 @@ use crate::fixed::Fixed;
 
 use super::{BURST_BEATS, OUTSTANDING, fifo::BeatFifo, fifo::DEPTH};
 use crate::delay::Delay;
+use crate::memory::scratchpad::ACCESS_LATENCY;
+
+/// Cycles from a source's address to its data.
+pub const SOURCE_LATENCY: usize = ACCESS_LATENCY;
 
 /// What the engine is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
@@ -63,7 +67,11 @@ pub struct DmaWriter {
     pub source_address: Signal<Out, Bits<32>>,
     /// Source to read.
     pub source_port: Signal<Out, Bits<3>>,
-    /// What was at `source_address` two cycles ago.
+    /// It wants to read there.
+    pub source_valid: Signal<Out, Bit>,
+    /// It may.
+    pub source_ready: Signal<In, Bit>,
+    /// What was at `source_address` [`SOURCE_LATENCY`] cycles ago.
     pub source_data: Signal<In, Bits<64>>,
     /// Bytes of the beat that is read from the source now; 0 if none is.
     pub beat_bytes: Signal<Out, Bits<4>>,
@@ -131,9 +139,9 @@ impl DmaWriter {
             burst_beats: Fixed::new(BURST_BEATS.into()),
             outstanding_limit: Fixed::new(OUTSTANDING.into()),
             fifo_beats: Fixed::new((DEPTH as u64).into()),
-            push: Delay::new(2),
-            push_strobe: Delay::new(2),
-            push_last: Delay::new(2),
+            push: Delay::new(SOURCE_LATENCY),
+            push_strobe: Delay::new(SOURCE_LATENCY),
+            push_last: Delay::new(SOURCE_LATENCY),
             ..Default::default()
         }
     }
@@ -202,6 +210,7 @@ impl Logic for DmaWriter {
         }
         self.strobe.next = (bits::<16>(1) << self.bytes.val()) - bits::<16>(1);
 
+        self.source_valid.next = false;
         self.beat_bytes.next = bits::<4>(0);
         self.push.entry.next = bits::<1>(0);
         self.push_strobe.entry.next = self.strobe.val().get_bits::<8>(0);
@@ -238,7 +247,8 @@ impl Logic for DmaWriter {
                 }
             }
             WriteState::Stream => {
-                if self.credits.q.val() != bits::<8>(0) {
+                self.source_valid.next = self.credits.q.val() != bits::<8>(0);
+                if (self.credits.q.val() != bits::<8>(0)) && self.source_ready.val() {
                     self.next_credits.next = self.next_credits.val() - bits::<8>(1);
                     self.push.entry.next = bits::<1>(1);
                     self.beat_bytes.next = self.bytes.val();

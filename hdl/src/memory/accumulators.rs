@@ -1,7 +1,8 @@
-//! Accumulators: rows of C 32-bit sums, added to as partial sums leave the array.
+//! Accumulators: rows of C 32-bit sums, added to as partial sums leave the array, or filled by
+//! the depthwise path.
 //!
-//! A read-modify-write takes two cycles, and the same row may be hit in consecutive ones (a block
-//! of one or two rows), so sums that are not yet in the memory are forwarded.
+//! A read-modify-write takes two cycles, and the same row is hit in consecutive ones, so sums that
+//! are not yet in the memory are forwarded.
 //!
 //! ```text
 //!  row, first, last --+--> [memory] --> fetched --+
@@ -16,7 +17,7 @@
 
 use rust_hdl::prelude::*;
 
-use crate::bits::{concatenate, index_bits, to_signed};
+use crate::bits::{concatenate, index_bits, slice, to_signed};
 
 /// Accumulators for `C` columns with partial sums of `P` bits; `AW` = C x 32.
 #[derive(LogicBlock)]
@@ -33,6 +34,10 @@ pub struct Accumulators<const C: usize, const P: usize, const AW: usize> {
     pub row: Signal<In, Bits<16>>,
     /// Partial sums of the columns, signed, a cycle after the signals above.
     pub partial_sums: [Signal<In, Bits<P>>; C],
+    /// Complete sums for the row at `row` follow in the next cycle. Never with `valid`.
+    pub direct: Signal<In, Bit>,
+    /// The sums, a cycle after.
+    pub direct_sums: Signal<In, Bits<AW>>,
     /// A row's sums are complete and readable.
     pub complete: Signal<Out, Bit>,
     /// Row to read.
@@ -49,6 +54,7 @@ pub struct Accumulators<const C: usize, const P: usize, const AW: usize> {
 #[derive(Clone, Copy)]
 struct Stage<const C: usize> {
     valid: bool,
+    direct: bool,
     first: bool,
     last: bool,
     row: usize,
@@ -59,6 +65,7 @@ impl<const C: usize> Default for Stage<C> {
     fn default() -> Self {
         Self {
             valid: false,
+            direct: false,
             first: false,
             last: false,
             row: 0,
@@ -78,6 +85,8 @@ impl<const C: usize, const P: usize, const AW: usize> Accumulators<C, P, AW> {
             last: Signal::default(),
             row: Signal::default(),
             partial_sums: std::array::from_fn(|_| Signal::default()),
+            direct: Signal::default(),
+            direct_sums: Signal::default(),
             complete: Signal::default(),
             drain_row: Signal::default(),
             sums: Signal::default(),
@@ -112,6 +121,11 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
                 *sum = sum.wrapping_add(to_signed(partial.val()) as i32);
             }
 
+            if fetching.direct {
+                let direct = self.direct_sums.val();
+                sum = std::array::from_fn(|column| slice(direct, column * 32, 32) as u32 as i32);
+            }
+
             let row = self.row.val().index() % rows;
             self._fetched = self._memory[row];
             if summed.valid {
@@ -120,9 +134,10 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
             self.complete.next = summed.valid && summed.last;
             self._stage = [
                 Stage {
-                    valid: self.valid.val(),
+                    valid: self.valid.val() || self.direct.val(),
+                    direct: self.direct.val(),
                     first: self.first.val(),
-                    last: self.last.val(),
+                    last: self.last.val() || self.direct.val(),
                     row,
                     sum: [0; C],
                 },
@@ -143,7 +158,7 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
         let mut additions = String::new();
         for column in 0..C {
             additions += &format!(
-                "   sum[{low}+:32] <= base[{low}+:32] + {{{{{extend}{{partial_sums${column}[{sign}]}}}}, partial_sums${column}}};\n",
+                "   sum[{low}+:32] <= fetched_direct ? direct_sums[{low}+:32] : base[{low}+:32] + {{{{{extend}{{partial_sums${column}[{sign}]}}}}, partial_sums${column}}};\n",
                 low = column * 32,
                 extend = 32 - P,
                 sign = P - 1,
@@ -161,7 +176,7 @@ reg [{AW}-1:0] drained;
 reg [{top}:0] fetched_row;
 reg [{top}:0] summed_row;
 reg [{top}:0] written_row;
-reg fetched_valid, fetched_first, fetched_last;
+reg fetched_valid, fetched_direct, fetched_first, fetched_last;
 reg summed_valid, summed_last;
 reg written_valid;
 
@@ -179,9 +194,10 @@ wire [{AW}-1:0] base = fetched_first ? {AW}'d0 :
 always @(posedge clock) begin
    fetched <= memory[row[{top}:0]];
    fetched_row <= row[{top}:0];
-   fetched_valid <= valid;
+   fetched_valid <= valid | direct;
+   fetched_direct <= direct;
    fetched_first <= first;
-   fetched_last <= last;
+   fetched_last <= last | direct;
 {additions}   summed_row <= fetched_row;
    summed_valid <= fetched_valid;
    summed_last <= fetched_last;

@@ -207,8 +207,6 @@ pub struct QueueEngine {
     pub completion_low: Signal<Out, Bits<64>>,
     /// High word of the completion.
     pub completion_high: Signal<Out, Bits<64>>,
-    /// A pass of the image copy or a fetch is waited for.
-    pub waits_image: Signal<Out, Bit>,
     /// The entry is fetched or checked.
     pub waits_entry: Signal<Out, Bit>,
     /// An MSI-X message is requested.
@@ -332,7 +330,6 @@ impl Logic for QueueEngine {
         self.slot_clear.next = false;
         self.slot_fill.next = false;
         self.run_start.next = false;
-        self.waits_image.next = false;
         self.waits_entry.next = false;
         self.interrupt_valid.next = false;
 
@@ -468,7 +465,6 @@ impl Logic for QueueEngine {
                 }
             }
             QueueState::LoadProgram => {
-                self.waits_image.next = true;
                 self.read_start.next = true;
                 self.read_row_bytes.next =
                     bit_cast::<32, 16>(self.program_count.val()) << bits::<3>(6);
@@ -480,7 +476,6 @@ impl Logic for QueueEngine {
                 self.state.d.next = QueueState::LoadProgramWait;
             }
             QueueState::LoadProgramWait => {
-                self.waits_image.next = true;
                 if !self.read_busy.val() {
                     self.state.d.next = QueueState::LoadParameters;
                     if self.parameter_count.val() == bits::<16>(0) {
@@ -496,7 +491,6 @@ impl Logic for QueueEngine {
                 }
             }
             QueueState::LoadParameters => {
-                self.waits_image.next = true;
                 self.read_start.next = true;
                 self.read_row_bytes.next =
                     bit_cast::<32, 16>(self.parameter_count.val()) << bits::<3>(4);
@@ -508,7 +502,6 @@ impl Logic for QueueEngine {
                 self.state.d.next = QueueState::LoadParametersWait;
             }
             QueueState::LoadParametersWait => {
-                self.waits_image.next = true;
                 if !self.read_busy.val() {
                     self.state.d.next = QueueState::LoadWeights;
                     if self.weight_count.val() == bits::<16>(0) {
@@ -522,7 +515,6 @@ impl Logic for QueueEngine {
             }
             QueueState::LoadWeights => {
                 // The weight memory counts tiles and beats by itself.
-                self.waits_image.next = true;
                 self.read_start.next = true;
                 self.read_row_bytes.next = self.tile_bytes.val();
                 self.read_stride.next = self.tile_bytes.val();
@@ -531,7 +523,6 @@ impl Logic for QueueEngine {
                 self.state.d.next = QueueState::LoadWeightsWait;
             }
             QueueState::LoadWeightsWait => {
-                self.waits_image.next = true;
                 if !self.read_busy.val() {
                     self.state.d.next = QueueState::Commit;
                     if self.read_failed.val() {

@@ -44,9 +44,11 @@ pub struct EntryDecoder {
     pub command_id: Signal<Out, Bits<16>>,
     /// Field of the same name.
     pub slot: Signal<Out, Bits<8>>,
+    /// `workspace_address`.
+    pub workspace_address: Signal<Out, Bits<64>>,
     /// `input_address` or `image_address`.
     pub input_address: Signal<Out, Bits<64>>,
-    /// Field of the same name.
+    /// `output_address` or `stream_address`.
     pub output_address: Signal<Out, Bits<64>>,
     /// Field of the same name.
     pub statistics_address: Signal<Out, Bits<64>>,
@@ -121,6 +123,8 @@ impl EntryDecoder {
         assert_eq!(RunEntry::field("input_address").word(), 1);
         assert_eq!(LoadEntry::field("image_address").word(), 1);
         assert_eq!(RunEntry::field("output_address").word(), 2);
+        assert_eq!(LoadEntry::field("stream_address").word(), 2);
+        assert_eq!(RunEntry::field("workspace_address").word(), 6);
         assert_eq!(RunEntry::field("statistics_address").word(), 3);
         assert_eq!(LoadEntry::field("statistics_address").word(), 3);
         let not_reserved = |name: &str| !name.starts_with("reserved");
@@ -201,6 +205,7 @@ impl Logic for EntryDecoder {
         self.input_address.next = self.words[1].q.val();
         self.output_address.next = self.words[2].q.val();
         self.statistics_address.next = self.words[3].q.val();
+        self.workspace_address.next = self.words[6].q.val();
         self.all_rows.next = self.words[4]
             .q
             .val()
@@ -287,12 +292,13 @@ impl Logic for EntryDecoder {
 
         self.aligned.next = self.statistics_address.val().get_bits::<3>(0) == bits::<3>(0);
         if (self.is_run.val() || self.is_load.val())
-            && (self.input_address.val().get_bits::<3>(0) != bits::<3>(0))
+            && ((self.input_address.val().get_bits::<3>(0) != bits::<3>(0))
+                || (self.output_address.val().get_bits::<3>(0) != bits::<3>(0)))
         {
             self.aligned.next = false;
         }
         if self.is_run.val()
-            && ((self.output_address.val().get_bits::<3>(0) != bits::<3>(0))
+            && ((self.workspace_address.val().get_bits::<3>(0) != bits::<3>(0))
                 || (self.input_stride.val().get_bits::<3>(0) != bits::<3>(0))
                 || (self.output_stride.val().get_bits::<3>(0) != bits::<3>(0)))
         {

@@ -40,6 +40,8 @@ pub struct SlotTable {
     pub weight_count: Signal<In, Bits<16>>,
     /// Rows of a pass.
     pub group_rows: Signal<In, Bits<16>>,
+    /// Host address of its streamed weights.
+    pub stream_address: Signal<In, Bits<64>>,
     /// The slot holds a model.
     pub holds_model: Signal<Out, Bit>,
     /// Its version, or zero.
@@ -52,6 +54,8 @@ pub struct SlotTable {
     pub held_weights: Signal<Out, Bits<32>>,
     /// Its rows of a pass.
     pub held_group_rows: Signal<Out, Bits<16>>,
+    /// Host address of its streamed weights.
+    pub held_stream: Signal<Out, Bits<64>>,
     /// A new region is larger than its memory.
     pub too_large: Signal<Out, Bit>,
     /// A new region overlaps that of another slot.
@@ -77,6 +81,7 @@ pub struct SlotTable {
     parameters: [DFF<Bits<32>>; S],
     weights: [DFF<Bits<32>>; S],
     groups: [DFF<Bits<32>>; S],
+    streams: [DFF<Bits<64>>; S],
     program_firsts: [DFF<Bits<32>>; S],
     program_ends: [DFF<Bits<32>>; S],
     parameter_firsts: [DFF<Bits<32>>; S],
@@ -95,6 +100,7 @@ pub struct SlotTable {
     out_parameters: DFF<Bits<32>>,
     out_weights: DFF<Bits<32>>,
     out_group_rows: DFF<Bits<16>>,
+    out_stream: DFF<Bits<64>>,
     out_too_large: DFF<Bit>,
     out_overlaps: DFF<Bit>,
 }
@@ -129,6 +135,7 @@ impl Logic for SlotTable {
             out_parameters,
             out_weights,
             out_group_rows,
+            out_stream,
             out_too_large,
             out_overlaps
         );
@@ -151,6 +158,8 @@ impl Logic for SlotTable {
             self.parameters[i].clock.next = self.clock.val();
             self.weights[i].clock.next = self.clock.val();
             self.groups[i].clock.next = self.clock.val();
+            self.streams[i].clock.next = self.clock.val();
+            self.streams[i].d.next = self.streams[i].q.val();
             self.valid[i].d.next = self.valid[i].q.val();
             self.versions[i].d.next = self.versions[i].q.val();
             self.programs[i].d.next = self.programs[i].q.val();
@@ -170,6 +179,7 @@ impl Logic for SlotTable {
         self.held_parameters.next = self.out_parameters.q.val();
         self.held_weights.next = self.out_weights.q.val();
         self.held_group_rows.next = self.out_group_rows.q.val();
+        self.held_stream.next = self.out_stream.q.val();
         self.too_large.next = self.out_too_large.q.val();
         self.overlaps.next = self.out_overlaps.q.val();
 
@@ -192,6 +202,7 @@ impl Logic for SlotTable {
         self.out_parameters.d.next = bits::<32>(0);
         self.out_weights.d.next = bits::<32>(0);
         self.out_group_rows.d.next = bits::<16>(0);
+        self.out_stream.d.next = bits::<64>(0);
         self.out_overlaps.d.next = false;
         for i in 0..S {
             if self.slot.val() == i.to_bits() {
@@ -201,7 +212,9 @@ impl Logic for SlotTable {
                 self.out_parameters.d.next = self.parameters[i].q.val();
                 self.out_weights.d.next = self.weights[i].q.val();
                 self.out_group_rows.d.next = self.groups[i].q.val().get_bits::<16>(0);
+                self.out_stream.d.next = self.streams[i].q.val();
                 if self.fill.val() {
+                    self.streams[i].d.next = self.stream_address.val();
                     self.program_firsts[i].d.next = self.program_first.q.val();
                     self.program_ends[i].d.next = self.program_end.q.val();
                     self.parameter_firsts[i].d.next = self.parameter_first.q.val();

@@ -24,6 +24,8 @@ pub struct Lane {
     pub sum: Signal<In, Bits<32>>,
     /// Bias (bits 31:0), multiplier (63:32) and shift (71:64) of the output channel, all signed.
     pub channel: Signal<In, Bits<72>>,
+    /// The sum belongs to the second pass, which always rounds twice.
+    pub second: Signal<In, Bits<1>>,
     /// Two roundings instead of one. Constant while results are in flight, as what follows.
     pub double_rounding: Signal<In, Bit>,
     /// Zero point of the output, signed.
@@ -32,8 +34,15 @@ pub struct Lane {
     pub minimum: Signal<In, Bits<8>>,
     /// Greatest result, signed.
     pub maximum: Signal<In, Bits<8>>,
+    /// Zero point of the second pass, signed.
+    pub second_zero_point: Signal<In, Bits<8>>,
+    /// Least result of the second pass, signed.
+    pub second_minimum: Signal<In, Bits<8>>,
+    /// Greatest result of the second pass, signed.
+    pub second_maximum: Signal<In, Bits<8>>,
     /// Result, signed.
     pub result: Signal<Out, Bits<8>>,
+    _second: [bool; 6],
     _biased: Biased,
     _shifted: Shifted,
     _product: [Product; 2],
@@ -87,19 +96,33 @@ fn round_shift(value: i64, right: u32) -> i64 {
 impl Logic for Lane {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let double = self.double_rounding.val();
-            let moved = self._scaled.wrapping_add(to_signed(self.zero_point.val()));
-            let (minimum, maximum) = (to_signed(self.minimum.val()), to_signed(self.maximum.val()));
+            let double = |second: bool| second || self.double_rounding.val();
+            let [_, _, _, multiplied, rounded, scaled] = self._second;
+            let (zero_point, minimum, maximum) = if scaled {
+                (
+                    self.second_zero_point.val(),
+                    self.second_minimum.val(),
+                    self.second_maximum.val(),
+                )
+            } else {
+                (
+                    self.zero_point.val(),
+                    self.minimum.val(),
+                    self.maximum.val(),
+                )
+            };
+            let moved = self._scaled.wrapping_add(to_signed(zero_point));
+            let (minimum, maximum) = (to_signed(minimum), to_signed(maximum));
             self.result.next = from_signed(moved.min(maximum).max(minimum));
 
             let Product { value, right } = self._rounded;
-            self._scaled = if double {
+            self._scaled = if double(rounded) {
                 divide_by_power(value, right)
             } else {
                 value
             };
             let Product { value, right } = self._product[1];
-            self._rounded.value = if double {
+            self._rounded.value = if double(multiplied) {
                 doubling_high(value)
             } else {
                 round_shift(value, right)
@@ -127,6 +150,10 @@ impl Logic for Lane {
                 right,
             };
 
+            let second = self.second.val().get_bit(0);
+            let double = double(second);
+            self._second.rotate_right(1);
+            self._second[0] = second;
             let channel = self.channel.val();
             let shift = i32::from(slice(channel, 64, 8) as i8).clamp(-31, 30);
             let sum = to_signed(self.sum.val()) as i32;
@@ -168,16 +195,29 @@ wire signed [63:0] once = (product4 + half) >>> right4;
 wire signed [63:0] mask = (64'sd1 <<< right5) - 64'sd1;
 wire signed [63:0] threshold = (mask >>> 1) + $signed({63'd0, scaled5[63]});
 wire signed [63:0] twice = (scaled5 >>> right5) + $signed({63'd0, (scaled5 & mask) > threshold});
-wire signed [63:0] moved = scaled6 + {{56{zero_point[7]}}, zero_point};
-wire signed [63:0] lower = {{56{minimum[7]}}, minimum};
-wire signed [63:0] upper = {{56{maximum[7]}}, maximum};
+reg second1, second2, second3, second4, second5, second6;
+wire double0 = second | double_rounding;
+wire double4 = second4 | double_rounding;
+wire double5 = second5 | double_rounding;
+wire [7:0] zero6 = second6 ? second_zero_point : zero_point;
+wire [7:0] minimum6 = second6 ? second_minimum : minimum;
+wire [7:0] maximum6 = second6 ? second_maximum : maximum;
+wire signed [63:0] moved = scaled6 + {{56{zero6[7]}}, zero6};
+wire signed [63:0] lower = {{56{minimum6[7]}}, minimum6};
+wire signed [63:0] upper = {{56{maximum6[7]}}, maximum6};
 
 always @(posedge clock) begin
    biased <= sum + channel[31:0];
    multiplier1 <= channel[63:32];
-   left1 <= (!double_rounding || shift < 8'sd0) ? 5'd0 : (shift > 8'sd30) ? 5'd30 : shift[4:0];
+   second1 <= second;
+   second2 <= second1;
+   second3 <= second2;
+   second4 <= second3;
+   second5 <= second4;
+   second6 <= second5;
+   left1 <= (!double0 || shift < 8'sd0) ? 5'd0 : (shift > 8'sd30) ? 5'd30 : shift[4:0];
    // One rounding: 31 - shift. Two: how far the second one shifts right.
-   right1 <= double_rounding
+   right1 <= double0
       ? ((shift >= 8'sd0) ? 6'd0 : (shift < -8'sd31) ? 6'd31 : 6'd0 - shift[5:0])
       : ((shift > 8'sd30) ? 6'd1 : (shift < -8'sd31) ? 6'd62 : 6'd31 - shift[5:0]);
    shifted <= biased <<< left1;
@@ -187,10 +227,10 @@ always @(posedge clock) begin
    right3 <= right2;
    product4 <= product3;
    right4 <= right3;
-   scaled5 <= double_rounding ? ((high == 64'sd2147483648) ? 64'sd2147483647 : high) : once;
+   scaled5 <= double4 ? ((high == 64'sd2147483648) ? 64'sd2147483647 : high) : once;
    right5 <= right4;
-   scaled6 <= double_rounding ? twice : scaled5;
-   result <= (moved > upper) ? maximum : (moved < lower) ? minimum : moved[7:0];
+   scaled6 <= double5 ? twice : scaled5;
+   result <= (moved > upper) ? maximum6 : (moved < lower) ? minimum6 : moved[7:0];
 end
 "
             .into(),

@@ -1,12 +1,30 @@
-//! Q lanes side by side, fed with Q of a row's C sums at a time.
+//! Q lanes side by side, fed with Q of a row's C sums at a time; with a residual, the results come
+//! back as sums of a second pass.
+//!
+//! ```text
+//!  sums --select--> [ lanes ] --> results
+//!                     ^   |
+//!                     |   +--> operands --+
+//!                     +-------------------+ <-- other
+//! ```
 
 use rust_hdl::prelude::*;
 
+use super::entries::ResidualEntries;
 use super::lane::{self, Lane};
-use crate::bits::{from_unsigned, slice};
+use super::operand::{self, OperandSum};
+use crate::bits::slice;
+use crate::join::Join;
 
 /// Cycles from the lanes' `select` to the results.
 pub const LATENCY: usize = 1 + lane::LATENCY;
+
+/// Cycles from the `select` of results to their re-entry as residual sums: the second operand
+/// comes a cycle after the results.
+pub const REENTRY: usize = LATENCY + 1 + operand::LATENCY;
+
+/// Cycles from `select` to the results of the second pass.
+pub const RESIDUAL_LATENCY: usize = REENTRY + lane::LATENCY;
 
 /// Chooses a group of Q sums out of a row: `AW` = C x 32 bits in, `QA` = Q x 32 bits out.
 #[derive(LogicBlock, Default)]
@@ -47,47 +65,6 @@ impl<const AW: usize, const QA: usize> Logic for GroupSelect<AW, QA> {
     }
 }
 
-/// Packs the lanes' results into one vector of `QW` = Q x 8 bits, without delay.
-#[derive(LogicBlock)]
-pub struct Pack<const Q: usize, const QW: usize> {
-    /// Results of the lanes.
-    pub results: [Signal<In, Bits<8>>; Q],
-    /// The results side by side, lane 0 lowest.
-    pub joined: Signal<Out, Bits<QW>>,
-}
-
-impl<const Q: usize, const QW: usize> Default for Pack<Q, QW> {
-    fn default() -> Self {
-        assert!(QW == Q * 8);
-        Self {
-            results: std::array::from_fn(|_| Signal::default()),
-            joined: Signal::default(),
-        }
-    }
-}
-
-impl<const Q: usize, const QW: usize> Logic for Pack<Q, QW> {
-    fn update(&mut self) {
-        let joined = self
-            .results
-            .iter()
-            .enumerate()
-            .fold(0, |sum, (lane, result)| {
-                sum | (result.val().to_u64() << (8 * lane))
-            });
-        self.joined.next = from_unsigned(joined);
-    }
-
-    fn connect(&mut self) {
-        self.joined.connect();
-    }
-
-    fn hdl(&self) -> Verilog {
-        let lanes: Vec<_> = (0..Q).rev().map(|lane| format!("results${lane}")).collect();
-        Verilog::Custom(format!("always @(*) joined = {{{}}};\n", lanes.join(", ")))
-    }
-}
-
 /// The requantization unit: `Q` lanes; `AW` = C x 32, `QA` = Q x 32, `QP` = Q x 72, `QW` = Q x 8.
 #[derive(LogicBlock)]
 pub struct RequantizeUnit<
@@ -113,11 +90,27 @@ pub struct RequantizeUnit<
     pub minimum: Signal<In, Bits<8>>,
     /// See [`Lane`].
     pub maximum: Signal<In, Bits<8>>,
-    /// Q results, [`LATENCY`] cycles after `select`.
+    /// See [`Lane`].
+    pub second_zero_point: Signal<In, Bits<8>>,
+    /// See [`Lane`].
+    pub second_minimum: Signal<In, Bits<8>>,
+    /// See [`Lane`].
+    pub second_maximum: Signal<In, Bits<8>>,
+    /// Residual sums enter in place of sums, [`REENTRY`] cycles after the `select` of their results.
+    pub reentry: Signal<In, Bits<1>>,
+    /// What is added to the results, a cycle after them.
+    pub other: Signal<In, Bits<QW>>,
+    /// Takes `parameters` as entries of residual sums.
+    pub capture: Signal<In, Bits<1>>,
+    /// As the second group of them.
+    pub capture_second: Signal<In, Bits<1>>,
+    /// Q results, [`LATENCY`] cycles after `select`, or [`RESIDUAL_LATENCY`].
     pub results: Signal<Out, Bits<QW>>,
     group: GroupSelect<AW, QA>,
+    entries: ResidualEntries<QP>,
+    operand: [OperandSum; Q],
     lane: [Lane; Q],
-    pack: Pack<Q, QW>,
+    joined: Join<Q, 8, QW>,
 }
 
 impl<const Q: usize, const AW: usize, const QA: usize, const QP: usize, const QW: usize> Default
@@ -134,10 +127,19 @@ impl<const Q: usize, const AW: usize, const QA: usize, const QP: usize, const QW
             zero_point: Signal::default(),
             minimum: Signal::default(),
             maximum: Signal::default(),
+            second_zero_point: Signal::default(),
+            second_minimum: Signal::default(),
+            second_maximum: Signal::default(),
+            reentry: Signal::default(),
+            other: Signal::default(),
+            capture: Signal::default(),
+            capture_second: Signal::default(),
             results: Signal::default(),
             group: GroupSelect::default(),
+            entries: ResidualEntries::default(),
+            operand: std::array::from_fn(|_| OperandSum::default()),
             lane: std::array::from_fn(|_| Lane::default()),
-            pack: Pack::default(),
+            joined: Join::default(),
         }
     }
 }
@@ -150,16 +152,33 @@ impl<const Q: usize, const AW: usize, const QA: usize, const QP: usize, const QW
         self.group.clock.next = self.clock.val();
         self.group.sums.next = self.sums.val();
         self.group.select.next = self.select.val();
+        self.entries.clock.next = self.clock.val();
+        self.entries.capture.next = self.capture.val();
+        self.entries.second.next = self.capture_second.val();
+        self.entries.entries.next = self.parameters.val();
         for i in 0..Q {
+            self.operand[i].clock.next = self.clock.val();
+            self.operand[i].first.next = self.lane[i].result.val();
+            self.operand[i].other.next = self.other.val().get_bits::<8>(i * 8);
+            self.operand[i].first_entry.next = self.entries.first_entry.val();
+            self.operand[i].other_entry.next = self.entries.other_entry.val();
             self.lane[i].clock.next = self.clock.val();
             self.lane[i].sum.next = self.group.group.val().get_bits::<32>(i * 32);
             self.lane[i].channel.next = self.parameters.val().get_bits::<72>(i * 72);
+            self.lane[i].second.next = self.reentry.val();
+            if self.reentry.val() == bits::<1>(1) {
+                self.lane[i].sum.next = self.operand[i].sum.val();
+                self.lane[i].channel.next = self.entries.sum_entry.val();
+            }
             self.lane[i].double_rounding.next = self.double_rounding.val();
             self.lane[i].zero_point.next = self.zero_point.val();
             self.lane[i].minimum.next = self.minimum.val();
             self.lane[i].maximum.next = self.maximum.val();
-            self.pack.results[i].next = self.lane[i].result.val();
+            self.lane[i].second_zero_point.next = self.second_zero_point.val();
+            self.lane[i].second_minimum.next = self.second_minimum.val();
+            self.lane[i].second_maximum.next = self.second_maximum.val();
+            self.joined.parts[i].next = self.lane[i].result.val();
         }
-        self.results.next = self.pack.joined.val();
+        self.results.next = self.joined.joined.val();
     }
 }

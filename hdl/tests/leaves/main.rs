@@ -3,6 +3,7 @@
 //! extreme values, then replays the same cycles on the Verilog half in Verilator.
 
 mod bench;
+mod compute;
 #[path = "../support/verilator.rs"]
 mod verilator;
 
@@ -12,13 +13,14 @@ use systole_hdl::bits::{concatenate, from_signed, from_unsigned};
 use systole_hdl::control::extent::Extent;
 use systole_hdl::delay::Delay;
 use systole_hdl::dma::fifo::{BeatFifo, DEPTH};
+use systole_hdl::join::{Join, Resize};
 use systole_hdl::memory::accumulators::Accumulators;
 use systole_hdl::memory::parameters::ParameterMemory;
 use systole_hdl::memory::program::ProgramMemory;
 use systole_hdl::memory::scratchpad::Scratchpad;
 use systole_hdl::memory::weights::WeightBank;
 use systole_hdl::requantize::lane::Lane;
-use systole_hdl::requantize::unit::{GroupSelect, Pack};
+use systole_hdl::requantize::unit::GroupSelect;
 
 /// Sets the port `clock` of a leaf.
 macro_rules! clock {
@@ -75,7 +77,11 @@ fn both_halves_of_every_leaf_agree() {
             leaf.maximum.next = from_signed(high);
             leaf.zero_point.next = from_signed(random.signed(8));
             leaf.double_rounding.next = random.often();
+            leaf.second_minimum.next = from_signed(low);
+            leaf.second_maximum.next = from_signed(random.signed(8).max(low));
+            leaf.second_zero_point.next = from_signed(random.signed(8));
         }
+        leaf.second.next = from_unsigned(u64::from(random.often()));
         leaf.sum.next = from_signed(random.signed(32));
         let multiplier = random.signed(32) as u32;
         let bias = random.signed(32) as u32;
@@ -96,7 +102,10 @@ fn both_halves_of_every_leaf_agree() {
         6000,
         clock!(),
         |leaf, random| {
-            leaf.valid.next = random.often();
+            let direct = random.tick(4);
+            leaf.direct.next = direct;
+            leaf.valid.next = !direct && random.often();
+            leaf.direct_sums.next = concatenate(32, random.words(4));
             leaf.first.next = random.tick(5);
             leaf.last.next = random.tick(5);
             // Few rows, so that the same one is hit in consecutive cycles.
@@ -143,6 +152,7 @@ fn both_halves_of_every_leaf_agree() {
         4000,
         clock!(),
         |leaf, random| {
+            leaf.chain.next = random.tick(3);
             leaf.base.next = from_unsigned(random.extreme(32));
             leaf.count.next = from_unsigned(random.extreme(16));
             leaf.stride.next = from_unsigned(random.extreme(32));
@@ -182,51 +192,77 @@ fn both_halves_of_every_leaf_agree() {
         },
     );
     bench.leaf(
-        "pack",
-        Pack::<4, 32>::default(),
+        "join",
+        Join::<4, 8, 32>::default(),
         300,
         |_, _| {},
         |leaf, random| {
-            for result in &mut leaf.results {
-                result.next = from_unsigned(random.any());
+            for part in &mut leaf.parts {
+                part.next = from_unsigned(random.any());
             }
         },
     );
+    bench.leaf(
+        "resize_up",
+        Resize::<16, 64>::default(),
+        100,
+        |_, _| {},
+        |leaf, random| leaf.vector.next = from_unsigned(random.any()),
+    );
+    bench.leaf(
+        "resize_down",
+        Resize::<64, 32>::default(),
+        100,
+        |_, _| {},
+        |leaf, random| leaf.vector.next = from_unsigned(random.any()),
+    );
+
+    compute::leaves(&mut bench);
 
     bench.run();
 }
 
 fn scratchpads(bench: &mut Bench) {
-    // A vector as wide as a word, and one of half a beat.
+    fn drive<const RW: usize, const WW: usize>(leaf: &mut Scratchpad<RW, WW>, random: &mut Random) {
+        leaf.window_address.next = from_unsigned(random.below(1 << 12));
+        leaf.window_pad.next = from_unsigned(random.any());
+        leaf.window_skip.next = from_signed(random.signed(16));
+        // Boundaries grow; spans are whatever they are.
+        let mut boundary = random.below(20);
+        let boundaries = [(); 4].map(|()| {
+            let this = boundary.min(63);
+            boundary += 1 + random.below(20);
+            this
+        });
+        leaf.window_boundaries.next = concatenate(6, boundaries);
+        leaf.window_from.next = concatenate(6, [(); 5].map(|()| random.below(20)));
+        leaf.window_to.next = concatenate(6, [(); 5].map(|()| random.below(64)));
+        leaf.access_address.next = from_unsigned(random.below(1 << 12));
+        leaf.access_write.next = random.often();
+        leaf.access_bytes.next = from_unsigned(random.below(WW as u64 / 8 + 1));
+        leaf.access_data.next = concatenate(32, random.words(WW / 32));
+    }
+    // A vector as wide as a word, one of half a word, and accesses as wide as a word.
     bench.leaf(
         "scratchpad_wide",
-        Scratchpad::<128, 32>::new(512),
-        3000,
+        Scratchpad::<128, 64>::new(512),
+        4000,
         clock!(),
-        |leaf, random| {
-            leaf.beat_valid.next = random.tick(3);
-            leaf.beat_address.next = from_unsigned(random.below(64) * 8);
-            leaf.beat_data.next = from_unsigned(random.any());
-            leaf.group_valid.next = random.often();
-            leaf.group_address.next = from_unsigned(random.below(128) * 4);
-            leaf.group_data.next = from_unsigned(random.any());
-            leaf.read_address.next = from_unsigned(random.below(64) * 8);
-        },
+        drive::<128, 64>,
     );
     bench.leaf(
         "scratchpad_narrow",
-        Scratchpad::<32, 16>::new(256),
-        3000,
+        Scratchpad::<32, 64>::new(256),
+        4000,
         clock!(),
-        |leaf, random| {
-            leaf.beat_valid.next = random.tick(3);
-            leaf.beat_address.next = from_unsigned(random.below(32) * 8);
-            leaf.beat_data.next = from_unsigned(random.any());
-            leaf.group_valid.next = random.often();
-            leaf.group_address.next = from_unsigned(random.below(128) * 2);
-            leaf.group_data.next = from_unsigned(random.any());
-            leaf.read_address.next = from_unsigned(random.below(64) * 4);
-        },
+        drive::<32, 64>,
+    );
+    bench.leaf(
+        "scratchpad_broad",
+        Scratchpad::<256, 128>::new(1024),
+        4000,
+        clock!(),
+        drive::<256, 128>,
     );
 }
 

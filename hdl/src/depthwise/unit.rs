@@ -1,0 +1,145 @@
+//! The lanes side by side, their weights on the way down, and the way to the accumulators.
+//!
+//! Weights of row r come r cycles after those of row 0, so the strobe that writes them walks down
+//! with them; activations come for all lanes at once.
+
+use rust_hdl::prelude::*;
+
+use super::collect::Collect;
+use super::lane::{self, DepthwiseLane};
+use crate::delay::Delay;
+use crate::join::Join;
+
+/// `R` lanes with weights of `CW` bits, results of `RS` = R x 24 bits and rows of `AW` bits.
+#[derive(LogicBlock)]
+pub struct DepthwiseUnit<
+    const R: usize,
+    const CW: usize,
+    const RW: usize,
+    const RS: usize,
+    const AW: usize,
+> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Forgets what is on the way to the accumulators.
+    pub reset: Signal<In, Bit>,
+    /// Weights of row 0 are there to be kept.
+    pub weight_valid: Signal<In, Bits<1>>,
+    /// Their step.
+    pub weight_step: Signal<In, Bits<6>>,
+    /// Weights of each row.
+    pub weights: [Signal<In, Bits<CW>>; R],
+    /// See [`DepthwiseLane`].
+    pub ones: Signal<In, Bit>,
+    /// See [`DepthwiseLane`].
+    pub maximum: Signal<In, Bit>,
+    /// See [`DepthwiseLane`].
+    pub valid: Signal<In, Bits<1>>,
+    /// See [`DepthwiseLane`].
+    pub clear: Signal<In, Bits<1>>,
+    /// See [`DepthwiseLane`].
+    pub shift: Signal<In, Bits<1>>,
+    /// See [`DepthwiseLane`].
+    pub age: Signal<In, Bits<2>>,
+    /// See [`DepthwiseLane`].
+    pub step: Signal<In, Bits<6>>,
+    /// The activations complete pixels.
+    pub emit: Signal<In, Bits<1>>,
+    /// In so many rows of accumulators.
+    pub emit_rows: Signal<In, Bits<8>>,
+    /// Activations, lane r from bit 8 r on.
+    pub vector: Signal<In, Bits<RW>>,
+    /// A row of sums follows in the next cycle.
+    pub row_valid: Signal<Out, Bit>,
+    /// The sums, a cycle after.
+    pub sums: Signal<Out, Bits<AW>>,
+    lane: [DepthwiseLane<CW>; R],
+    valid_row: [Delay<1>; R],
+    step_row: [Delay<6>; R],
+    emitted: Delay<1>,
+    emitted_rows: Delay<8>,
+    joined: Join<R, 24, RS>,
+    collect: Collect<RS, AW>,
+}
+
+impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW: usize>
+    DepthwiseUnit<R, CW, RW, RS, AW>
+{
+    /// Lanes without weights.
+    pub fn new() -> Self {
+        Self {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            weight_valid: Signal::default(),
+            weight_step: Signal::default(),
+            weights: std::array::from_fn(|_| Signal::default()),
+            ones: Signal::default(),
+            maximum: Signal::default(),
+            valid: Signal::default(),
+            clear: Signal::default(),
+            shift: Signal::default(),
+            age: Signal::default(),
+            step: Signal::default(),
+            emit: Signal::default(),
+            emit_rows: Signal::default(),
+            vector: Signal::default(),
+            row_valid: Signal::default(),
+            sums: Signal::default(),
+            lane: std::array::from_fn(|_| DepthwiseLane::new()),
+            valid_row: std::array::from_fn(|_| Delay::new(1)),
+            step_row: std::array::from_fn(|_| Delay::new(1)),
+            emitted: Delay::new(lane::LATENCY),
+            emitted_rows: Delay::new(lane::LATENCY),
+            joined: Join::default(),
+            collect: Collect::new(),
+        }
+    }
+}
+
+impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW: usize> Default
+    for DepthwiseUnit<R, CW, RW, RS, AW>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW: usize> Logic
+    for DepthwiseUnit<R, CW, RW, RS, AW>
+{
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.valid_row[0].entry.next = self.weight_valid.val();
+        self.step_row[0].entry.next = self.weight_step.val();
+        for i in 1..R {
+            self.valid_row[i].entry.next = self.valid_row[i - 1].delayed.val();
+            self.step_row[i].entry.next = self.step_row[i - 1].delayed.val();
+        }
+        for i in 0..R {
+            self.valid_row[i].clock.next = self.clock.val();
+            self.step_row[i].clock.next = self.clock.val();
+            self.lane[i].clock.next = self.clock.val();
+            self.lane[i].weight_valid.next = self.valid_row[i].entry.val() == bits::<1>(1);
+            self.lane[i].weight_step.next = self.step_row[i].entry.val();
+            self.lane[i].weights.next = self.weights[i].val();
+            self.lane[i].ones.next = self.ones.val();
+            self.lane[i].maximum.next = self.maximum.val();
+            self.lane[i].valid.next = self.valid.val();
+            self.lane[i].clear.next = self.clear.val();
+            self.lane[i].shift.next = self.shift.val();
+            self.lane[i].age.next = self.age.val();
+            self.lane[i].step.next = self.step.val();
+            self.lane[i].activation.next = self.vector.val().get_bits::<8>(i * 8);
+            self.joined.parts[i].next = self.lane[i].result.val();
+        }
+        clock!(self, clock, emitted, emitted_rows, collect);
+        self.emitted.entry.next = self.emit.val();
+        self.emitted_rows.entry.next = self.emit_rows.val();
+        self.collect.reset.next = self.reset.val();
+        self.collect.valid.next = self.emitted.delayed.val();
+        self.collect.rows.next = self.emitted_rows.delayed.val();
+        self.collect.results.next = self.joined.joined.val();
+        self.row_valid.next = self.collect.row_valid.val();
+        self.sums.next = self.collect.sums.val();
+    }
+}
