@@ -20,6 +20,7 @@ use crate::bar::counters::Counters;
 use crate::bar::registers::Registers;
 use crate::compute::ComputeUnit;
 use crate::control::sequencer::Sequencer;
+use crate::control::trace::Trace;
 use crate::dma::{port, reader::DmaReader, writer::DmaWriter};
 use crate::join::Resize;
 use crate::memory::program::ProgramMemory;
@@ -140,6 +141,8 @@ pub struct Accelerator<
     port_weights: Constant<Bits<3>>,
     port_scratchpad: Constant<Bits<3>>,
     port_statistics: Constant<Bits<3>>,
+    port_trace: Constant<Bits<3>>,
+    trace_bytes: Constant<Bits<32>>,
     reset_cycles: Constant<Bits<8>>,
     tile_beats: Constant<Bits<16>>,
     registers: Registers,
@@ -148,6 +151,7 @@ pub struct Accelerator<
     entry: EntryDecoder,
     slots: SlotTable,
     sequencer: Sequencer,
+    trace: Trace,
     reader: DmaReader,
     writer: DmaWriter,
     program_memory: ProgramMemory,
@@ -234,6 +238,10 @@ impl<
             port_weights: Constant::new(port::WEIGHTS.into()),
             port_scratchpad: Constant::new(port::SCRATCHPAD.into()),
             port_statistics: Constant::new(port::STATISTICS.into()),
+            port_trace: Constant::new(port::TRACE.into()),
+            trace_bytes: Constant::new(
+                (size_of::<systole_regs::entries::TraceRecord>() as u64).into(),
+            ),
             reset_cycles: Constant::new(RESET_CYCLES.into()),
             tile_beats: Constant::new(((configuration.tile_bytes() / 8) as u64).into()),
             registers: Registers::new(configuration, build_hash),
@@ -242,6 +250,7 @@ impl<
             entry: EntryDecoder::new(configuration),
             slots: SlotTable::new(configuration),
             sequencer: Sequencer::new(configuration),
+            trace: Trace::new(),
             reader: DmaReader::new(),
             writer: DmaWriter::new(),
             program_memory: ProgramMemory::new(configuration.program_instructions * 8),
@@ -301,6 +310,7 @@ impl<
             entry,
             slots,
             sequencer,
+            trace,
             reader,
             writer,
             program_memory,
@@ -333,6 +343,7 @@ impl<
         self.queue.reset.next = self.clear.val();
         self.slots.reset.next = self.clear.val();
         self.sequencer.reset.next = self.clear.val();
+        self.trace.reset.next = self.clear.val();
         self.reader.reset.next = self.clear.val();
         self.reader.abort.next = self.abort.val();
         self.writer.reset.next = self.clear.val();
@@ -460,6 +471,34 @@ impl<
         self.sequencer.write_failed.next = self.writer.failed.val();
         self.sequencer.compute_busy.next = self.compute.busy.val();
         self.program_memory.read_word.next = self.sequencer.program_word.val();
+        self.sequencer.trace_room.next = self.trace.room.val();
+        self.sequencer.trace_idle.next = self.trace.idle.val();
+        self.sequencer.trace_failed.next = self.trace.failed.val();
+
+        // Trace.
+        self.trace.enable.next = self.entry.wants_trace.val();
+        self.trace.begins.next = self.queue.run_start.val();
+        self.trace.base.next = self.entry.trace_address.val();
+        self.trace.limit.next = self.entry.trace_entries.val();
+        self.trace.cycle.next = self.counters.command_cycles.val();
+        self.trace.group_done.next = self.sequencer.group_done.val();
+        self.trace.instruction.next = self.sequencer.instruction.val();
+        self.trace.opcode.next = self.sequencer.opcode.val();
+        self.trace.start[0].next = self.sequencer.compute_start.val();
+        self.trace.start[1].next = self.sequencer.read_start.val();
+        self.trace.start[2].next = self.sequencer.write_start.val();
+        self.trace.busy[0].next = self.compute.busy.val();
+        self.trace.busy[1].next = self.sequencer.read_active.val();
+        self.trace.busy[2].next = self.sequencer.write_active.val();
+        self.trace.vector.next =
+            self.compute.vector_valid.val() || self.compute.depthwise_valid.val();
+        self.trace.stalled.next = self.compute.stalled.val();
+        self.trace.preparing.next = self.compute.preparing.val();
+        self.trace.write_ready.next =
+            !self.writer.busy.val() && !self.sequencer.write_start.val();
+        self.trace.write_busy.next = self.writer.busy.val();
+        self.trace.write_failed.next = self.writer.failed.val();
+        self.trace.select.next = self.writer.source_address.val().get_bits::<2>(3);
 
         // Read engine: the queue engine's, or the sequencer's during a run.
         self.reader.start.next = self.sequencer.read_start.val();
@@ -535,6 +574,14 @@ impl<
         self.writer.source.next = self.sequencer.scratchpad_address.val();
         self.writer.source_stride.next = self.sequencer.scratchpad_stride.val();
         self.writer.port.next = self.port_scratchpad.val();
+        if self.trace.write_start.val() {
+            self.writer.start.next = true;
+            self.writer.address.next = self.trace.write_address.val();
+            self.writer.row_bytes.next = self.trace_bytes.val();
+            self.writer.rows.next = bits::<16>(1);
+            self.writer.source.next = bits::<32>(0);
+            self.writer.port.next = self.port_trace.val();
+        }
         if self.queue.write_owner.val() {
             self.writer.start.next = self.queue.write_start.val();
             self.writer.address.next = self.queue.write_address.val();
@@ -563,6 +610,9 @@ impl<
         self.source_pending.d.next = self.queue.completion_low.val();
         if self.writer.source_address.val().get_bits::<1>(3) == bits::<1>(1) {
             self.source_pending.d.next = self.queue.completion_high.val();
+        }
+        if self.writer.source_port.val() == self.port_trace.val() {
+            self.source_pending.d.next = self.trace.word.val();
         }
         self.source_other.d.next = self.source_pending.q.val();
         if self.writer.source_port.val() == self.port_statistics.val() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use systole_regs::entries::{CompletionEntry, LoadEntry, RunEntry, Statistics};
+use systole_regs::entries::{CompletionEntry, LoadEntry, RunEntry, Statistics, TraceRecord};
 use systole_regs::image::Parameter;
 use systole_regs::instructions::{Compute, OPCODES, Transfer};
 use systole_regs::registers::{Access, BLOCKS};
@@ -41,6 +41,7 @@ fn registers() -> String {
     page += &table("Submission entry: LOAD", LoadEntry::FIELDS);
     page += &table("Completion entry", CompletionEntry::FIELDS);
     page += &table("Statistics block", Statistics::FIELDS);
+    page += &table("Trace record", TraceRecord::FIELDS);
     page += "\n## Status codes\n\n| code | name | meaning |\n|---|---|---|\n";
     for status in Status::ALL {
         let _ = writeln!(

@@ -25,8 +25,10 @@ pub mod opcode {
 pub mod flag {
     /// Write a [`super::Statistics`] block to `statistics_address` before the completion.
     pub const STATISTICS: u8 = 1 << 0;
+    /// Write a [`super::TraceRecord`] for each instruction to `trace_address` (RUN only).
+    pub const TRACE: u8 = 1 << 1;
     /// Every flag that exists.
-    pub const ALL: u8 = STATISTICS;
+    pub const ALL: u8 = STATISTICS | TRACE;
 }
 
 /// Largest number of rows of one run.
@@ -57,13 +59,14 @@ layout! {
         input_stride: u32,
         /// Bytes from one output row to the next. A multiple of 8.
         output_stride: u32,
-        /// Must be zero.
-        reserved1: [u8; 4],
+        /// Records that there is room for at `trace_address`; those beyond are dropped. Zero without
+        /// the flag TRACE.
+        trace_entries: u32,
         /// Bus address of host memory that the program may use for itself (LOAD_WORKSPACE,
         /// STORE_WORKSPACE). A multiple of 8; zero if it doesn't.
         workspace_address: u64,
-        /// Must be zero.
-        reserved2: [u8; 8],
+        /// Bus address of the first trace record (flag TRACE). A multiple of 8; zero without the flag.
+        trace_address: u64,
     }
 }
 
@@ -166,5 +169,33 @@ layout! {
         groups: u32,
         /// Zero.
         reserved: [u32; 3],
+    }
+}
+
+layout! {
+    /// When one instruction ran, and what it cost: the records of a run follow each other in the
+    /// order in which instructions finished. END and skipped instructions have none. Cycles count
+    /// from the command's start.
+    pub struct TraceRecord : 32 {
+        /// Group of the run in which it was executed, from 0.
+        group: u32,
+        /// Its number in the program.
+        instruction: u16,
+        /// Its opcode.
+        opcode: u8,
+        /// Zero.
+        reserved: u8,
+        /// Cycle in which it began.
+        start: u32,
+        /// Cycle in which it had finished.
+        finish: u32,
+        /// Vectors that it read (computations).
+        vectors: u32,
+        /// Cycles in which it waited for accumulators.
+        stall_requantize: u32,
+        /// Cycles in which it prepared.
+        stall_prepare: u32,
+        /// Cycles after its last vector.
+        stall_drain: u32,
     }
 }

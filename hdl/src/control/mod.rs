@@ -5,4 +5,5 @@ pub mod extent;
 pub mod fields;
 pub mod operands;
 pub mod sequencer;
+pub mod trace;
 pub mod transfers;

@@ -143,6 +143,20 @@ pub struct Sequencer {
     pub residual_parameter: Signal<Out, Bits<32>>,
     /// The compute unit is busy.
     pub compute_busy: Signal<In, Bit>,
+    /// Its number in the program.
+    pub instruction: Signal<Out, Bits<16>>,
+    /// Its opcode.
+    pub opcode: Signal<Out, Bits<8>>,
+    /// A DMA read of the run is under way.
+    pub read_active: Signal<Out, Bit>,
+    /// A DMA write of the run is under way.
+    pub write_active: Signal<Out, Bit>,
+    /// The trace has room for what begins.
+    pub trace_room: Signal<In, Bit>,
+    /// The trace has nothing left to write.
+    pub trace_idle: Signal<In, Bit>,
+    /// Writing the trace failed.
+    pub trace_failed: Signal<In, Bit>,
     /// An instruction has been carried out, skipped, or begun.
     pub instruction_done: Signal<Out, Bit>,
     /// A group has ended.
@@ -491,7 +505,11 @@ impl Logic for Sequencer {
                 self.write_error.d.next = true;
             }
         }
-        self.may_begin.next = true;
+        self.read_active.next = self.reading.q.val();
+        self.write_active.next = self.writing.q.val();
+        self.instruction.next = self.program_counter.q.val();
+        self.opcode.next = self.operands.opcode.val();
+        self.may_begin.next = self.trace_room.val();
         if self.compute_busy.val()
             && (self.decoder.is_compute.val()
                 || (self.operands.compute_limit.val() == bits::<8>(0)))
@@ -627,7 +645,16 @@ impl Logic for Sequencer {
                 }
             }
             SequencerState::Stop => {
-                if !self.compute_busy.val() && !self.reading.q.val() && !self.writing.q.val() {
+                if !self.compute_busy.val()
+                    && !self.reading.q.val()
+                    && !self.writing.q.val()
+                    && self.trace_idle.val()
+                {
+                    if self.trace_failed.val()
+                        && (self.result.q.val() == self.success.val())
+                    {
+                        self.result.d.next = self.dma_write_error.val();
+                    }
                     if self.write_error.q.val() {
                         self.result.d.next = self.dma_write_error.val();
                     }

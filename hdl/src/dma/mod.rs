@@ -30,4 +30,6 @@ pub mod port {
     pub const COMPLETION: u64 = 5;
     /// The words of the statistics block (writes).
     pub const STATISTICS: u64 = 6;
+    /// The words of a trace record (writes).
+    pub const TRACE: u64 = 7;
 }

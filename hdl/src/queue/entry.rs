@@ -44,6 +44,12 @@ pub struct EntryDecoder {
     pub command_id: Signal<Out, Bits<16>>,
     /// Field of the same name.
     pub slot: Signal<Out, Bits<8>>,
+    /// The run is to be traced.
+    pub wants_trace: Signal<Out, Bit>,
+    /// `trace_entries`.
+    pub trace_entries: Signal<Out, Bits<32>>,
+    /// `trace_address`.
+    pub trace_address: Signal<Out, Bits<64>>,
     /// `workspace_address`.
     pub workspace_address: Signal<Out, Bits<64>>,
     /// `input_address` or `image_address`.
@@ -80,6 +86,8 @@ pub struct EntryDecoder {
     opcode_unload: Fixed<Bits<8>>,
     unknown_flags: Fixed<Bits<8>>,
     statistics_flag: Fixed<Bits<8>>,
+    trace_flag: Fixed<Bits<8>>,
+    trace_entries_at: Fixed<Bits<6>>,
     slot_count: Fixed<Bits<8>>,
     group_misaligned: Fixed<Bits<16>>,
     opcode_at: Fixed<Bits<6>>,
@@ -125,6 +133,7 @@ impl EntryDecoder {
         assert_eq!(RunEntry::field("output_address").word(), 2);
         assert_eq!(LoadEntry::field("stream_address").word(), 2);
         assert_eq!(RunEntry::field("workspace_address").word(), 6);
+        assert_eq!(RunEntry::field("trace_address").word(), 7);
         assert_eq!(RunEntry::field("statistics_address").word(), 3);
         assert_eq!(LoadEntry::field("statistics_address").word(), 3);
         let not_reserved = |name: &str| !name.starts_with("reserved");
@@ -146,6 +155,8 @@ impl EntryDecoder {
             opcode_run: Fixed::new(u64::from(opcode::RUN).into()),
             opcode_unload: Fixed::new(u64::from(opcode::UNLOAD).into()),
             unknown_flags: Fixed::new(u64::from(!flag::ALL).into()),
+            trace_flag: Fixed::new(u64::from(flag::TRACE).into()),
+            trace_entries_at: bit_in_word(RunEntry::field("trace_entries"), 5),
             statistics_flag: Fixed::new(u64::from(flag::STATISTICS).into()),
             slot_count: Fixed::new(u64::from(SLOT_COUNT).into()),
             group_misaligned: Fixed::new(((configuration.requantize_lanes - 1) as u64).into()),
@@ -206,6 +217,11 @@ impl Logic for EntryDecoder {
         self.output_address.next = self.words[2].q.val();
         self.statistics_address.next = self.words[3].q.val();
         self.workspace_address.next = self.words[6].q.val();
+        self.trace_address.next = self.words[7].q.val();
+        self.trace_entries.next = self.words[5]
+            .q
+            .val()
+            .get_bits::<32>(self.trace_entries_at.val().index());
         self.all_rows.next = self.words[4]
             .q
             .val()
@@ -258,6 +274,8 @@ impl Logic for EntryDecoder {
         self.is_unload.next = self.operation.val() == self.opcode_unload.val();
         self.wants_statistics.next =
             (self.flags.val() & self.statistics_flag.val()) != bits::<8>(0);
+        self.wants_trace.next =
+            self.is_run.val() && ((self.flags.val() & self.trace_flag.val()) != bits::<8>(0));
         self.slot_exists.next = self.slot.val() < self.slot_count.val();
         self.rows_possible.next = (self.all_rows.val() != bits::<32>(0))
             && (self.all_rows.val().get_bits::<16>(16) == bits::<16>(0));
@@ -272,6 +290,16 @@ impl Logic for EntryDecoder {
             self.well_formed.next = false;
         }
         if !self.wants_statistics.val() && (self.statistics_address.val() != bits::<64>(0)) {
+            self.well_formed.next = false;
+        }
+        if !self.is_run.val() && ((self.flags.val() & self.trace_flag.val()) != bits::<8>(0)) {
+            self.well_formed.next = false;
+        }
+        if self.is_run.val()
+            && !self.wants_trace.val()
+            && ((self.trace_address.val() != bits::<64>(0))
+                || (self.trace_entries.val() != bits::<32>(0)))
+        {
             self.well_formed.next = false;
         }
         for i in 0..8 {
@@ -299,6 +327,7 @@ impl Logic for EntryDecoder {
         }
         if self.is_run.val()
             && ((self.workspace_address.val().get_bits::<3>(0) != bits::<3>(0))
+                || (self.trace_address.val().get_bits::<3>(0) != bits::<3>(0))
                 || (self.input_stride.val().get_bits::<3>(0) != bits::<3>(0))
                 || (self.output_stride.val().get_bits::<3>(0) != bits::<3>(0)))
         {

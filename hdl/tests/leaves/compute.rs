@@ -1,6 +1,7 @@
 //! Leaves of the way from windows to sums and residual sums.
 
 use systole_hdl::bits::{concatenate, from_signed, from_unsigned};
+use systole_hdl::control::trace::RecordFifo;
 use systole_hdl::depthwise::collect::Collect;
 use systole_hdl::depthwise::lane::DepthwiseLane;
 use systole_hdl::requantize::entries::ResidualEntries;
@@ -136,6 +137,26 @@ pub fn leaves(bench: &mut Bench) {
             }
             leaf.first.next = from_signed(random.signed(8));
             leaf.other.next = from_signed(random.signed(8));
+        },
+    );
+
+    let mut held = 0_usize;
+    bench.leaf(
+        "records",
+        RecordFifo::default(),
+        3000,
+        clock!(),
+        move |leaf, random| {
+            let pop = held > 0 && random.often();
+            let push = held < 8 && random.often();
+            held = held + usize::from(push) - usize::from(pop);
+            leaf.pop.next = pop;
+            leaf.push.next = push;
+            leaf.select.next = from_unsigned(random.below(4));
+            for word in &mut leaf.words {
+                word.next = from_unsigned(random.any());
+            }
+            leaf.reset.next = false;
         },
     );
 
