@@ -4,6 +4,10 @@
 //! ```text
 //!  accumulator --(+ bias, wraps)--> x --(scale: m, s, rounding)--> --(+ zero point)--(clamp)--> i8
 //!     i32                          i32           i64                  i64                i8
+//!
+//!  p --(+ F.bias)--(* 2^20)--(scale F)--+
+//!                                       (+)--(+ T.bias)--(scale T)--(+ zero point)--(clamp)--> i8
+//!  q --(+ S.bias)--(* 2^20)--(scale S)--+
 //! ```
 
 use systole_regs::image::Parameter;
@@ -36,6 +40,49 @@ impl Requantization {
         // The clamp's bounds are bytes, so nothing is cut off.
         output as i8
     }
+}
+
+/// How one instruction adds a second tensor to its requantized results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Residual {
+    /// Scales the result, F.
+    pub first: Parameter,
+    /// Scales the byte of the second tensor, S.
+    pub second: Parameter,
+    /// Scales the sum, T.
+    pub total: Parameter,
+    /// Zero point of the output.
+    pub zero_point: i8,
+    /// Least output value.
+    pub minimum: i8,
+    /// Greatest output value, at least `minimum`.
+    pub maximum: i8,
+}
+
+impl Residual {
+    /// The output for the requantized result and the byte of the second tensor.
+    pub fn apply(&self, result: i8, second: i8) -> i8 {
+        // Each half is at most 2^28 in magnitude.
+        let sum = half(&self.first, result) + half(&self.second, second);
+        let requantization = Requantization {
+            rounding: rounding::DOUBLE,
+            zero_point: self.zero_point,
+            minimum: self.minimum,
+            maximum: self.maximum,
+        };
+        requantization.apply(sum, &self.total)
+    }
+}
+
+/// One operand of an addition: `(value + bias) * 2^20`, scaled down. The sum has 9 bits.
+fn half(parameter: &Parameter, value: i8) -> i32 {
+    let sum = i32::from(value).wrapping_add(parameter.bias);
+    let nine_bits = sum << 23 >> 23;
+    scale_double(
+        nine_bits << 20,
+        parameter.multiplier,
+        parameter.shift.min(0),
+    )
 }
 
 /// Shifts that the hardware can do; a shift beyond is taken as the nearest of these.
