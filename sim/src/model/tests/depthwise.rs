@@ -57,7 +57,7 @@ fn value(machine: &Machine, i: &Compute, step: usize, at: [usize; 4], ky: usize,
 }
 
 fn weight(channel: usize, ky: usize, kx: usize) -> i8 {
-    ((channel * 77 + ky * 131 + kx * 29 + 5) * 2_654_435_761 >> 9) as u8 as i8
+    (((channel * 77 + ky * 131 + kx * 29 + 5) * 2_654_435_761) >> 9) as u8 as i8
 }
 
 /// Writes the weights for either mode.
