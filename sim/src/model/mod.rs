@@ -104,8 +104,8 @@
 //! - `vectors` counts for MATRIX B * `output_height` * `output_width` * ceil(`channels` / C) *
 //!   `input_tiles`. `depthwise_vectors` counts for POOL and direct mode ceil(`channels` / R) * B *
 //!   `output_height` * `output_width` * `kernel_height` * `input_tiles`, in shared mode
-//!   ceil(`channels` / R) * B * `output_height` * `kernel_height` * (`phases` * (`output_width` - 1)
-//!   + `input_tiles`). `instructions` counts skipped ones and every END; `dma_read_bytes` whole
+//!   ceil(`channels` / R) * B * `output_height` * `kernel_height` * (`input_tiles` +
+//!   `phases` * (`output_width` - 1)). `instructions` counts skipped ones and every END; `dma_read_bytes` whole
 //!   words, `dma_write_bytes` exact bytes.
 //! - Errors: instructions that have begun are finished, and a failed DMA access of one of them
 //!   comes before the refusal of a later instruction. If a read and a write of instructions that

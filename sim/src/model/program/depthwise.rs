@@ -122,11 +122,9 @@ impl Kernel {
     /// Tile and byte of a lane that hold the weight of a kernel row and column.
     fn place(&self, block: usize, row: usize, column: usize) -> (usize, usize) {
         let line = block * self.height + row;
-        if self.phases > 0 {
-            let (m, q) = (column / self.phases, column % self.phases);
-            (line * self.phases + q, m)
-        } else {
-            (line * self.width + column, 0)
+        match self.phases {
+            0 => (line * self.width + column, 0),
+            phases => (line * phases + column % phases, column / phases),
         }
     }
 
