@@ -401,6 +401,8 @@ impl<
         self.matrix.pad_left.next = self.fields.pad_left.val();
         self.matrix.kernel_height.next = self.fields.kernel_height.val();
         self.matrix.window_bytes.next = self.fields.window_bytes.val();
+        self.matrix.row_gap.next = bit_cast::<32, 16>(self.fields.input_row_stride.val())
+            - bit_cast::<32, 16>(self.fields.window_bytes.val());
         self.matrix.first_tile.next = self.kept_first_tile.q.val();
         self.matrix.room.next = self.free.q.val() != bits::<16>(0);
         self.depthwise.reset.next = self.reset.val();

@@ -216,7 +216,7 @@ pub struct Sequencer {
     may_begin: Signal<Local, Bit>,
     result_step: Signal<Local, Bits<8>>,
     checked: Signal<Local, Bit>,
-    skip_bytes: Signal<Local, Bits<16>>,
+    skip_words: Signal<Local, Bits<32>>,
     next_instruction: Signal<Local, Bit>,
 }
 
@@ -370,9 +370,10 @@ impl Logic for Sequencer {
             - self.top_bytes.q.val()
             - bit_cast::<32, 16>(self.operands.pad_left.val());
         self.line_step.next = self.line_bytes.q.val();
-        self.skip_bytes.next =
-            self.operands.input_row_stride.val() - self.operands.window_bytes.val();
-        self.row_skip.next = self.skip_bytes.val() >> self.word_shift.val();
+        self.skip_words.next = (bit_cast::<32, 16>(self.operands.input_row_stride.val())
+            - bit_cast::<32, 16>(self.operands.window_bytes.val()))
+            >> self.word_shift.val();
+        self.row_skip.next = self.skip_words.val().get_bits::<16>(0);
         self.first_tile.next = self.weight_base.val() + self.operands.weight_address.val();
         if self.decoder.is_load_weights.val() {
             self.first_tile.next = self.weight_base.val() + self.transfer.weight_address.val();

@@ -49,6 +49,8 @@ pub struct MatrixIssue {
     pub kernel_height: Signal<In, Bits<8>>,
     /// Bytes of a row of the window.
     pub window_bytes: Signal<In, Bits<16>>,
+    /// Bytes between the end of a window row and the beginning of the next, signed.
+    pub row_gap: Signal<In, Bits<32>>,
     /// First weight tile in the weight memory.
     pub first_tile: Signal<In, Bits<16>>,
     /// An accumulator row is free.
@@ -118,6 +120,8 @@ pub struct MatrixIssue {
     fourth: Signal<Local, Bits<32>>,
     fifth: Signal<Local, Bits<32>>,
     crossed: Signal<Local, Bits<8>>,
+    gap: Signal<Local, Bits<32>>,
+    twice: Signal<Local, Bits<32>>,
     next_address: Signal<Local, Bits<32>>,
     next_line: Signal<Local, Bits<32>>,
     next_batch: Signal<Local, Bits<32>>,
@@ -206,6 +210,8 @@ impl Logic for MatrixIssue {
         self.fourth.next = self.third.val() + self.row.val();
         self.fifth.next = self.fourth.val() + self.row.val();
         self.crossed.next = bits::<8>(0);
+        self.gap.next = bits::<32>(0);
+        self.twice.next = self.row_gap.val() + self.row_gap.val();
         self.next_address.next =
             self.pixel_address.q.val() + bit_cast::<32, 16>(self.column_step.val());
         self.next_line.next = self.line_address.q.val() + self.line_step.val();
@@ -219,30 +225,35 @@ impl Logic for MatrixIssue {
             self.tile_pointer.d.next = self.tile_pointer.q.val() + bits::<16>(1);
             if !self.last_input.val() {
                 self.inputs_left.d.next = self.inputs_left.q.val() - bits::<16>(1);
-                self.lane_address.d.next = self.lane_address.q.val() + self.lanes.val();
                 if self.boundary.q.val() > self.lanes.val() {
                     self.boundary.d.next = self.boundary.q.val() - self.lanes.val();
                     self.lane_x.d.next = self.lane_x.q.val() + self.lanes.val();
                 } else if self.second.val() > self.lanes.val() {
                     self.crossed.next = bits::<8>(1);
+                    self.gap.next = self.row_gap.val();
                     self.boundary.d.next = self.second.val() - self.lanes.val();
                     self.lane_x.d.next =
                         self.pixel_x.q.val() + self.lanes.val() - self.boundary.q.val();
                 } else if self.third.val() > self.lanes.val() {
                     self.crossed.next = bits::<8>(2);
+                    self.gap.next = self.twice.val();
                     self.boundary.d.next = self.third.val() - self.lanes.val();
                     self.lane_x.d.next =
                         self.pixel_x.q.val() + self.lanes.val() - self.second.val();
                 } else if self.fourth.val() > self.lanes.val() {
                     self.crossed.next = bits::<8>(3);
+                    self.gap.next = self.twice.val() + self.row_gap.val();
                     self.boundary.d.next = self.fourth.val() - self.lanes.val();
                     self.lane_x.d.next = self.pixel_x.q.val() + self.lanes.val() - self.third.val();
                 } else {
                     self.crossed.next = bits::<8>(4);
+                    self.gap.next = self.twice.val() + self.twice.val();
                     self.boundary.d.next = self.fifth.val() - self.lanes.val();
                     self.lane_x.d.next =
                         self.pixel_x.q.val() + self.lanes.val() - self.fourth.val();
                 }
+                self.lane_address.d.next =
+                    self.lane_address.q.val() + self.lanes.val() + self.gap.val();
                 self.lane_y.d.next = self.lane_y.q.val() + bit_cast::<32, 8>(self.crossed.val());
                 self.window_left.d.next = bits::<8>(0);
                 if self.window_left.q.val() > self.crossed.val() {

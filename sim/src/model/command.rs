@@ -137,10 +137,12 @@ impl FunctionalModel {
     }
 
     fn check_run(&self, entry: &RunEntry) -> Result<(), Status> {
-        check_flags(entry.flags, entry.statistics_address)?;
+        check_flags(entry.flags & !flag::TRACE, entry.statistics_address)?;
         check_zero(&entry.reserved0)?;
-        check_zero(&entry.reserved1)?;
-        check_zero(&entry.reserved2)?;
+        // A model without a clock writes no trace, but is as strict about it.
+        if entry.flags & flag::TRACE == 0 && (entry.trace_address, entry.trace_entries) != (0, 0) {
+            return Err(Status::InvalidField);
+        }
         check_slot(entry.slot)?;
         if !self.slots[usize::from(entry.slot)].valid {
             return Err(Status::SlotEmpty);
@@ -152,6 +154,7 @@ impl FunctionalModel {
             entry.input_address,
             entry.output_address,
             entry.workspace_address,
+            entry.trace_address,
             entry.statistics_address,
             u64::from(entry.input_stride),
             u64::from(entry.output_stride),
@@ -228,7 +231,7 @@ fn check_reserved_of_empty(entry: &LoadEntry) -> Result<(), Status> {
 }
 
 fn check_flags(flags: u8, statistics_address: u64) -> Result<(), Status> {
-    let unknown = flags & !flag::ALL != 0;
+    let unknown = flags & !flag::STATISTICS != 0;
     let unasked = flags & flag::STATISTICS == 0 && statistics_address != 0;
     if unknown || unasked {
         Err(Status::InvalidField)
