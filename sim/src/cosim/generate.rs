@@ -8,13 +8,14 @@
 //! ```
 
 use systole_regs::entries::{LoadEntry, RunEntry, Statistics, flag, opcode};
-use systole_regs::{Configuration, SLOT_COUNT, registers};
+use systole_regs::{Configuration, SLOT_COUNT, instructions, registers};
 
 use super::case::{Case, Command, Ending, Episode, Intent, Model, QueueSetup};
 use super::cost::{self, BUDGET_CYCLES};
 use super::faults;
 use super::layout::{Layout, TAIL_BYTES};
 use super::model::ModelBuilder;
+use super::mutations;
 use super::random::Random;
 
 /// A model in a slot.
@@ -22,6 +23,8 @@ use super::random::Random;
 struct Resident {
     entry: LoadEntry,
     model: usize,
+    /// Whether the weights that it streams are where the entry says.
+    stream_mapped: bool,
 }
 
 struct Generator {
@@ -189,6 +192,7 @@ impl Generator {
             entry,
             intent: Intent::Valid,
             output: None,
+            workspace: None,
             model: None,
         }
     }
@@ -214,9 +218,11 @@ impl Generator {
         let model = self.make_model();
         let mut entry = self.load_entry(slot, model);
         let mut intent = Intent::Valid;
+        let stream_mapped = self.map_stream(&mut entry, model);
         self.slots[slot] = Some(Resident {
             entry: bytemuck::cast(entry),
             model,
+            stream_mapped,
         });
         if self.random.chance(5) {
             let bytes = cost::image_bytes(&self.models[model]).min(TAIL_BYTES);
@@ -231,16 +237,34 @@ impl Generator {
             entry,
             intent,
             output: None,
+            workspace: None,
             model: Some(model),
         }
     }
 
-    /// Makes a model and its image in host memory.
+    /// Sometimes moves the weights that a model streams out of mapped memory: its runs fail then.
+    fn map_stream(&mut self, entry: &mut RunEntry, model: usize) -> bool {
+        let model = &self.models[model];
+        let first = model
+            .reachable()
+            .iter()
+            .find(|i| i.opcode == instructions::opcode::LOAD_WEIGHTS);
+        match first {
+            Some(first) if model.fault.is_none() && self.random.chance(12) => {
+                let bytes = first.host_offset as usize + 8;
+                let load: &mut LoadEntry = bytemuck::cast_mut(entry);
+                load.stream_address = self.layout.unmapped(bytes, &mut self.random);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Makes a model, its image and its stream in host memory.
     fn make_model(&mut self) -> usize {
         let mut model = ModelBuilder::build(&self.configuration, &mut self.random);
         if self.random.chance(25) {
-            let fault = self.random.pick(faults::PROGRAM);
-            faults::spoil_program(&mut model, fault, &self.configuration, &mut self.random);
+            mutations::spoil(&mut model, &self.configuration, &mut self.random);
         }
         let image = cost::image(&model);
         let address = self.layout.allocate(image.len(), 8, &mut self.random);
@@ -248,6 +272,13 @@ impl Generator {
             .bytes_mut(address, image.len())
             .copy_from_slice(&image);
         model.image_address = address;
+        if !model.stream.is_empty() {
+            let bytes = model.stream.len();
+            model.stream_address = self.layout.allocate(bytes, 8, &mut self.random);
+            self.layout
+                .bytes_mut(model.stream_address, bytes)
+                .copy_from_slice(bytemuck::cast_slice(&model.stream));
+        }
         self.budget = self.budget.saturating_sub(cost::load(&model));
         self.models.push(model);
         self.models.len() - 1
@@ -276,7 +307,7 @@ impl Generator {
             ]
         });
         let group_rows = model.group_rows;
-        let image_address = model.image_address;
+        let (image_address, stream_address) = (model.image_address, model.stream_address);
         let mut bases = [0; 3];
         for (index, base) in bases.iter_mut().enumerate() {
             let step = if index == 1 { lanes } else { 1 };
@@ -288,6 +319,7 @@ impl Generator {
             command_id: self.next_id(),
             slot: slot as u8,
             image_address,
+            stream_address,
             version: self.random.word(),
             program_base: bases[0],
             program_count: counts[0] as u16,
@@ -311,26 +343,20 @@ impl Generator {
             .filter_map(|(slot, resident)| resident.map(|resident| (slot, resident)))
             .collect();
         let (slot, resident) = self.random.pick(&residents);
-        let (mut entry, output) = self.run_entry(slot, resident.model);
-        let mut intent = match self.models[resident.model].fault {
-            None => Intent::Valid,
-            Some(fault) => Intent::Program(fault),
-        };
-        let mut output = Some(output);
-        if intent == Intent::Valid && self.random.chance(8) {
-            (intent, output) = self.unmap_rows(&mut entry, resident.model, output);
+        let mut command = self.run_entry(slot, resident.model);
+        match self.models[resident.model].fault {
+            Some(fault) => command.intent = Intent::Program(fault),
+            None if !resident.stream_mapped => command.intent = Intent::Dma("weight stream"),
+            None if self.random.chance(10) => self.unmap(&mut command, resident.model),
+            None => {}
         }
-        Command {
-            entry,
-            intent,
-            output,
-            model: Some(resident.model),
-        }
+        command
     }
 
-    fn run_entry(&mut self, slot: usize, model: usize) -> (RunEntry, (u64, usize)) {
+    /// A run that works, if its model does.
+    fn run_entry(&mut self, slot: usize, index: usize) -> Command {
         let random = &mut self.random;
-        let model = &self.models[model];
+        let model = &self.models[index];
         let group = usize::from(model.group_rows);
         let mut rows = match random.range(0, 4) {
             0 => 1,
@@ -352,6 +378,10 @@ impl Generator {
         let input_address = self.layout.allocate(input_extent, 8, random);
         let output_address = self.layout.allocate(output_extent, 8, random);
         random.signed_bytes(self.layout.bytes_mut(input_address, input_extent));
+        let workspace = (model.workspace_bytes > 0).then(|| {
+            let bytes = model.workspace_bytes;
+            (self.layout.allocate(bytes, 8, random), bytes)
+        });
         self.budget = self
             .budget
             .saturating_sub(cost::run(&self.configuration, model, rows));
@@ -364,42 +394,53 @@ impl Generator {
             rows: rows as u32,
             input_stride: input_stride as u32,
             output_stride: output_stride as u32,
+            workspace_address: workspace.map_or(0, |(address, _)| address),
             ..Default::default()
         };
         self.ask_statistics(&mut entry);
-        (entry, (output_address, output_extent))
+        Command {
+            entry,
+            intent: Intent::Valid,
+            output: Some((output_address, output_extent)),
+            workspace,
+            model: Some(index),
+        }
     }
 
     /// Moves something that the run needs out of mapped memory.
-    fn unmap_rows(
-        &mut self,
-        entry: &mut RunEntry,
-        model: usize,
-        output: Option<(u64, usize)>,
-    ) -> (Intent, Option<(u64, usize)>) {
+    fn unmap(&mut self, command: &mut Command, model: usize) {
         let model = &self.models[model];
+        let entry = &mut command.entry;
+        let rows_before = entry.rows as usize - 1;
+        let workspace = workspace_fails_in_order(model) && self.random.chance(60);
         match self.random.range(0, 2) {
+            _ if workspace => {
+                let first = first_access(model, &WORKSPACE);
+                entry.workspace_address = self
+                    .layout
+                    .unmapped((first + 1).min(TAIL_BYTES), &mut self.random);
+                command.workspace = Some((entry.workspace_address, model.workspace_bytes));
+                command.intent = Intent::Dma("workspace");
+            }
             0 => {
-                let last = (entry.rows as usize - 1) * entry.input_stride as usize;
-                let first = first_word(model, true);
+                let last = rows_before * entry.input_stride as usize;
+                let first = first_access(model, &[instructions::opcode::LOAD_ROWS]);
                 entry.input_address = self
                     .layout
                     .unmapped((last + first + 8).min(TAIL_BYTES), &mut self.random);
-                (Intent::Dma("input rows"), output)
+                command.intent = Intent::Dma("input rows");
             }
             1 => {
-                let last = (entry.rows as usize - 1) * entry.output_stride as usize;
-                let first = first_word(model, false);
+                let last = rows_before * entry.output_stride as usize;
+                let first = first_access(model, &[instructions::opcode::STORE_ROWS]);
                 entry.output_address = self
                     .layout
                     .unmapped((last + first + 1).min(TAIL_BYTES), &mut self.random);
                 let extent = last + model.output_bytes;
-                (
-                    Intent::Dma("output rows"),
-                    Some((entry.output_address, extent)),
-                )
+                command.output = Some((entry.output_address, extent));
+                command.intent = Intent::Dma("output rows");
             }
-            _ => (self.unmap_statistics(entry), output),
+            _ => command.intent = self.unmap_statistics(&mut command.entry),
         }
     }
 
@@ -423,7 +464,7 @@ impl Generator {
         let mut entry = match (kind, resident) {
             (opcode::RUN, Some(resident)) => {
                 possible.extend(faults::SLOT.iter().chain(faults::RUN));
-                self.run_entry(slot, resident.model).0
+                self.run_entry(slot, resident.model).entry
             }
             (opcode::RUN, None) => {
                 possible.extend(faults::SLOT.iter().chain(faults::RUN));
@@ -477,21 +518,31 @@ impl Generator {
             entry,
             intent: Intent::Entry(faults_made),
             output: None,
+            workspace: None,
             model: None,
         }
     }
 }
 
-/// Offset in a host row of the first word that a program copies in, or of the last that it copies
-/// out: an access that surely happens.
-fn first_word(model: &Model, input: bool) -> usize {
-    use systole_regs::instructions::opcode::{LOAD_ROWS, STORE_ROWS};
-    let wanted = if input { LOAD_ROWS } else { STORE_ROWS };
-    let copy = model
-        .program
-        .iter()
-        .find(|instruction| instruction.opcode == wanted);
-    copy.map_or(0, |instruction| instruction.host_offset as usize)
+const WORKSPACE: [u8; 2] = [
+    instructions::opcode::LOAD_WORKSPACE,
+    instructions::opcode::STORE_WORKSPACE,
+];
+
+/// Offset in host memory of what the first instruction with one of these opcodes copies: an access
+/// that surely happens.
+fn first_access(model: &Model, opcodes: &[u8]) -> usize {
+    let mut reachable = model.reachable().iter();
+    let copy = reachable.find(|i| opcodes.contains(&i.opcode));
+    copy.map_or(0, |copy| copy.host_offset as usize)
+}
+
+/// Whether a program uses a workspace, and the first access that fails without it is the same
+/// however instructions overlap: a read and a write that fail side by side may do so in any order.
+fn workspace_fails_in_order(model: &Model) -> bool {
+    let uses = |opcode: u8| model.reachable().iter().any(|i| i.opcode == opcode);
+    let [reads, writes] = WORKSPACE.map(uses);
+    (reads || writes) && !(reads && writes && model.overlapped)
 }
 
 /// A place for `count` entries of a memory of `size`, apart from the other slot's: at the edges,

@@ -29,7 +29,12 @@ fn check_intents(case: &Case, trace: &Trace) {
                 Intent::Entry(_) => !was_executed(code),
                 // A fault may be in a part that a short group doesn't reach.
                 Intent::Program(_) => was_executed(code),
-                Intent::Dma("image" | "input rows") => status == Status::DmaReadError,
+                Intent::Dma("image" | "input rows" | "weight stream") => {
+                    status == Status::DmaReadError
+                }
+                Intent::Dma("workspace") => {
+                    matches!(status, Status::DmaReadError | Status::DmaWriteError)
+                }
                 Intent::Dma(_) => status == Status::DmaWriteError,
             };
             assert!(agrees, "seed {}: {}: {status}", case.seed, command.intent);
