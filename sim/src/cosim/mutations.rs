@@ -56,7 +56,7 @@ const PARTICULAR: &[&str] = &[
 /// Puts a fault that the program can have into a model that works.
 pub(super) fn spoil(model: &mut Model, configuration: &Configuration, random: &mut Random) {
     for tries in 0..6 {
-        let faults = if tries < 3 && random.chance(60) {
+        let faults = if tries < 3 && random.chance(45) {
             PARTICULAR
         } else {
             PROGRAM
