@@ -10,14 +10,27 @@
 //! ```
 //!
 //! A case holds nothing whose result depends on time or on the order in which hardware works
-//! inside an instruction; what the interface leaves undefined after a failure is not compared.
+//! inside an instruction. Instructions run side by side as far as their limits leave the result
+//! alone, and no read and write that may overlap both fail. What the interface leaves undefined after a failure is not compared.
 
 mod case;
 mod compare;
+mod cost;
+mod coverage;
+mod faults;
+mod generate;
+mod layout;
 mod memory;
+mod model;
+mod mutations;
+mod random;
 mod run;
+
+#[cfg(test)]
+mod tests;
 
 pub use case::{Case, Command, Ending, Episode, Intent, Model, QueueSetup};
 pub use compare::{Difference, compare};
+pub use coverage::Coverage;
 pub use memory::{Memory, Region};
 pub use run::{CompletionTrace, EpisodeTrace, Reading, Stall, Trace, run};
