@@ -44,7 +44,10 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     // Two builds at once (another profile, an editor's check) take turns.
     let lock = std::fs::File::create(cache.join("lock"))?;
     lock.lock()?;
-    for configuration in configuration::ALL {
+    for configuration in configuration::ALL
+        .iter()
+        .filter(|known| is_wanted(known.name))
+    {
         let library = verilate(configuration.name, &verilator, &cache)?;
         println!("cargo:rustc-link-search=native={}", library.display());
         println!("cargo:rustc-link-lib=static=systole_{}", configuration.name);
@@ -53,6 +56,15 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     println!("cargo:rustc-link-lib=z");
     println!("cargo:rustc-link-lib=lz4");
     Ok(())
+}
+
+/// The larger configurations take minutes to compile, so each has a feature of its own.
+fn is_wanted(name: &str) -> bool {
+    match name {
+        "wide" => std::env::var_os("CARGO_FEATURE_RTL_WIDE").is_some(),
+        "large" => std::env::var_os("CARGO_FEATURE_RTL_LARGE").is_some(),
+        _ => true,
+    }
 }
 
 /// Verilator from the project's virtual environment: its installation directory.

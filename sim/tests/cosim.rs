@@ -63,11 +63,13 @@ fn small_equals_the_functional_model() {
     equal(configuration::SMALL, 1);
 }
 
+#[cfg(feature = "rtl-wide")]
 #[test]
 fn wide_equals_the_functional_model() {
     equal(configuration::WIDE, 8);
 }
 
+#[cfg(feature = "rtl-large")]
 #[test]
 fn large_equals_the_functional_model() {
     equal(configuration::LARGE, 16);

@@ -130,8 +130,6 @@ impl Image {
 #[derive(Clone, Debug)]
 struct Layer {
     compute: Compute,
-    input: Image,
-    output: Image,
     rows: usize,
     group: usize,
 }
@@ -206,7 +204,11 @@ fn layer(c: &Configuration, random: &mut Random, kind: u8) -> Layer {
         output_address: (OUTPUT_AT + random.within(0, 20)) as u32,
         input_batch_stride: (input.bytes() + random.within(0, 9)) as u32,
         output_batch_stride: (output.bytes() + random.within(0, 9)) as u32,
-        second_address: if residual { random.within(0, 900) as u32 } else { 0 },
+        second_address: if residual {
+            random.within(0, 900) as u32
+        } else {
+            0
+        },
         input_height: height as u16,
         input_row_bytes: (width * channels) as u16,
         input_row_stride: row_stride as u16,
@@ -235,8 +237,6 @@ fn layer(c: &Configuration, random: &mut Random, kind: u8) -> Layer {
     };
     Layer {
         compute,
-        input,
-        output,
         rows: group * 2 - group / 2,
         group,
     }
@@ -349,7 +349,10 @@ fn run(core: &mut dyn Core, c: &Configuration, layer: &Layer, seed: u64) -> (Vec
         ..Default::default()
     };
     enable(core);
-    for (index, entry) in [bytes_of(&load_entry), bytes_of(&run_entry)].into_iter().enumerate() {
+    for (index, entry) in [bytes_of(&load_entry), bytes_of(&run_entry)]
+        .into_iter()
+        .enumerate()
+    {
         let completion = submit(core, &mut host, index as u32, entry);
         assert_eq!(
             Status::from_code(completion.status),
@@ -378,8 +381,7 @@ fn compare(kind: u8) {
             let expected = run(&mut model, c, &layer, seed);
             let got = run(&mut rtl, c, &layer, seed);
             assert_eq!(
-                got.0,
-                expected.0,
+                got.0, expected.0,
                 "{} seed {seed}: {layer:?}\n{:?}",
                 c.name, got.1
             );

@@ -651,9 +651,7 @@ impl Logic for Sequencer {
                     && !self.writing.q.val()
                     && self.trace_idle.val()
                 {
-                    if self.trace_failed.val()
-                        && (self.result.q.val() == self.success.val())
-                    {
+                    if self.trace_failed.val() && (self.result.q.val() == self.success.val()) {
                         self.result.d.next = self.dma_write_error.val();
                     }
                     if self.write_error.q.val() {

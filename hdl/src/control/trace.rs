@@ -63,8 +63,7 @@ impl Logic for RecordFifo {
         let level = self._tail.wrapping_sub(self._head) % (2 * DEPTH);
         self.valid.next = level != 0;
         self.room.next = level < DEPTH - 2 * UNITS + 1;
-        self.word.next =
-            self._records[self._head % DEPTH][self.select.val().index()].into();
+        self.word.next = self._records[self._head % DEPTH][self.select.val().index()].into();
     }
 
     fn connect(&mut self) {
@@ -369,8 +368,7 @@ impl Logic for Trace {
                 if !self.write_busy.val() {
                     self.fifo.pop.next = true;
                     self.written.d.next = self.written.q.val() + bits::<32>(1);
-                    self.next_address.d.next =
-                        self.next_address.q.val() + self.record_bytes.val();
+                    self.next_address.d.next = self.next_address.q.val() + self.record_bytes.val();
                     if self.write_failed.val() {
                         self.error.d.next = true;
                     }

@@ -26,19 +26,23 @@ struct Shim {
 }
 
 macro_rules! shims {
-    ($( $name:literal $create:ident $destroy:ident $flush:ident $cycle:ident; )+) => {
+    ($( $(#[$condition:meta])? $name:literal $create:ident $destroy:ident $flush:ident $cycle:ident; )+) => {
         unsafe extern "C" {
             $(
+                $(#[$condition])?
                 fn $create(seed: u32, trace_path: *const c_char) -> *mut c_void;
+                $(#[$condition])?
                 fn $destroy(handle: *mut c_void);
+                $(#[$condition])?
                 fn $flush(handle: *mut c_void);
+                $(#[$condition])?
                 fn $cycle(handle: *mut c_void, inputs: *const Inputs, outputs: *mut Outputs);
             )+
         }
 
         fn shim(name: &str) -> Option<Shim> {
             match name {
-                $( $name => Some(Shim {
+                $( $(#[$condition])? $name => Some(Shim {
                     create: $create, destroy: $destroy, flush: $flush, cycle: $cycle,
                 }), )+
                 _ => None,
@@ -50,7 +54,9 @@ macro_rules! shims {
 shims! {
     "tiny" systole_tiny_create systole_tiny_destroy systole_tiny_flush systole_tiny_cycle;
     "small" systole_small_create systole_small_destroy systole_small_flush systole_small_cycle;
+    #[cfg(feature = "rtl-wide")]
     "wide" systole_wide_create systole_wide_destroy systole_wide_flush systole_wide_cycle;
+    #[cfg(feature = "rtl-large")]
     "large" systole_large_create systole_large_destroy systole_large_flush systole_large_cycle;
 }
 
@@ -59,7 +65,7 @@ shims! {
 pub enum VerilatedError {
     /// This build holds no RTL of that name.
     #[error(
-        "the RTL of configuration `{name}` is not part of this program; it has: tiny, small, wide, large"
+        "the RTL of configuration `{name}` is not part of this program; others than tiny and small need the features rtl-wide and rtl-large of systole-sim"
     )]
     UnknownConfiguration {
         /// What was asked for.
