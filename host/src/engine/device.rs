@@ -13,6 +13,7 @@
 //! that a completion belongs to; anything else means that the device is not to be trusted.
 
 mod install;
+mod lane;
 mod model;
 mod work;
 
@@ -27,6 +28,7 @@ use super::pending::Reply;
 use super::{EngineError, EngineOptions, PendingBatch, start_thread};
 use crate::compiler::{CompileOptions, Program, Target, compile_with};
 use crate::model::Network;
+use lane::Lane;
 use model::Models;
 use work::Work;
 
@@ -39,7 +41,7 @@ enum Job {
     Infer { rows: Vec<i8>, reply: Reply },
     /// Make another network resident.
     Replace {
-        program: Box<Program>,
+        model: Box<Compiled>,
         version: u32,
         reply: oneshot::Sender<Result<(), EngineError>>,
     },
@@ -73,7 +75,7 @@ impl DeviceWorker {
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
         let target = Target::from(device.identity());
-        let program = compile(network, &target, options)?;
+        let model = compile(network, &target, options)?;
         // What an earlier owner left in the slots would be in the way.
         device.reset()?;
         // Lanes, and a load or unload beside them.
@@ -84,7 +86,7 @@ impl DeviceWorker {
         })?;
         let models = Models::new(&target);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut work = Work::new(device, queue, models, program, options, Arc::clone(&stop))?;
+        let mut work = Work::new(device, queue, models, model, options, Arc::clone(&stop));
         work.load_first()?;
         let (jobs, queue) = crossbeam_channel::unbounded();
         let thread = start_thread("systole-device", move || work.run(&queue))?;
@@ -106,10 +108,10 @@ impl DeviceWorker {
     }
 
     pub(super) fn replace(&self, network: &Network, version: u32) -> Result<(), EngineError> {
-        let program = Box::new(compile(network, &self.target, self.options)?);
+        let model = Box::new(compile(network, &self.target, self.options)?);
         let (reply, answer) = oneshot::channel();
         self.send(Job::Replace {
-            program,
+            model,
             version,
             reply,
         })?;
@@ -135,18 +137,38 @@ impl Drop for DeviceWorker {
     }
 }
 
+/// A network for the device, and what is left for the host.
+struct Compiled {
+    program: Program,
+    /// Values of an answer.
+    output_elements: usize,
+}
+
+impl Compiled {
+    /// Takes the answers to one command out of its lane.
+    fn finish(
+        &self,
+        lane: &Lane,
+        answers: &mut [i8],
+        staging: &mut Vec<u8>,
+    ) -> Result<(), EngineError> {
+        lane.read_rows(answers, &self.program, staging)?;
+        Ok(())
+    }
+}
+
 fn compile(
     network: &Network,
     target: &Target,
     options: EngineOptions,
-) -> Result<Program, EngineError> {
-    Ok(compile_with(
-        network,
-        target,
-        CompileOptions {
-            batch: Some(options.batch),
-        },
-    )?)
+) -> Result<Compiled, EngineError> {
+    let options = CompileOptions {
+        batch: Some(options.batch),
+    };
+    Ok(Compiled {
+        program: compile_with(network, target, options)?,
+        output_elements: network.output_elements(),
+    })
 }
 
 /// How long to look for a completion while there could be new jobs to submit as well.
