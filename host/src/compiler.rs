@@ -84,10 +84,10 @@ pub fn compile_with(
     for step in &chosen.emitted.steps {
         target.require(step.instruction.opcode(), &step.label)?;
     }
-    Ok(assemble(network, &graph, chosen, target))
+    Ok(assemble(&network.name, &graph, chosen, target))
 }
 
-fn assemble(network: &Network, graph: &Graph, chosen: Candidate, target: &Target) -> Program {
+fn assemble(name: &str, graph: &Graph, chosen: Candidate, target: &Target) -> Program {
     let Candidate {
         memory,
         weights: plan,
@@ -107,7 +107,7 @@ fn assemble(network: &Network, graph: &Graph, chosen: Candidate, target: &Target
         }
     };
     Program {
-        name: network.name.clone(),
+        name: name.into(),
         target: target.clone(),
         input: host(graph.input),
         output: host(graph.output),
@@ -144,7 +144,9 @@ fn tiles(
         weights[address * target.tile_bytes()..][..tiles.len()].copy_from_slice(&tiles);
     }
     let stream = plan.stream.iter();
-    let stream = stream.flat_map(|&(node, block)| pack(node, block)).collect();
+    let stream = stream
+        .flat_map(|&(node, block)| pack(node, block))
+        .collect();
     (weights, stream)
 }
 

@@ -1,5 +1,7 @@
 //! From layers to nodes.
 
+pub(super) mod average;
+
 use std::borrow::Cow;
 
 use systole_regs::image::Parameter;

@@ -17,8 +17,8 @@ use super::estimate::{Duration, Estimator, When};
 use super::graph::{Graph, ImageId, Kernel, Node, Strides, View};
 use super::memory::{Band, Home, MemoryPlan, Settings};
 use super::method::Method;
-use super::step::{Access, Lanes, Limits, Step, Space, Unit};
 use super::program::Instruction;
+use super::step::{Access, Lanes, Limits, Space, Step, Unit};
 use super::weights::{Job, Load, WeightPlan};
 use super::{CompileError, Target};
 
@@ -477,7 +477,8 @@ impl Emitter<'_> {
         let first_input = if self.is_whole(&node.input) {
             self.row_address(input, &banding.inputs, job.band, band.inputs.start)
         } else {
-            self.row_address(input, &banding.inputs, job.band, 0) + band.inputs.start * input_strides.row
+            self.row_address(input, &banding.inputs, job.band, 0)
+                + band.inputs.start * input_strides.row
         };
         let first_output = if self.is_whole(&node.output) {
             self.row_address(output, &banding.outputs, job.band, band.outputs.start)
@@ -518,10 +519,7 @@ impl Emitter<'_> {
         let input_access = Access {
             space: Space::Scratchpad,
             start: first_input + input_offset,
-            end: first_input
-                + input_offset
-                + (group_rows - 1) * strides[0]
-                + place.input_extent(),
+            end: first_input + input_offset + (group_rows - 1) * strides[0] + place.input_extent(),
             lanes: None,
         };
         let output_access = |first: usize| Access {
@@ -555,8 +553,7 @@ impl Emitter<'_> {
         if tiles > 0 {
             reads.push(Access::range(Space::Weights, job.weights, tiles));
         }
-        let duration =
-            method.duration_of(node, band.outputs.len(), channels.len(), self.estimator);
+        let duration = method.duration_of(node, band.outputs.len(), channels.len(), self.estimator);
         self.steps.push(Step {
             label: label.clone(),
             instruction: Instruction::Compute(instruction),

@@ -171,7 +171,10 @@ fn timeline(steps: &[Step], rows: u64, group_rows: u64) -> u64 {
                 When::FirstGroup | When::NextGroup => continue,
             };
             let limits = step.limits;
-            for (unit, limit) in units.iter().zip([limits.compute, limits.load, limits.store]) {
+            for (unit, limit) in units
+                .iter()
+                .zip([limits.compute, limits.load, limits.store])
+            {
                 let pending = unit.finish.len().checked_sub(usize::from(limit) + 1);
                 if let Some(index) = pending {
                     now = now.max(unit.finish[index]);

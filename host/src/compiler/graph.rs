@@ -174,7 +174,9 @@ impl Graph<'_> {
             node.input.image == id || second == Some(id)
         };
         let nodes = self.nodes.iter().enumerate();
-        nodes.filter(move |(_, node)| reads(node)).map(|(index, _)| index)
+        nodes
+            .filter(move |(_, node)| reads(node))
+            .map(|(index, _)| index)
     }
 
     /// Nodes that write an image.

@@ -99,7 +99,10 @@ impl Program {
     }
 
     fn write_buffers(&self, f: &mut Formatter<'_>) -> Result {
-        writeln!(f, "\nscratchpad          each row     rows  layers   tensor")?;
+        writeln!(
+            f,
+            "\nscratchpad          each row     rows  layers   tensor"
+        )?;
         for buffer in &self.buffers {
             match buffer.address {
                 Some(address) => {

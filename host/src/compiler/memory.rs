@@ -15,8 +15,8 @@ use std::ops::Range;
 use super::allocate::{Allocation, Request, alive_bytes, allocate};
 use super::graph::{Graph, ImageId, Node};
 use super::method::Method;
-use super::{Target, pitch};
 use super::{CompileError, estimate::Estimator};
+use super::{Target, pitch};
 
 /// Alignment of everything in the scratchpad: that of the bus, so that what transfers write beyond
 /// their ends stays within the buffer.
@@ -177,9 +177,7 @@ pub(super) fn plan(
                 .ok_or_else(|| Shortage {
                     node: index,
                     needed: alive_bytes(&requests, index)
-                        + band_bytes(layout, node, &homes, 1)
-                            .iter()
-                            .sum::<usize>(),
+                        + band_bytes(layout, node, &homes, 1).iter().sum::<usize>(),
                 })?;
             let bytes = banding_bytes(layout, node, &homes, &banding.bands);
             for (buffers, bytes) in [(&banding.inputs, bytes[0]), (&banding.outputs, bytes[1])] {
@@ -271,8 +269,8 @@ fn band(
     is_first: bool,
 ) -> Option<Banding> {
     let height = node.output.height;
-    let away = [&node.input, &node.output]
-        .map(|view| !matches!(homes[view.image.0], Home::Scratchpad(_)));
+    let away =
+        [&node.input, &node.output].map(|view| !matches!(homes[view.image.0], Home::Scratchpad(_)));
     let second_away = node
         .residual
         .as_ref()
@@ -347,23 +345,13 @@ fn input_rows(node: &Node, outputs: &Range<usize>) -> Range<usize> {
 }
 
 /// Bytes of a buffer for the input and for the output of bands of so many rows.
-fn band_bytes(
-    layout: &Layout,
-    node: &Node,
-    homes: &[Home],
-    rows: usize,
-) -> [usize; 2] {
+fn band_bytes(layout: &Layout, node: &Node, homes: &[Home], rows: usize) -> [usize; 2] {
     banding_bytes(layout, node, homes, &bands(node, rows))
 }
 
 /// Bytes of the buffers that suffice for each of these bands; none for what has a home in the
 /// scratchpad.
-fn banding_bytes(
-    layout: &Layout,
-    node: &Node,
-    homes: &[Home],
-    bands: &[Band],
-) -> [usize; 2] {
+fn banding_bytes(layout: &Layout, node: &Node, homes: &[Home], bands: &[Band]) -> [usize; 2] {
     let most = |rows: fn(&Band) -> usize| bands.iter().map(rows).max().unwrap_or(0);
     let sides = [
         (node.input.image, most(|band| band.inputs.len())),

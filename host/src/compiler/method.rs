@@ -49,7 +49,11 @@ impl Method {
         };
         candidates
             .into_iter()
-            .min_by_key(|method| method.duration(node, node.output.height, estimator).alone(1))
+            .min_by_key(|method| {
+                method
+                    .duration(node, node.output.height, estimator)
+                    .alone(1)
+            })
             .ok_or_else(|| {
                 node.refuse(format!(
                     "no instruction takes a kernel of {} x {} over rows of {} bytes",
@@ -101,9 +105,7 @@ impl Method {
                 ways.push(way(0, 1));
                 ways.extend(
                     (2..=target.rows / node.input.channels.min(target.rows))
-                        .filter(|&pixels| {
-                            !swapped && node.can_join(pixels, input, output)
-                        })
+                        .filter(|&pixels| !swapped && node.can_join(pixels, input, output))
                         .map(|pixels| way(0, pixels)),
                 );
             }
@@ -140,7 +142,11 @@ impl Method {
             Kernel::Matrix(_) => self.input_tiles,
             Kernel::Depthwise(_) => {
                 let (rows, columns, _) = node.sides(self.swapped);
-                rows * if self.phases == 0 { columns } else { self.phases }
+                rows * if self.phases == 0 {
+                    columns
+                } else {
+                    self.phases
+                }
             }
             Kernel::Sum | Kernel::Maximum => 0,
         }

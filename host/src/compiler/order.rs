@@ -83,7 +83,9 @@ pub(super) mod tests {
         let mut finished = [0_usize; 3];
         for (index, step) in run.iter().enumerate() {
             let limits = step.limits;
-            for (unit, limit) in [limits.compute, limits.load, limits.store].into_iter().enumerate()
+            for (unit, limit) in [limits.compute, limits.load, limits.store]
+                .into_iter()
+                .enumerate()
             {
                 if limit != NO_LIMIT {
                     let sure = begun[unit].len().saturating_sub(limit.into());

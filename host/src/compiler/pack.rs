@@ -35,7 +35,9 @@ pub(super) fn tiles(
             };
             packer.fill(weights, channels, &mut tiles);
         }
-        Kernel::Depthwise(weights) => depthwise(node, method, weights, channels, target, &mut tiles),
+        Kernel::Depthwise(weights) => {
+            depthwise(node, method, weights, channels, target, &mut tiles)
+        }
         Kernel::Sum | Kernel::Maximum => {}
     }
     tiles

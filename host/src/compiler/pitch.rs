@@ -19,7 +19,9 @@ pub(super) fn choose(graph: &Graph, in_workspace: &[bool], target: &Target) -> V
     let groups = tied(graph);
     let mut pitches = vec![0; graph.images.len()];
     for &group in &groups {
-        let members: Vec<usize> = (0..groups.len()).filter(|&id| groups[id] == group).collect();
+        let members: Vec<usize> = (0..groups.len())
+            .filter(|&id| groups[id] == group)
+            .collect();
         let row_bytes = graph.images[group].row_bytes();
         if members.iter().any(|&id| graph.images[id].dense) {
             pitches[group] = row_bytes;

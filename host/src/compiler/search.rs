@@ -241,13 +241,7 @@ impl Search<'_> {
         }
     }
 
-    fn try_settings(
-        &self,
-        layout: &Layout,
-        away: &[bool],
-        settings: &Settings,
-        best: &mut Best,
-    ) {
+    fn try_settings(&self, layout: &Layout, away: &[bool], settings: &Settings, best: &mut Best) {
         let memory = match self.plan(layout, away, settings) {
             Ok(memory) => memory,
             Err(shortage) => {

@@ -95,7 +95,8 @@ impl Step {
     /// Whether one of two instructions writes what the other reads or writes.
     pub fn conflicts(&self, other: &Step) -> bool {
         let meet = |left: &[Access], right: &[Access]| {
-            left.iter().any(|one| right.iter().any(|two| one.meets(two)))
+            left.iter()
+                .any(|one| right.iter().any(|two| one.meets(two)))
         };
         meet(&self.writes, &other.reads)
             || meet(&self.writes, &other.writes)

@@ -146,7 +146,12 @@ impl Target {
             }
         }
         for (what, divisor, value, of) in [
-            ("requantization lanes", self.requantize_lanes, self.columns, "columns"),
+            (
+                "requantization lanes",
+                self.requantize_lanes,
+                self.columns,
+                "columns",
+            ),
             ("columns", self.columns, self.rows, "rows"),
         ] {
             if !value.is_multiple_of(divisor) {

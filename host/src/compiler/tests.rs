@@ -1,6 +1,8 @@
 //! What the compiler promises of every program.
 
 mod graphs;
+mod machine;
+mod random;
 
 use super::*;
 use crate::model::{
@@ -67,4 +69,3 @@ fn tiny() -> Target {
 pub(crate) fn dense_program() -> Program {
     compile(&network(&[10, 6]), &tiny()).expect("fits")
 }
-

@@ -114,7 +114,14 @@ impl Builder {
 
     pub fn global_pool(&mut self, input: View) -> View {
         let (height, width) = (input.height, input.width);
-        let view = self.node(Kernel::Sum, input, input.channels, (height, width), height.max(width), None);
+        let view = self.node(
+            Kernel::Sum,
+            input,
+            input.channels,
+            (height, width),
+            height.max(width),
+            None,
+        );
         view
     }
 

@@ -66,7 +66,14 @@ impl Work {
         } = memory;
         // Whatever compiles fits the empty device.
         let Plan { placement, evict } = self.models.plan(program).ok_or(EngineError::Stopped)?;
-        match self.change(program, &image, stream.as_ref(), &placement, &evict, version) {
+        match self.change(
+            program,
+            &image,
+            stream.as_ref(),
+            &placement,
+            &evict,
+            version,
+        ) {
             Ok(()) => {
                 self.models.occupy(placement, stream);
                 self.models.serve(model, placement, version);
