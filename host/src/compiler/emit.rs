@@ -486,7 +486,7 @@ impl Emitter<'_> {
             self.row_address(output, &banding.outputs, job.band, 0)
                 + band.outputs.start * output_strides.row
         };
-        let by_channel = !matches!(node.kernel, Kernel::Matrix(_));
+        let by_channel = !method.matrix;
         let input_offset = node.input.offset + if by_channel { channels.start } else { 0 };
         let output_offset = node.output.offset + channels.start;
         let place = Placed {
@@ -646,8 +646,8 @@ impl Placed<'_> {
         }
         let mut instruction = Compute {
             opcode: match node.kernel {
-                Kernel::Matrix(_) => opcode::MATRIX,
-                Kernel::Depthwise(_) => opcode::DEPTHWISE,
+                _ if method.matrix => opcode::MATRIX,
+                Kernel::Matrix(_) | Kernel::Depthwise(_) => opcode::DEPTHWISE,
                 Kernel::Sum => opcode::POOL,
                 Kernel::Maximum => {
                     flags |= flag::MAXIMUM;

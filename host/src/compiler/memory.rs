@@ -54,7 +54,7 @@ impl Layout {
         target: &Target,
         estimator: &Estimator,
     ) -> Result<Layout, CompileError> {
-        let pitches = pitch::choose(graph, in_host_memory, target);
+        let pitches = pitch::choose(graph, in_host_memory, target, estimator);
         let methods = graph
             .nodes
             .iter()

@@ -8,6 +8,10 @@
 //!   pixel 2      w w w                              the longer side is the one that is shared
 //! ```
 //!
+//! MATRIX can take several pixels at once as well, if they have fewer channels than the array has
+//! columns: the window then covers all of theirs, and weights are zero where it isn't the pixel's
+//! own. In the same way it carries out depthwise convolutions, which pays for few channels.
+//!
 //! Of the ways that are possible the one with the fewest estimated cycles is taken.
 
 use systole_regs::instructions::{DEPTHWISE_STEPS_MAX, KERNEL_COLUMNS_MAX, SHARED_COLUMNS};
@@ -22,6 +26,8 @@ const FIELD_MAX: usize = u16::MAX as usize;
 /// The way in which a node is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Method {
+    /// MATRIX, else DEPTHWISE or POOL.
+    pub matrix: bool,
     /// MATRIX: tiles of a window. Others: kernel columns.
     pub input_tiles: usize,
     /// MATRIX: bytes of a window row, the kernel's and more that meet weights of zero.
@@ -30,7 +36,7 @@ pub(super) struct Method {
     pub phases: usize,
     /// Rows and columns change roles (not MATRIX).
     pub swapped: bool,
-    /// Pixels that lie side by side in a vector (not MATRIX).
+    /// Pixels that are computed together, as one of as many times the channels.
     pub pixels: usize,
 }
 
@@ -43,10 +49,13 @@ impl Method {
         target: &Target,
         estimator: &Estimator,
     ) -> Result<Method, CompileError> {
-        let candidates = match node.kernel {
-            Kernel::Matrix(_) => vec![Method::matrix(node, input, target)],
-            _ => Method::by_channel(node, input, output, target),
-        };
+        let mut candidates = Vec::new();
+        if matches!(node.kernel, Kernel::Matrix(_) | Kernel::Depthwise(_)) {
+            candidates.extend(Method::matrix(node, input, output, target));
+        }
+        if !matches!(node.kernel, Kernel::Matrix(_)) {
+            candidates.extend(Method::by_channel(node, input, output, target));
+        }
         candidates
             .into_iter()
             .min_by_key(|method| {
@@ -62,26 +71,41 @@ impl Method {
             })
     }
 
-    fn matrix(node: &Node, input: Strides, target: &Target) -> Method {
+    /// Ways of MATRIX.
+    fn matrix(
+        node: &Node,
+        input: Strides,
+        output: Strides,
+        target: &Target,
+    ) -> impl Iterator<Item = Method> {
         let window = &node.window;
-        let bytes = (window.width - 1) * input.pixel + node.input.channels;
-        let window_bytes = if window.height == 1 {
-            bytes
-        } else {
-            window_bytes(bytes, input.row, target)
-        };
-        Method {
-            input_tiles: (window.height * window_bytes).div_ceil(target.rows),
-            window_bytes,
-            phases: 0,
-            swapped: false,
-            pixels: 1,
-        }
+        let channels = node.input.channels;
+        let most = (target.columns / node.output.channels).max(1);
+        (1..=most)
+            .filter(move |&pixels| pixels == 1 || node.can_join(pixels, output))
+            .map(move |pixels| {
+                let columns = window.width - 1 + (pixels - 1) * window.stride_x;
+                let bytes = columns * input.pixel + channels;
+                let window_bytes = match window.height {
+                    1 => bytes,
+                    _ => window_bytes(bytes, input.row, target),
+                };
+                Method {
+                    matrix: true,
+                    input_tiles: (window.height * window_bytes).div_ceil(target.rows),
+                    window_bytes,
+                    phases: 0,
+                    swapped: false,
+                    pixels,
+                }
+            })
+            .filter(|method| method.input_tiles.max(method.window_bytes) <= FIELD_MAX)
     }
 
     /// Ways of DEPTHWISE and POOL.
     fn by_channel(node: &Node, input: Strides, output: Strides, target: &Target) -> Vec<Method> {
         let mut ways = Vec::new();
+        let window_x = node.window.stride_x;
         for swapped in [false, true] {
             let (rows, columns, stride) = node.sides(swapped);
             let step = if swapped { input.row } else { input.pixel };
@@ -95,6 +119,7 @@ impl Method {
             }
             let weighted = matches!(node.kernel, Kernel::Depthwise(_));
             let way = |phases, pixels| Method {
+                matrix: false,
                 input_tiles: columns,
                 window_bytes: step,
                 phases,
@@ -105,7 +130,12 @@ impl Method {
                 ways.push(way(0, 1));
                 ways.extend(
                     (2..=target.rows / node.input.channels.min(target.rows))
-                        .filter(|&pixels| !swapped && node.can_join(pixels, input, output))
+                        .filter(|&pixels| {
+                            !swapped
+                                && window_x == 1
+                                && input.pixel == node.input.channels
+                                && node.can_join(pixels, output)
+                        })
                         .map(|pixels| way(0, pixels)),
                 );
             }
@@ -124,23 +154,25 @@ impl Method {
 
     /// Weight tiles of so many output channels, a multiple of [`Method::block`] or all.
     pub fn tiles(&self, node: &Node, channels: usize, target: &Target) -> usize {
-        let blocks = (channels * self.pixels).div_ceil(self.block(node, target));
+        let blocks = (channels * self.pixels).div_ceil(self.block(target));
         blocks * self.block_tiles(node)
     }
 
     /// Output channels that share weight tiles.
-    pub fn block(&self, node: &Node, target: &Target) -> usize {
-        match node.kernel {
-            Kernel::Matrix(_) => target.columns,
-            _ => target.rows,
+    pub fn block(&self, target: &Target) -> usize {
+        if self.matrix {
+            target.columns
+        } else {
+            target.rows
         }
     }
 
     /// Weight tiles of one block of channels.
     pub fn block_tiles(&self, node: &Node) -> usize {
         match node.kernel {
-            Kernel::Matrix(_) => self.input_tiles,
-            Kernel::Depthwise(_) => {
+            _ if self.matrix => self.input_tiles,
+            Kernel::Sum | Kernel::Maximum => 0,
+            Kernel::Matrix(_) | Kernel::Depthwise(_) => {
                 let (rows, columns, _) = node.sides(self.swapped);
                 rows * if self.phases == 0 {
                     columns
@@ -148,7 +180,6 @@ impl Method {
                     self.phases
                 }
             }
-            Kernel::Sum | Kernel::Maximum => 0,
         }
     }
 
@@ -165,9 +196,10 @@ impl Method {
         channels: usize,
         estimator: &Estimator,
     ) -> Duration {
-        let pixels = height * node.output.width;
         let residual = node.residual.is_some();
-        if let Kernel::Matrix(_) = node.kernel {
+        if self.matrix {
+            let pixels = height * node.output.width / self.pixels;
+            let channels = channels * self.pixels;
             return estimator.matrix(pixels, channels, self.input_tiles, residual);
         }
         let (kernel_rows, columns, stride) = node.sides(self.swapped);
@@ -206,12 +238,9 @@ impl Node<'_> {
         }
     }
 
-    /// Whether so many neighbouring pixels can be treated as one of as many times the channels.
-    fn can_join(&self, pixels: usize, input: Strides, output: Strides) -> bool {
-        self.window.stride_x == 1
-            && input.pixel == self.input.channels
-            && output.pixel == self.output.channels
-            && self.output.width.is_multiple_of(pixels)
+    /// Whether so many neighbouring pixels of the output can be written as one.
+    fn can_join(&self, pixels: usize, output: Strides) -> bool {
+        output.pixel == self.output.channels && self.output.width.is_multiple_of(pixels)
     }
 
     /// The error that this node can't be compiled.

@@ -26,46 +26,49 @@ pub(super) fn tiles(
     let count = method.tiles(node, channels.len(), target);
     let mut tiles = vec![0; count * target.tile_bytes()];
     match &node.kernel {
-        Kernel::Matrix(weights) => {
-            let packer = Matrix {
-                node,
-                method,
-                pixel,
-                target,
-            };
-            packer.fill(weights, channels, &mut tiles);
+        Kernel::Matrix(_) | Kernel::Depthwise(_) if method.matrix => {
+            matrix(node, method, channels, pixel, target, &mut tiles);
         }
-        Kernel::Depthwise(weights) => {
-            depthwise(node, method, weights, channels, target, &mut tiles)
+        Kernel::Matrix(weights) | Kernel::Depthwise(weights) => {
+            depthwise(node, method, weights, channels, target, &mut tiles);
         }
         Kernel::Sum | Kernel::Maximum => {}
     }
     tiles
 }
 
-struct Matrix<'a> {
-    node: &'a Node<'a>,
-    method: &'a Method,
-    /// Bytes from pixel to pixel of the input.
+fn matrix(
+    node: &Node,
+    method: &Method,
+    channels: &Range<usize>,
     pixel: usize,
-    target: &'a Target,
-}
-
-impl Matrix<'_> {
-    fn fill(&self, weights: &[i8], channels: &Range<usize>, tiles: &mut [i8]) {
-        let (rows, columns) = (self.target.rows, self.target.columns);
-        let (window, inputs) = (&self.node.window, self.node.input.channels);
-        let size = window.height * window.width * inputs;
-        for (output, channel) in channels.clone().enumerate() {
-            let (block, column) = (output / columns, output % columns);
-            let weights = &weights[channel * size..][..size];
-            for (tap, weights) in weights.chunks_exact(inputs).enumerate() {
-                let (y, x) = (tap / window.width, tap % window.width);
-                let first = y * self.method.window_bytes + x * self.pixel;
-                for (n, &weight) in (first..).zip(weights) {
-                    let tile = block * self.method.input_tiles + n / rows;
-                    tiles[tile * self.target.tile_bytes() + n % rows * columns + column] = weight;
+    target: &Target,
+    tiles: &mut [i8],
+) {
+    let (rows, columns) = (target.rows, target.columns);
+    let (window, inputs) = (&node.window, node.input.channels);
+    let taps = window.height * window.width;
+    let mut set = |output: usize, n: usize, weight: i8| {
+        let tile = output / columns * method.input_tiles + n / rows;
+        tiles[tile * target.tile_bytes() + n % rows * columns + output % columns] = weight;
+    };
+    for output in 0..channels.len() * method.pixels {
+        let channel = channels.start + output % channels.len();
+        let shift = output / channels.len() * window.stride_x;
+        for tap in 0..taps {
+            let (y, x) = (tap / window.width, tap % window.width + shift);
+            let first = y * method.window_bytes + x * pixel;
+            match &node.kernel {
+                Kernel::Matrix(weights) => {
+                    let weights = &weights[(channel * taps + tap) * inputs..][..inputs];
+                    for (n, &weight) in (first..).zip(weights) {
+                        set(output, n, weight);
+                    }
                 }
+                Kernel::Depthwise(weights) => {
+                    set(output, first + channel, weights[tap * inputs + channel]);
+                }
+                Kernel::Sum | Kernel::Maximum => {}
             }
         }
     }

@@ -7,15 +7,21 @@
 //!
 //! A convolution over several rows reads its window without a gap if the pitch equals the length
 //! of a window row, modulo the scratchpad's word; else window rows are widened by weights of zero,
-//! which costs tiles. Of all pitches the one is taken whose readers need fewest tiles. Images that
+//! which costs tiles. Of all pitches the one is taken whose readers need the fewest cycles. Images that
 //! are added to each other have the same pitch.
 
 use super::Target;
-use super::graph::{Graph, Kernel};
-use super::method::window_bytes;
+use super::estimate::Estimator;
+use super::graph::Graph;
+use super::method::Method;
 
 /// A pitch for each image. Those that are to lie in the workspace get multiples of a bus word.
-pub(super) fn choose(graph: &Graph, in_workspace: &[bool], target: &Target) -> Vec<usize> {
+pub(super) fn choose(
+    graph: &Graph,
+    in_workspace: &[bool],
+    target: &Target,
+    estimator: &Estimator,
+) -> Vec<usize> {
     let groups = tied(graph);
     let mut pitches = vec![0; graph.images.len()];
     for &group in &groups {
@@ -36,26 +42,32 @@ pub(super) fn choose(graph: &Graph, in_workspace: &[bool], target: &Target) -> V
         let least = row_bytes.next_multiple_of(step);
         pitches[group] = (least..least + word)
             .step_by(step)
-            .min_by_key(|&pitch| (cost(graph, &members, pitch, target), pitch))
+            .min_by_key(|&pitch| (cost(graph, &members, pitch, target, estimator), pitch))
             .unwrap_or(least);
     }
     groups.into_iter().map(|group| pitches[group]).collect()
 }
 
-/// Tiles that readers of these images need, times how often they need them.
-fn cost(graph: &Graph, members: &[usize], pitch: usize, target: &Target) -> usize {
-    let matrices = graph.nodes.iter().filter(|node| {
-        matches!(node.kernel, Kernel::Matrix(_))
-            && node.window.height > 1
-            && members.contains(&node.input.image.0)
-    });
-    matrices
+/// Cycles of the readers of these images.
+fn cost(
+    graph: &Graph,
+    members: &[usize],
+    pitch: usize,
+    target: &Target,
+    estimator: &Estimator,
+) -> u64 {
+    let readers = graph.nodes.iter();
+    readers
+        .filter(|node| members.contains(&node.input.image.0))
         .map(|node| {
-            let bytes = (node.window.width - 1) * graph.image(node.input.image).pixel_bytes
-                + node.input.channels;
-            let window = node.window.height * window_bytes(bytes, pitch, target);
-            let pixels = node.output.height * node.output.width;
-            window.div_ceil(target.rows) * pixels * node.output.channels.div_ceil(target.columns)
+            // The output's pitch makes no difference to the time.
+            let [input, output] = [&node.input, &node.output].map(|v| graph.strides(v, pitch));
+            match Method::choose(node, input, output, target, estimator) {
+                Ok(method) => method
+                    .duration(node, node.output.height, estimator)
+                    .alone(1),
+                Err(_) => u64::from(u32::MAX),
+            }
         })
         .sum()
 }

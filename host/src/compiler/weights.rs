@@ -121,7 +121,7 @@ fn plan(
         let mut size = channels;
         if streamed[index] {
             let blocks = most / method.block_tiles(node);
-            size = size.min(blocks.checked_mul(method.block(node, target))?);
+            size = size.min(blocks.checked_mul(method.block(target))?);
         }
         if size == 0 {
             return None;

@@ -121,7 +121,6 @@ fn node(
     };
     let kind = numbers.below(4);
     let size = if kind == 0 { 4 } else { 6 };
-    let whole = input.channels == graph.image(input.image).pixel_bytes;
     let mut side = |input: usize, most: usize| {
         let kernel = 1 + numbers.below(most.min(input + 1));
         let pad = numbers.below(kernel);
@@ -137,7 +136,7 @@ fn node(
         (kernel, pad, stride, output)
     };
     let (height, pad_top, stride_y, oh) = side(input.height, size);
-    let (width, pad_left, stride_x, ow) = side(input.width, if whole { size } else { 1 });
+    let (width, pad_left, stride_x, ow) = side(input.width, size);
     let window = Window {
         height,
         width,
