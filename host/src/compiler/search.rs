@@ -18,6 +18,8 @@ use super::{CompileError, CompileOptions, Memory, Target, order};
 const PIECES: [usize; 3] = [2, 4, 8];
 /// Buffers for each band, and least numbers of bands, that are tried.
 const BANDS: [(usize, usize); 4] = [(1, 1), (2, 2), (2, 4), (2, 8)];
+/// Sizes of groups that are all tried.
+const SMALL_GROUPS: usize = 16;
 /// Most groups that a batch is divided into.
 const GROUPS_MAX: usize = 64;
 
@@ -141,7 +143,9 @@ impl Search<'_> {
                     .plan(layout, &self.nowhere, &self.settings(1))
                     .map_or(1, |plan| plan.scratchpad_bytes.max(1));
                 let most = (self.target.scratchpad_bytes / peak).clamp(1, u16::MAX.into());
-                (0..u16::BITS).map(|power| most >> power).collect()
+                (1..=SMALL_GROUPS)
+                    .chain((0..u16::BITS).map(|power| most >> power))
+                    .collect()
             }
         };
         sizes.retain(|&rows| rows > 0);

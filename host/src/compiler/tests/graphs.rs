@@ -99,6 +99,18 @@ impl Builder {
         self.node(kernel, input, channels, (size, size), stride, None)
     }
 
+    pub fn conv_rect(
+        &mut self,
+        input: View,
+        channels: usize,
+        size: (usize, usize),
+        stride: usize,
+    ) -> View {
+        let weights = vec![1; channels * size.0 * size.1 * input.channels];
+        let kernel = Kernel::Matrix(Cow::Owned(weights));
+        self.node(kernel, input, channels, size, stride, None)
+    }
+
     pub fn conv_add(&mut self, input: View, size: usize, second: View) -> View {
         let channels = second.channels;
         let weights = vec![1; channels * size * size * input.channels];
@@ -173,16 +185,39 @@ pub(super) fn mobilenet() -> Graph<'static> {
     b.finish(x)
 }
 
+pub(super) fn autoencoder() -> Graph<'static> {
+    let (mut b, mut x) = Builder::new(1, 1, 640);
+    for channels in [128, 128, 128, 128, 8, 128, 128, 128, 128, 640] {
+        x = b.conv(x, channels, 1, 1);
+    }
+    b.finish(x)
+}
+
+pub(super) fn keywords() -> Graph<'static> {
+    let (mut b, input) = Builder::new(49, 10, 1);
+    let mut x = b.conv_rect(input, 64, (10, 4), 2);
+    for _ in 0..4 {
+        x = b.depthwise(x, 3, 1);
+        x = b.conv(x, 64, 1, 1);
+    }
+    let x = b.global_pool(x);
+    let x = b.conv(x, 12, 1, 1);
+    b.finish(x)
+}
+
 #[test]
 fn well_known_shapes_are_planned_without_hazards() {
     for (name, graph) in [
         ("resnet", resnet(16)),
         ("wide resnet", resnet(40)),
         ("mobilenet", mobilenet()),
+        ("autoencoder", autoencoder()),
+        ("keywords", keywords()),
     ] {
         for configuration in configuration::ALL {
-            let target = Target::from(configuration);
-            for batch in [Some(1), None] {
+            let mut target = Target::from(configuration);
+            target.parameter_entries = target.parameter_entries.max(4096);
+            for batch in [Some(1), Some(16), None] {
                 let options = CompileOptions { batch };
                 match search::choose(&graph, &target, &options) {
                     Ok(chosen) => {
@@ -193,7 +228,7 @@ fn well_known_shapes_are_planned_without_hazards() {
                             chosen.settings.group_rows as u64,
                         ) / batch.unwrap_or(64) as u64;
                         println!(
-                            "{name} on {} {batch:?}: {} steps, {cycles} cycles, groups of {}, {:?}, scratchpad {} workspace {} tiles {}",
+                            "LIST {name} on {} {batch:?}: {} steps, {cycles} cycles, groups of {}, {:?}, scratchpad {} workspace {} tiles {}",
                             target.name,
                             steps.len(),
                             chosen.settings.group_rows,
