@@ -12,7 +12,7 @@ mod support;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 use systole_host::compiler::{
-    CompileError, CompileOptions, Memory, Program, Residency, Target, compile, compile_with,
+    CompileError, CompileOptions, Program, Residency, RunAddresses, Target, compile, compile_with,
 };
 use systole_host::cpu::CpuExecutor;
 use systole_host::model::Network;
@@ -28,18 +28,17 @@ const STATISTICS: u64 = 0x3_0000;
 const IMAGE: u64 = 0x100_0000;
 const INPUT: u64 = 0x1_0000_0000;
 const OUTPUT: u64 = 0x2_0000_0000;
+const STREAM: u64 = 0x3_0000_0000;
+const WORKSPACE: u64 = 0x4_0000_0000;
 const RING: u32 = 4;
 
 /// Loads a program and runs it on rows; each byte that the program must not touch is 0x55.
 fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>, Statistics) {
-    let count = rows.len() / program.input_elements;
+    let count = rows.len() / program.input.elements();
     let region = |base, bytes| cosim::Region { base, bytes };
-    let mut input = vec![0x55; count * program.input_row_bytes];
-    let packed = input
-        .chunks_mut(program.input_row_bytes)
-        .zip(rows.chunks(program.input_elements));
-    for (row, values) in packed {
-        row[..values.len()].copy_from_slice(bytemuck::cast_slice(values));
+    let mut input = Vec::new();
+    for row in rows.chunks(program.input.elements()) {
+        program.input.append(row, &mut input);
     }
     let placement = Residency::new(&program.target)
         .plan(program, None)
@@ -47,8 +46,22 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         .placement;
     let count = u16::try_from(count).expect("few rows");
     let entries: [RunEntry; 2] = [
-        bytemuck::cast(program.load_entry(&placement, IMAGE, 5)),
-        program.run_entry(placement.slot, count, INPUT, OUTPUT, Some(STATISTICS)),
+        bytemuck::cast(program.load_entry(
+            &placement,
+            IMAGE,
+            if program.stream.is_empty() { 0 } else { STREAM },
+            5,
+        )),
+        program.run_entry(
+            placement.slot,
+            count,
+            &RunAddresses {
+                input: INPUT,
+                output: OUTPUT,
+                workspace: if program.workspace_bytes == 0 { 0 } else { WORKSPACE },
+                statistics: Some(STATISTICS),
+            },
+        ),
     ];
     let mut host = cosim::Memory::new(vec![
         region(
@@ -70,8 +83,10 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         region(INPUT, input),
         region(
             OUTPUT,
-            vec![0x55; usize::from(count) * program.output_row_bytes],
+            vec![0x55; usize::from(count) * program.output.stride],
         ),
+        region(STREAM, program.stream_bytes()),
+        region(WORKSPACE, vec![0x55; program.workspace_bytes]),
     ]);
 
     let mut device = FunctionalModel::new(configuration);
@@ -98,16 +113,17 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         assert_eq!(completion.version, 5);
     }
     let output = host
-        .bytes(OUTPUT, usize::from(count) * program.output_row_bytes)
+        .bytes(OUTPUT, usize::from(count) * program.output.stride)
         .expect("mapped");
-    let mut outputs = Vec::new();
-    for row in output.chunks(program.output_row_bytes) {
-        let (values, padding) = row.split_at(program.output_elements);
+    let mut outputs = vec![0; usize::from(count) * program.output.elements()];
+    let rows = outputs.chunks_mut(program.output.elements());
+    for (row, bytes) in rows.zip(output.chunks(program.output.stride)) {
+        let end = (program.output.height - 1) * program.output.pitch + program.output.row_bytes;
         assert!(
-            padding.iter().all(|&byte| byte == 0x55),
+            bytes[end..].iter().all(|&byte| byte == 0x55),
             "bytes after an output row were written"
         );
-        outputs.extend_from_slice(bytemuck::cast_slice(values));
+        program.output.extract(bytes, row);
     }
     let statistics = *bytemuck::from_bytes(host.bytes(STATISTICS, 64).expect("mapped"));
     (outputs, statistics)
