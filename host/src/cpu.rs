@@ -81,6 +81,7 @@ impl CpuExecutor {
                     network.tensor(layer.inputs[0]).zero_point,
                     network.tensor(layer.output).zero_point,
                 ),
+                _ => todo!(),
             })
             .collect();
         Ok(CpuExecutor {

@@ -67,6 +67,14 @@ pub enum CompileError {
         /// Name of the target.
         target: String,
     },
+    /// A layer that has no instructions yet.
+    #[error("layer \"{layer}\" ({operation}) can't be compiled yet: use the CPU backend")]
+    Layer {
+        /// Name of the layer.
+        layer: String,
+        /// What it computes.
+        operation: &'static str,
+    },
     /// The network needs more of a memory than the target has.
     #[error(
         "the network needs {needed} {} of {memory}, device \"{target}\" has {available}; layer \"{layer}\" takes most \

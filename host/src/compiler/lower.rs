@@ -24,10 +24,17 @@ pub(super) fn check_fit(network: &Network, target: &Target) -> Result<(), Compil
     for layer in &network.layers {
         match layer.operation {
             Operation::FullyConnected(_) => target.require(opcode::MATRIX, &layer.name)?,
+            _ => {
+                return Err(CompileError::Layer {
+                    layer: layer.name.clone(),
+                    operation: layer.operation.name(),
+                });
+            }
         }
     }
     let shape = |layer: &Layer| match &layer.operation {
         Operation::FullyConnected(dense) => pack::shape(dense, target),
+        _ => unreachable!("the layers were checked"),
     };
     let parameters = |layer: &Layer| shape(layer).column_tiles * target.columns;
     let tiles = |layer: &Layer| shape(layer).column_tiles * shape(layer).input_tiles;
@@ -92,6 +99,7 @@ fn check_memory(
 pub(super) fn work(network: &Network, target: &Target) -> Vec<Work> {
     let layers = network.layers.iter().map(|layer| match &layer.operation {
         Operation::FullyConnected(dense) => Work::Matrix(pack::shape(dense, target)),
+        _ => unreachable!("the layers were checked"),
     });
     std::iter::once(Work::Copy(network.input_elements()))
         .chain(layers)
@@ -114,7 +122,9 @@ impl Lowering<'_> {
         let (mut parameters, mut weights) = (Vec::new(), Vec::new());
         let mut instructions = vec![self.load_rows()];
         for layer in &self.network.layers {
-            let Operation::FullyConnected(dense) = &layer.operation;
+            let Operation::FullyConnected(dense) = &layer.operation else {
+                unreachable!("the layers were checked");
+            };
             let mut instruction = self.matrix(layer, dense);
             instruction.parameter_address = narrow(parameters.len());
             instruction.weight_address = narrow(weights.len() / self.target.tile_bytes());

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Element, FullyConnected, Layer, Operation, Port, Quantization, Rounding, Scale, Source, Tensor,
-    TensorId,
+    Element, FullyConnected, Layer, Layout, Operation, Port, Quantization, Rounding, Scale, Source,
+    Tensor, TensorId,
 };
 use systole_regs::configuration::{SMALL, TINY};
 use systole_regs::instructions::{Instruction, opcode};
@@ -47,6 +47,7 @@ fn network(sizes: &[usize]) -> Network {
             zero_point: tensors[id].zero_point.into(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     Network {
         name: "chain".into(),

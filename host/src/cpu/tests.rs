@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{
-    Element, FullyConnected, Layer, Port, Quantization, Rounding, Scale, Source, Tensor,
+    Element, FullyConnected, Layer, Layout, Port, Quantization, Rounding, Scale, Source, Tensor,
 };
 use proptest::prelude::*;
 
@@ -82,6 +82,7 @@ fn random_network(sizes: &[usize], rounding: Rounding, numbers: &mut Numbers) ->
             zero_point: tensors[index].zero_point.into(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     let (input, output) = (port(0), port(sizes.len() - 1));
     Network {

@@ -15,7 +15,7 @@ mod schema;
 
 use super::{Format, ImportError};
 use crate::model::{
-    Element, Layer, Network, Port, Quantization, Source, Tensor, TensorId, row_elements,
+    Element, Layer, Layout, Network, Port, Quantization, Source, Tensor, TensorId, row_elements,
 };
 use schema::{Buffer, Model, OperatorCode, SubGraph, element};
 
@@ -383,6 +383,7 @@ impl<'a> Importer<'a> {
                 zero_point,
             },
             external_float: external.float,
+            layout: Layout::Same,
         }
     }
 
