@@ -12,6 +12,7 @@ mod operation;
 mod port;
 mod scale;
 mod softmax;
+mod tail;
 mod validate;
 
 pub use operation::{
@@ -20,6 +21,7 @@ pub use operation::{
 };
 pub use port::Ties;
 pub(crate) use port::{from_unsigned, to_unsigned};
+pub use tail::Tail;
 pub(crate) use validate::row_elements;
 pub use validate::{ModelError, NETWORK_ELEMENTS_MAX, ROW_ELEMENTS_MAX, WINDOW_MAX};
 
@@ -137,7 +139,8 @@ pub struct Layer {
 /// A positive real number in fixed point: multiplier * 2^(shift - 31).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// Fraction with 31 fractional bits: 2^30 to 2^31 - 1, or 0.
+    /// Fraction with 31 fractional bits, not negative. All 31 are in use in a
+    /// [`Scale::from_real`] that isn't zero.
     pub multiplier: i32,
     /// Power of two, -31 to 30.
     pub shift: i8,

@@ -84,6 +84,16 @@ pub struct Window {
 }
 
 impl Window {
+    /// One value by itself.
+    pub const POINT: Window = Window {
+        height: 1,
+        width: 1,
+        stride_y: 1,
+        stride_x: 1,
+        pad_top: 0,
+        pad_left: 0,
+    };
+
     /// Positions of the kernel.
     pub fn area(&self) -> usize {
         self.height * self.width
@@ -174,6 +184,26 @@ pub struct Add {
     pub clamp_minimum: i8,
     /// Greatest output value.
     pub clamp_maximum: i8,
+}
+
+impl Add {
+    /// The sum of tensors with these scales, with the multipliers of TFLite's kernel: both inputs
+    /// are brought to twice the greater of their scales. Its clamp is the whole range.
+    ///
+    /// `None` if a scale is not in range.
+    pub fn from_scales(left: f64, right: f64, output: f64, left_shift: u8) -> Option<Add> {
+        let twice = 2.0 * left.max(right);
+        let unit = (1_u64 << left_shift.min(63)) as f64;
+        let below_one = |real| Scale::from_real(real).filter(|scale| scale.shift <= 0);
+        Some(Add {
+            left_shift,
+            left: below_one(left / twice)?,
+            right: below_one(right / twice)?,
+            output: below_one(twice / (unit * output))?,
+            clamp_minimum: i8::MIN,
+            clamp_maximum: i8::MAX,
+        })
+    }
 }
 
 /// Product of a tensor and something else, value by value:

@@ -29,6 +29,18 @@ impl Scale {
         Some(Scale { multiplier, shift })
     }
 
+    /// The scale divided by a number of values, as TFLite's `MEAN` does: the multiplier is
+    /// truncated, and may lose its highest bit. `None` for zero values or too many.
+    pub fn divided(self, count: usize) -> Option<Scale> {
+        let log = count.checked_ilog2().filter(|&log| log < 31)?;
+        let shift = (log as i32).min(31 + i32::from(self.shift));
+        let multiplier = (i64::from(self.multiplier) << shift) / count as i64;
+        Some(Scale {
+            multiplier: i32::try_from(multiplier).ok()?,
+            shift: i8::try_from(i32::from(self.shift) - shift).ok()?,
+        })
+    }
+
     /// The real number that it stands for.
     pub fn real(self) -> f64 {
         f64::from(self.multiplier) * (f64::from(self.shift) - 31.0).exp2()
