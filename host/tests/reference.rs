@@ -65,6 +65,61 @@ fn anomaly_detection_equals_the_goldens_from_both_formats() {
     }
 }
 
+/// File, golden data, multiply-accumulates and rounded-up layers of the convolutional networks.
+const CONVOLUTIONAL: [(&str, &str, &str, u64); 3] = [
+    (
+        "pretrainedResnet_quant.tflite",
+        "ic_resnet8_int8.onnx",
+        "ic_resnet8_int8",
+        12_501_632,
+    ),
+    (
+        "kws_ref_model.tflite",
+        "kws_dscnn_int8.onnx",
+        "kws_dscnn_int8",
+        2_656_768,
+    ),
+    (
+        "vww_96_int8.tflite",
+        "vww_96_int8.onnx",
+        "vww_96_int8",
+        7_489_664,
+    ),
+];
+
+#[test]
+fn convolutional_tflite_networks_equal_the_goldens() {
+    if !common::references_are_there() {
+        return;
+    }
+    for (tflite, _, golden, macs) in CONVOLUTIONAL {
+        let network = load(model(tflite));
+        assert_eq!(network.macs(), macs, "{tflite}");
+        let rows =
+            Rows::read(model(&format!("golden/{golden}_in.npy")), &network).expect("the input");
+        assert_eq!(rows.count, 16);
+        let logits_expected: Vec<i8> = values(&model(&format!("golden/{golden}_logits_out.npy")));
+        let expected: Vec<i8> = values(&model(&format!("golden/{golden}_out.npy")));
+        let logits = run(&network.without_softmax(), &rows);
+        assert_eq!(differences(&logits, &logits_expected), (0, 0), "{tflite}");
+        assert_eq!(
+            differences(&run(&network, &rows), &expected),
+            (0, 0),
+            "{tflite}"
+        );
+
+        let (head, tail) = network.split_tail();
+        head.validate().expect("consistent");
+        assert_eq!(
+            head.layers.len() + 2,
+            network.layers.len(),
+            "reshape, softmax"
+        );
+        let outputs = tail.apply(&run(&head, &rows), rows.count);
+        assert_eq!(differences(&outputs, &expected), (0, 0), "{tflite}");
+    }
+}
+
 #[test]
 fn both_formats_of_a_model_are_the_same_network() {
     if !common::references_are_there() {

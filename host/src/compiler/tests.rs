@@ -6,8 +6,8 @@ mod random;
 
 use super::*;
 use crate::model::{
-    Element, FullyConnected, Layer, Operation, Port, Quantization, Rounding, Scale, Source, Tensor,
-    TensorId,
+    Element, FullyConnected, Layer, Layout, Operation, Port, Quantization, Rounding, Scale, Source,
+    Tensor, TensorId,
 };
 use systole_regs::configuration::TINY;
 
@@ -50,6 +50,7 @@ fn network(sizes: &[usize]) -> Network {
             zero_point: tensors[id].zero_point.into(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     Network {
         name: "chain".into(),

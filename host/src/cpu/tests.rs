@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{
-    Element, FullyConnected, Layer, Port, Quantization, Rounding, Scale, Source, Tensor,
+    Element, FullyConnected, Layer, Layout, Port, Quantization, Rounding, Scale, Source, Tensor,
 };
 use proptest::prelude::*;
 
@@ -82,6 +82,7 @@ fn random_network(sizes: &[usize], rounding: Rounding, numbers: &mut Numbers) ->
             zero_point: tensors[index].zero_point.into(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     let (input, output) = (port(0), port(sizes.len() - 1));
     Network {
@@ -98,7 +99,9 @@ fn random_network(sizes: &[usize], rounding: Rounding, numbers: &mut Numbers) ->
 fn plain(network: &Network, row: &[i8]) -> Vec<i8> {
     let mut values = row.to_vec();
     for layer in &network.layers {
-        let Operation::FullyConnected(dense) = &layer.operation;
+        let Operation::FullyConnected(dense) = &layer.operation else {
+            unreachable!("only dense layers are made")
+        };
         let input_zero = i32::from(network.tensor(layer.inputs[0]).zero_point);
         let output_zero = i64::from(network.tensor(layer.output).zero_point);
         values = (0..dense.output_channels)
@@ -148,7 +151,9 @@ fn an_inconsistent_network_is_refused() {
     assert!(CpuExecutor::new(&good).is_ok());
     type Change = fn(&mut Network);
     fn dense(network: &mut Network) -> &mut FullyConnected {
-        let Operation::FullyConnected(dense) = &mut network.layers[1].operation;
+        let Operation::FullyConnected(dense) = &mut network.layers[1].operation else {
+            unreachable!("only dense layers are made")
+        };
         dense
     }
     let changes: [(&str, Change); 11] = [

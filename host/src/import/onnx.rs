@@ -21,7 +21,7 @@ mod shape;
 
 use super::{Format, ImportError};
 use crate::model::{
-    Element, Layer, Network, Port, Quantization, Source, Tensor, TensorId, row_elements,
+    Element, Layer, Layout, Network, Port, Quantization, Source, Tensor, TensorId, row_elements,
 };
 use constant::Constant;
 use linear::Pending;
@@ -252,6 +252,7 @@ impl Importer {
             element,
             quantization,
             external_float,
+            layout: Layout::Same,
         });
         Ok(tensor)
     }
@@ -310,6 +311,7 @@ impl Importer {
             element: activation.element,
             quantization,
             external_float,
+            layout: Layout::Same,
         };
         let (tensors, layers) = (self.tensors, self.layers);
         let mut network = Network {

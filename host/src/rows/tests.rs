@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    FullyConnected, Layer, Operation, Quantization, Rounding, Scale, Source, Tensor, TensorId,
+    FullyConnected, Layer, Layout, Operation, Quantization, Rounding, Scale, Source, Tensor,
+    TensorId,
 };
 
 /// Identity over rows of shape [2, 3].
@@ -22,6 +23,7 @@ fn network(element: Element) -> Network {
             zero_point: -118 + element.offset(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     let mut weights = vec![0; 36];
     weights.iter_mut().step_by(7).for_each(|weight| *weight = 1);

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use ndarray::Array2;
 use proptest::prelude::*;
 use systole_host::model::{
-    Element, FullyConnected, Layer, Network, Operation, Port, Quantization, Rounding, Scale,
-    Source, Tensor, TensorId,
+    Element, FullyConnected, Layer, Layout, Network, Operation, Port, Quantization, Rounding,
+    Scale, Source, Tensor, TensorId,
 };
 
 /// Numbers that follow from a seed alone (SplitMix64), so that a failing case can be repeated.
@@ -114,6 +114,7 @@ pub fn network_of(layers: Vec<FullyConnected>, zero_points: &[i8]) -> Network {
             zero_point: zero_points[index].into(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     Network {
         name: "random".into(),
