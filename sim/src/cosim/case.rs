@@ -6,7 +6,7 @@ use std::fmt;
 use systole_regs::Configuration;
 use systole_regs::entries::RunEntry;
 use systole_regs::image::Parameter;
-use systole_regs::instructions::Instruction;
+use systole_regs::instructions::Transfer;
 
 use super::memory::Memory;
 
@@ -113,8 +113,8 @@ impl fmt::Display for Intent {
 pub struct Model {
     /// Bus address of the image.
     pub image_address: u64,
-    /// Instructions; those after the first END never run.
-    pub program: Vec<Instruction>,
+    /// Instructions, of either format; those after the first END never run.
+    pub program: Vec<Transfer>,
     /// Parameters of the channels.
     pub parameters: Vec<Parameter>,
     /// Weight tiles.
@@ -131,7 +131,7 @@ pub struct Model {
 
 impl Model {
     /// Instructions that run: up to the first END.
-    pub fn reachable(&self) -> &[Instruction] {
+    pub fn reachable(&self) -> &[Transfer] {
         let end = self
             .program
             .iter()

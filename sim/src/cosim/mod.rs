@@ -14,21 +14,10 @@
 
 mod case;
 mod compare;
-mod cost;
-mod coverage;
-mod faults;
-mod generate;
-mod layout;
 mod memory;
-mod model;
-mod random;
 mod run;
-
-#[cfg(test)]
-mod tests;
 
 pub use case::{Case, Command, Ending, Episode, Intent, Model, QueueSetup};
 pub use compare::{Difference, compare};
-pub use coverage::Coverage;
 pub use memory::{Memory, Region};
 pub use run::{CompletionTrace, EpisodeTrace, Reading, Stall, Trace, run};

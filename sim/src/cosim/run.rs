@@ -475,6 +475,7 @@ fn architectural(statistics: Statistics) -> Statistics {
     Statistics {
         cycles: 0,
         stall_requantize: 0,
+        stall_prepare: 0,
         stall_drain: 0,
         stall_dma_read: 0,
         stall_dma_write: 0,

@@ -4,6 +4,10 @@
 //! ```text
 //!  accumulator --(+ bias, wraps)--> x --(scale: m, s, rounding)--> --(+ zero point)--(clamp)--> i8
 //!     i32                          i32           i64                  i64                i8
+//!
+//!  p --(+ F.bias)--(* 2^20)--(scale F)--+
+//!                                       (+)--(+ T.bias)--(scale T)--(+ zero point)--(clamp)--> i8
+//!  q --(+ S.bias)--(* 2^20)--(scale S)--+
 //! ```
 
 use systole_regs::image::Parameter;
@@ -36,6 +40,49 @@ impl Requantization {
         // The clamp's bounds are bytes, so nothing is cut off.
         output as i8
     }
+}
+
+/// How one instruction adds a second tensor to its requantized results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Residual {
+    /// Scales the result, F.
+    pub first: Parameter,
+    /// Scales the byte of the second tensor, S.
+    pub second: Parameter,
+    /// Scales the sum, T.
+    pub total: Parameter,
+    /// Zero point of the output.
+    pub zero_point: i8,
+    /// Least output value.
+    pub minimum: i8,
+    /// Greatest output value, at least `minimum`.
+    pub maximum: i8,
+}
+
+impl Residual {
+    /// The output for the requantized result and the byte of the second tensor.
+    pub fn apply(&self, result: i8, second: i8) -> i8 {
+        // Each half is at most 2^28 in magnitude.
+        let sum = half(&self.first, result) + half(&self.second, second);
+        let requantization = Requantization {
+            rounding: rounding::DOUBLE,
+            zero_point: self.zero_point,
+            minimum: self.minimum,
+            maximum: self.maximum,
+        };
+        requantization.apply(sum, &self.total)
+    }
+}
+
+/// One operand of an addition: `(value + bias) * 2^20`, scaled down. The sum has 9 bits.
+fn half(parameter: &Parameter, value: i8) -> i32 {
+    let sum = i32::from(value).wrapping_add(parameter.bias);
+    let nine_bits = sum << 23 >> 23;
+    scale_double(
+        nine_bits << 20,
+        parameter.multiplier,
+        parameter.shift.min(0),
+    )
 }
 
 /// Shifts that the hardware can do; a shift beyond is taken as the nearest of these.
@@ -209,8 +256,82 @@ mod tests {
         assert_eq!(requantization.apply(0, &parameter), 5);
     }
 
+    /// TFLite's `AddElementwise` for int8 (kernels/internal/reference/add.h) with a left shift of
+    /// 20: `MultiplyByQuantizedMultiplierSmallerThanOneExp` of each operand, the sum, and the same
+    /// of the sum.
+    fn add_elementwise(operands: [(i8, i32, i32, i8); 2], output: (i32, i8, i8)) -> i8 {
+        let sum: i128 = operands
+            .into_iter()
+            .map(|(value, offset, multiplier, shift)| {
+                let shifted = (i32::from(value) + offset) << 20;
+                exact_double(shifted, multiplier, shift)
+            })
+            .sum();
+        let (multiplier, shift, offset) = output;
+        let raw = exact_double(sum as i32, multiplier, shift) + i128::from(offset);
+        raw.clamp(-128, 127) as i8
+    }
+
+    fn operand(bias: i32, multiplier: i32, shift: i8) -> Parameter {
+        Parameter {
+            bias,
+            multiplier,
+            shift,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn residual_sums_take_nine_bits_and_shift_right_only() {
+        let residual = Residual {
+            first: operand(255, i32::MAX, 5),
+            second: operand(0, 0, 0),
+            total: operand(0, i32::MAX, -20),
+            zero_point: 0,
+            minimum: -128,
+            maximum: 127,
+        };
+        // 1 + 255 is -256 in nine bits.
+        assert_eq!(residual.apply(1, 0), -128);
+        assert_eq!(residual.apply(-128, 0), 127);
+        assert_eq!(residual.apply(-100, 0), 127);
+        let total = operand(3 << 20, i32::MAX, -20);
+        let residual = Residual {
+            total,
+            first: operand(-7, i32::MAX, 1),
+            ..residual
+        };
+        assert_eq!(residual.apply(9, 0), 5);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn residual_sums_equal_the_addition_of_tflite(
+            values: (i8, i8),
+            offsets in (-127_i32..=128, -127_i32..=128),
+            multipliers in (1_i32 << 30..=i32::MAX, 1_i32 << 30..=i32::MAX, 1_i32 << 30..=i32::MAX),
+            shifts in (-8_i8..=0, -8_i8..=0, -21_i8..=-12),
+            zero_point: i8,
+        ) {
+            let residual = Residual {
+                first: operand(offsets.0, multipliers.0, shifts.0),
+                second: operand(offsets.1, multipliers.1, shifts.1),
+                total: operand(0, multipliers.2, shifts.2),
+                zero_point,
+                minimum: -128,
+                maximum: 127,
+            };
+            let expected = add_elementwise(
+                [
+                    (values.0, offsets.0, multipliers.0, shifts.0),
+                    (values.1, offsets.1, multipliers.1, shifts.1),
+                ],
+                (multipliers.2, shifts.2, zero_point),
+            );
+            prop_assert_eq!(residual.apply(values.0, values.1), expected);
+        }
 
         #[test]
         fn single_equals_the_rational_result(x: i32, m: i32, s in SHIFT_MINIMUM..=SHIFT_MAXIMUM) {

@@ -103,9 +103,12 @@ impl FunctionalModel {
         check_flags(entry.flags, entry.statistics_address)?;
         check_zero(&entry.reserved0)?;
         check_zero(&entry.reserved1)?;
-        check_zero(&entry.reserved2)?;
         check_slot(entry.slot)?;
-        check_aligned(&[entry.image_address, entry.statistics_address])?;
+        check_aligned(&[
+            entry.image_address,
+            entry.stream_address,
+            entry.statistics_address,
+        ])?;
         if entry.program_count == 0 || entry.group_rows == 0 {
             return Err(Status::InvalidField);
         }
@@ -137,6 +140,7 @@ impl FunctionalModel {
         check_flags(entry.flags, entry.statistics_address)?;
         check_zero(&entry.reserved0)?;
         check_zero(&entry.reserved1)?;
+        check_zero(&entry.reserved2)?;
         check_slot(entry.slot)?;
         if !self.slots[usize::from(entry.slot)].valid {
             return Err(Status::SlotEmpty);
@@ -147,6 +151,7 @@ impl FunctionalModel {
         check_aligned(&[
             entry.input_address,
             entry.output_address,
+            entry.workspace_address,
             entry.statistics_address,
             u64::from(entry.input_stride),
             u64::from(entry.output_stride),

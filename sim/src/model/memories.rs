@@ -11,11 +11,12 @@ use bytemuck::Zeroable;
 use systole_regs::Configuration;
 use systole_regs::entries::LoadEntry;
 use systole_regs::image::Parameter;
-use systole_regs::instructions::Instruction;
+use systole_regs::instructions::Transfer;
 
 /// The memories on the chip.
 pub(super) struct Memories {
-    pub program: Vec<Instruction>,
+    /// Instructions of either format.
+    pub program: Vec<Transfer>,
     pub parameters: Vec<Parameter>,
     /// Weight tiles, R x C bytes each.
     pub weights: Vec<i8>,
@@ -25,7 +26,7 @@ pub(super) struct Memories {
 impl Memories {
     pub fn new(configuration: &Configuration) -> Self {
         Memories {
-            program: vec![Instruction::zeroed(); configuration.program_instructions],
+            program: vec![Transfer::zeroed(); configuration.program_instructions],
             parameters: vec![Parameter::zeroed(); configuration.parameter_entries],
             weights: vec![0; configuration.weight_tiles * configuration.tile_bytes()],
             scratchpad: vec![0; configuration.scratchpad_bytes],
@@ -71,6 +72,8 @@ pub(super) struct Slot {
     pub parameters: Region,
     pub weights: Region,
     pub group_rows: u16,
+    /// Bus address of the weights that the program streams.
+    pub stream_address: u64,
 }
 
 impl Slot {
@@ -92,6 +95,7 @@ impl Slot {
                 count: entry.weight_count,
             },
             group_rows: entry.group_rows,
+            stream_address: entry.stream_address,
         }
     }
 

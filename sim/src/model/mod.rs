@@ -3,13 +3,13 @@
 //! leaves open. It has no clock: every count of cycles reads as zero.
 //!
 //! ```text
-//!  registers.rs          queue.rs               command.rs            program.rs
-//!  +-----------+ bell  +-----------+  entry   +-------------+ rows  +----------------+
-//!  | BAR0      | ----> | rings,    | -------> | NOP, UNLOAD | ----> | LOAD_ROWS      |
-//!  |           |       | phase,    | <------- | LOAD, RUN   | <---- | MATRIX         |
-//!  +-----------+       | MSI-X     |  status  +-------------+       | STORE_ROWS     |
-//!                      +-----------+                 |              | END            |
-//!                                               memories.rs         +----------------+
+//!  registers.rs          queue.rs               command.rs            program/
+//!  +-----------+ bell  +-----------+  entry   +-------------+ group +-------------------+
+//!  | BAR0      | ----> | rings,    | -------> | NOP, UNLOAD | ----> | LOAD_*, STORE_*   |
+//!  |           |       | phase,    | <------- | LOAD, RUN   | <---- | MATRIX, DEPTHWISE |
+//!  +-----------+       | MSI-X     |  status  +-------------+       | POOL, END         |
+//!                      +-----------+                 |              +-------------------+
+//!                                               memories.rs           arithmetic.rs
 //! ```
 //!
 //! # Order of the checks of an entry
@@ -23,7 +23,7 @@
 //! | 3 | the slot exists | LOAD, RUN, UNLOAD | `InvalidSlot` |
 //! | 4 | the slot holds a model | RUN | `SlotEmpty` |
 //! | 5 | `rows` is 1 to 65535 | RUN | `InvalidRows` |
-//! | 6 | addresses and strides are multiples of 8: `statistics_address` (all), `input_address`, `output_address`, `input_stride`, `output_stride` (RUN), `image_address` (LOAD) | all | `Misaligned` |
+//! | 6 | addresses and strides are multiples of 8: `statistics_address` (all), `input_address`, `output_address`, `workspace_address`, `input_stride`, `output_stride` (RUN), `image_address`, `stream_address` (LOAD) | all | `Misaligned` |
 //! | 7 | `program_count` and `group_rows` are at least 1 | LOAD | `InvalidField` |
 //! | 8 | `parameter_base` and `parameter_count` are multiples of Q | LOAD | `Misaligned` |
 //! | 9 | base + count of each region is at most the size of its memory (also when count is 0) | LOAD | `RegionTooLarge` |
@@ -37,19 +37,80 @@
 //! - LOAD empties its slot when the copying begins, not when a check refuses the entry; a failed
 //!   copy leaves the slot empty. The contents of the image are not checked before they run.
 //! - RUN: the pass begins with instruction 0; fetching the instruction `program_count` is
-//!   `ProgramOverrun`. An instruction is checked in this order: opcode carried out, unused fields
-//!   zero, fields possible (all `InvalidInstruction`); then its addresses (`InstructionBounds`).
-//!   `pad_value` of MATRIX is not checked. Addresses are computed without wrapping (a 32-bit
-//!   address plus 16-bit row times 32-bit stride), host addresses modulo 2^64.
-//! - MATRIX works block by block of `block_rows` rows, in a block column tile by column tile, in
-//!   those input tile by input tile; LOAD_ROWS and STORE_ROWS work row by row. A program whose
-//!   result depends on this order (an output that overlaps its input) is not portable.
+//!   `ProgramOverrun`. Each instruction is checked as the next two sections say before it begins.
+//! - The slot keeps the `stream_address` of its LOAD, from which LOAD_WEIGHTS reads.
 //! - A statistics block is written for every command that passed the checks of its entry, failed
 //!   ones included, before the completion. If that write fails, the status of a command that had
 //!   succeeded becomes `DmaWriteError`. Counters of a failed run are what had been done by then.
 //! - The completion carries the version of its slot after the command; zero if the slot is empty
 //!   or does not exist.
 //! - The slot registers of an empty slot read as zero.
+//!
+//! # Possible instructions
+//!
+//! An instruction that fails one of these checks ends its run with `InvalidInstruction`. `W` is
+//! the scratchpad's word, R, C and Q are rows, columns and lanes. Every field that the opcode does
+//! not use must be zero.
+//!
+//! | opcode | fields that it uses | checks |
+//! |---|---|---|
+//! | END | `opcode` (no limits) | |
+//! | LOAD_ROWS | `flags`, limits, `scratchpad_*`, `row_bytes`, `host_offset` | flags FIRST_GROUP, NEXT_GROUP or none; `row_bytes` >= 1; `host_offset` a multiple of 8 |
+//! | STORE_ROWS | the same without `flags` | the same |
+//! | LOAD_WEIGHTS | limits, `host_offset`, `count`, `weight_address` | `host_offset` a multiple of 8; `count` >= 1 |
+//! | LOAD_WORKSPACE, STORE_WORKSPACE | limits, `scratchpad_*`, `row_bytes`, `host_offset`, `host_stride`, `count` | `host_offset` and `host_stride` multiples of 8; `row_bytes` and `count` >= 1 |
+//! | MATRIX, DEPTHWISE, POOL | all but the following | flags DOUBLE_ROUNDING and RESIDUAL; `kernel_height`, `input_height`, `input_row_bytes`, `output_height`, `output_width`, `channels`, `window_bytes` and `input_tiles` >= 1; `parameter_address` a multiple of Q; `clamp_minimum` <= `clamp_maximum` |
+//! | ... with RESIDUAL | | `sum_minimum` <= `sum_maximum` |
+//! | ... without RESIDUAL | not `second_address`, `sum_zero_point`, `sum_minimum`, `sum_maximum` | |
+//! | MATRIX | not `phases` | if `kernel_height` > 1: `window_bytes` >= R / 4, and `input_row_stride` - `window_bytes` (negative too) a multiple of W |
+//! | DEPTHWISE | | `input_tiles` <= 256; `kernel_height` * `input_tiles` <= 64 |
+//! | ... with `phases` > 0 | not `column_step` | `phases` <= `input_tiles` <= 3 * `phases`; `kernel_height` * `phases` <= 64 in place of the product above |
+//! | POOL | not `phases`, `weight_address` | the flag MAXIMUM too; `input_tiles` <= 256 |
+//!
+//! `pad_value`, `column_step`, paddings and strides are free otherwise; a window may lie outside
+//! the image altogether.
+//!
+//! # Bounds of instructions
+//!
+//! Then the ends of what it reads and writes, in exact arithmetic, else `InstructionBounds`:
+//!
+//! | opcode | at most | |
+//! |---|---|---|
+//! | MATRIX, DEPTHWISE, POOL | scratchpad | `output_address` + (B - 1) * `output_batch_stride` + (`output_height` - 1) * `output_row_stride` + (`output_width` - 1) * `output_pixel_stride` + `channels`; the same from `second_address` with RESIDUAL |
+//! | | scratchpad | `input_address` + (B - 1) * `input_batch_stride` + (`input_height` - 1) * `input_row_stride` + `input_row_bytes` |
+//! | | parameters of the model | `parameter_address` + `channels` up to a multiple of Q, with RESIDUAL + 3 up to a multiple of Q |
+//! | MATRIX | weights of the model | `weight_address` + ceil(`channels` / C) * `input_tiles` |
+//! | DEPTHWISE | weights of the model | `weight_address` + ceil(`channels` / R) * `kernel_height` * (`phases`, or `input_tiles` in direct mode) |
+//! | LOAD_ROWS, STORE_ROWS, LOAD_WORKSPACE, STORE_WORKSPACE | scratchpad | `scratchpad_address` + (pieces - 1) * `scratchpad_stride` + `row_bytes` up to a multiple of 8, for stores too |
+//! | LOAD_WEIGHTS | weights of the model | `weight_address` + `count` |
+//!
+//! A LOAD_ROWS that is skipped (FIRST_GROUP in a later group, NEXT_GROUP in the last) passes the
+//! first checks, not these. With NEXT_GROUP it counts and copies the rows of the next group.
+//!
+//! # What instructions do
+//!
+//! - Host addresses wrap modulo 2^64: `input_address` or `output_address` of the run + (first row
+//!   of the group + b) * stride + `host_offset` for rows; `workspace_address` + `host_offset` +
+//!   i * `host_stride` for piece i of the workspace; `stream_address` + `host_offset` for weight
+//!   tiles, which lie without gaps.
+//! - Pieces are copied in order; where one's last word reaches into the next, the next one's bytes
+//!   remain.
+//! - Kernel columns of DEPTHWISE are those below `input_tiles`: bytes of a weight tile that belong
+//!   to no column, lane or channel have no effect.
+//! - The maximum of POOL is over all bytes of the window, `pad_value` included where it is outside.
+//! - A result with RESIDUAL may replace the byte that it adds: `second_address` may equal
+//!   `output_address`. Otherwise a program in which an instruction's output overlaps itself or what
+//!   it reads is not portable.
+//! - `vectors` counts for MATRIX B * `output_height` * `output_width` * ceil(`channels` / C) *
+//!   `input_tiles`. `depthwise_vectors` counts for POOL and direct mode ceil(`channels` / R) * B *
+//!   `output_height` * `output_width` * `kernel_height` * `input_tiles`, in shared mode
+//!   ceil(`channels` / R) * B * `output_height` * `kernel_height` * (`input_tiles` +
+//!   `phases` * (`output_width` - 1)). `instructions` counts skipped ones and every END; `dma_read_bytes` whole
+//!   words, `dma_write_bytes` exact bytes.
+//! - Errors: instructions that have begun are finished, and a failed DMA access of one of them
+//!   comes before the refusal of a later instruction. If a read and a write of instructions that
+//!   overlap both fail, either status may be reported. This model overlaps nothing, so it reports
+//!   that of the first in the program.
 //!
 //! # The queue
 //!

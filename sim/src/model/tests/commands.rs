@@ -48,8 +48,8 @@ fn every_reserved_byte_and_unknown_flag_is_checked() {
         ..RunEntry::zeroed()
     };
     let cases: [(RunEntry, Vec<usize>); 4] = [
-        (run, [5..8, 44..64].into_iter().flatten().collect()),
-        (load, [5..8, 16..24, 50..64].into_iter().flatten().collect()),
+        (run, [5..8, 44..48, 56..64].into_iter().flatten().collect()),
+        (load, [5..8, 50..64].into_iter().flatten().collect()),
         (nop, [5..24, 32..64].into_iter().flatten().collect()),
         (unload, [5..24, 32..64].into_iter().flatten().collect()),
     ];
@@ -132,6 +132,10 @@ fn rows_and_alignment_of_runs() {
             ..good
         },
         RunEntry {
+            workspace_address: 0x1004,
+            ..good
+        },
+        RunEntry {
             input_stride: 4,
             ..good
         },
@@ -165,6 +169,14 @@ fn loads_are_checked_in_the_documented_order() {
         (
             LoadEntry {
                 image_address: IMAGE + 4,
+                program_count: 0,
+                ..good
+            },
+            Status::Misaligned,
+        ),
+        (
+            LoadEntry {
+                stream_address: INPUT + 1,
                 program_count: 0,
                 ..good
             },

@@ -5,15 +5,21 @@
 //!       <-completion, statistics, output rows------------
 //! ```
 
+mod bounds;
+mod checks;
 mod commands;
-mod programs;
+mod depthwise;
+mod machine;
+mod matrix;
 mod queue;
+mod residual;
+mod transfers;
 
 use bytemuck::Zeroable;
 use systole_regs::configuration::TINY;
 use systole_regs::entries::{CompletionEntry, LoadEntry, RunEntry, Statistics, flag, opcode};
 use systole_regs::image::Parameter;
-use systole_regs::instructions::{self, Instruction};
+use systole_regs::instructions::{self, Compute, Transfer};
 use systole_regs::registers::{self, control};
 use systole_regs::{Configuration, Status};
 
@@ -153,7 +159,7 @@ impl Rig {
     }
 
     /// Makes a program resident in slot 0, with everything that TINY can hold half of.
-    pub fn resident(&mut self, program: &[Instruction], model: &Model) {
+    pub fn resident(&mut self, program: &[Transfer], model: &Model) {
         let entry = model.place(self, program, 0);
         assert_eq!(self.load(&entry), Status::Success);
     }
@@ -169,7 +175,7 @@ pub struct Model {
 
 impl Model {
     /// Writes the image and returns the entry that loads it into its half of the memories.
-    pub fn place(&self, rig: &mut Rig, program: &[Instruction], slot: u8) -> LoadEntry {
+    pub fn place(&self, rig: &mut Rig, program: &[Transfer], slot: u8) -> LoadEntry {
         let mut image = bytemuck::cast_slice::<_, u8>(program).to_vec();
         image.extend_from_slice(bytemuck::cast_slice(&self.parameters));
         image.extend_from_slice(bytemuck::cast_slice(&self.weights));
@@ -189,6 +195,7 @@ impl Model {
             weight_base: half * configuration.weight_tiles as u16 / 2,
             weight_count: (self.weights.len() / configuration.tile_bytes()) as u16,
             group_rows: self.group_rows.max(1),
+            stream_address: INPUT,
             ..LoadEntry::zeroed()
         }
     }
@@ -209,57 +216,98 @@ pub fn run_entry(rows: u32) -> RunEntry {
     }
 }
 
-pub fn end() -> Instruction {
-    Instruction {
-        opcode: instructions::opcode::END,
-        ..Instruction::zeroed()
-    }
+pub fn end() -> Transfer {
+    Transfer::zeroed()
 }
 
-pub fn load_rows(output_address: u32, output_batch_stride: u32, row_bytes: u32) -> Instruction {
-    Instruction {
+/// A computation as a program holds it.
+pub fn word(compute: Compute) -> Transfer {
+    bytemuck::cast(compute)
+}
+
+pub fn load_rows(scratchpad_address: u32, scratchpad_stride: u32, row_bytes: u32) -> Transfer {
+    Transfer {
         opcode: instructions::opcode::LOAD_ROWS,
-        output_address,
-        output_batch_stride,
+        scratchpad_address,
+        scratchpad_stride,
         row_bytes,
-        ..Instruction::zeroed()
+        ..Transfer::zeroed()
     }
 }
 
-pub fn store_rows(input_address: u32, input_batch_stride: u32, row_bytes: u32) -> Instruction {
-    Instruction {
+pub fn store_rows(scratchpad_address: u32, scratchpad_stride: u32, row_bytes: u32) -> Transfer {
+    Transfer {
         opcode: instructions::opcode::STORE_ROWS,
-        input_address,
-        input_batch_stride,
-        row_bytes,
-        ..Instruction::zeroed()
+        ..load_rows(scratchpad_address, scratchpad_stride, row_bytes)
     }
 }
 
-pub fn matrix() -> Instruction {
-    Instruction {
+pub fn load_weights(weight_address: u16, count: u16) -> Transfer {
+    Transfer {
+        opcode: instructions::opcode::LOAD_WEIGHTS,
+        weight_address,
+        count,
+        ..Transfer::zeroed()
+    }
+}
+
+pub fn load_workspace(scratchpad_address: u32, row_bytes: u32, count: u16) -> Transfer {
+    Transfer {
+        opcode: instructions::opcode::LOAD_WORKSPACE,
+        scratchpad_address,
+        scratchpad_stride: 64,
+        row_bytes,
+        host_stride: 64,
+        count,
+        ..Transfer::zeroed()
+    }
+}
+
+pub fn store_workspace(scratchpad_address: u32, row_bytes: u32, count: u16) -> Transfer {
+    Transfer {
+        opcode: instructions::opcode::STORE_WORKSPACE,
+        ..load_workspace(scratchpad_address, row_bytes, count)
+    }
+}
+
+/// A fully-connected layer from 4 inputs to 4 outputs.
+pub fn matrix() -> Compute {
+    Compute {
         opcode: instructions::opcode::MATRIX,
-        block_rows: 2,
-        column_tiles: 1,
-        output_address: 0x1000,
+        kernel_height: 1,
         input_batch_stride: 64,
+        output_address: 0x1000,
         output_batch_stride: 64,
+        input_height: 1,
+        input_row_bytes: 4,
+        window_bytes: 4,
+        output_height: 1,
+        output_width: 1,
+        channels: 4,
         input_tiles: 1,
         clamp_minimum: -128,
         clamp_maximum: 127,
-        kernel_height: 1,
-        kernel_width: 1,
-        stride_y: 1,
-        stride_x: 1,
-        input_height: 1,
-        input_width: 1,
-        output_height: 1,
-        output_width: 1,
-        ..Instruction::zeroed()
+        ..Compute::zeroed()
     }
 }
 
-/// A small model whose one MATRIX fits: 1 tile, 4 parameters that halve.
+/// The same with a window of one pixel for each channel.
+pub fn depthwise() -> Compute {
+    Compute {
+        opcode: instructions::opcode::DEPTHWISE,
+        ..matrix()
+    }
+}
+
+/// The same without weights.
+pub fn pool() -> Compute {
+    Compute {
+        opcode: instructions::opcode::POOL,
+        ..matrix()
+    }
+}
+
+/// A small model whose one computation fits: 1 tile, 4 parameters that halve.
 pub fn small_model() -> Model {
     let parameter = Parameter {
         multiplier: 1 << 30,
@@ -270,6 +318,16 @@ pub fn small_model() -> Model {
         weights: vec![1; 16],
         group_rows: 4,
     }
+}
+
+/// Runs a program, followed by END, on 3 rows in groups of 4.
+pub fn status_of_program(program: &[Transfer], model: &Model) -> Status {
+    let mut rig = Rig::new(TINY);
+    rig.resident(&[program, &[end()]].concat(), model);
+    rig.status_of(&RunEntry {
+        workspace_address: OUTPUT + 0x1000,
+        ..run_entry(3)
+    })
 }
 
 #[test]
