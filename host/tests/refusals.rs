@@ -25,36 +25,6 @@ fn refused(path: PathBuf) -> (String, String, String) {
 }
 
 #[test]
-fn convolutional_networks_are_refused_by_layer() {
-    if !common::references_are_there() {
-        return;
-    }
-    let paths = [
-        model("kws_ref_model.tflite"),
-        model("kws_dscnn_int8.onnx"),
-        model("pretrainedResnet_quant.tflite"),
-        model("ic_resnet8_int8.onnx"),
-        model("vww_96_int8.tflite"),
-        model("vww_96_int8.onnx"),
-    ];
-    for path in paths {
-        let is_tflite = path
-            .extension()
-            .is_some_and(|extension| extension == "tflite");
-        let (layer, operator, message) = refused(path);
-        println!("{message}");
-        assert!(!layer.is_empty() && message.contains(&layer), "{message}");
-        let operators: &[&str] = if is_tflite {
-            &["CONV_2D"]
-        } else {
-            &["Conv", "Transpose", "Reshape"]
-        };
-        assert!(operators.contains(&operator.as_str()), "{message}");
-        assert!(message.contains("Supported: "), "{message}");
-    }
-}
-
-#[test]
 fn a_bias_with_a_quantization_in_front_says_how_to_fuse_it() {
     let (layer, operator, message) = refused(fixture("separate_add_u8_tensor.onnx"));
     assert_eq!((layer.as_str(), operator.as_str()), ("Add_sum0", "Add"));
