@@ -79,7 +79,7 @@ pub fn compile_with(
 ) -> Result<Program, CompileError> {
     network.validate()?;
     target.check()?;
-    let graph = build::build(network, target)?;
+    let graph = build::build(network)?;
     let chosen = search::choose(&graph, target, &options)?;
     for step in &chosen.emitted.steps {
         target.require(step.instruction.opcode(), &step.label)?;
