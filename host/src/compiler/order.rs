@@ -23,7 +23,9 @@ pub(super) fn set_limits(steps: &mut [Step]) {
     let limits: Vec<Limits> = (0..steps.len())
         .map(|index| limits_of(steps, index))
         .collect();
-    for (step, limits) in steps.iter_mut().zip(limits) {
+    // END doesn't begin anything, so it has no limits.
+    let beginning = steps.iter_mut().zip(limits);
+    for (step, limits) in beginning.filter(|(step, _)| step.unit != Unit::Control) {
         step.limits = limits;
         step.instruction.set_limits(limits);
     }

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use ndarray::Array2;
+use ndarray::ArrayD;
 use proptest::prelude::*;
 use systole_host::model::{
     Element, FullyConnected, Layer, Layout, Network, Operation, Port, Quantization, Rounding,
@@ -170,15 +170,19 @@ pub fn references_are_there() -> bool {
     there
 }
 
+/// A reference model.
+pub fn reference(file: &str) -> Network {
+    Network::load(references().join(file)).expect("the reference model is supported")
+}
+
 /// The anomaly detection model of MLPerf Tiny.
 pub fn anomaly_detection() -> Network {
-    Network::load(references().join("ad01_int8.tflite")).expect("the reference model is supported")
+    reference("ad01_int8.tflite")
 }
 
 /// Rows of a reference array, flattened.
 pub fn golden(name: &str) -> Vec<i8> {
     let path = references().join("golden").join(format!("{name}.npy"));
-    let array: Array2<i8> =
-        ndarray_npy::read_npy(path).expect("a reference array of two dimensions");
+    let array: ArrayD<i8> = ndarray_npy::read_npy(path).expect("a reference array");
     array.into_iter().collect()
 }
