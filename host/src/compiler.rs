@@ -44,7 +44,7 @@ pub use residency::{Placement, Plan, Region, Residency};
 pub use step::Step;
 pub use target::Target;
 
-use crate::model::Network;
+use crate::model::{Network, Tail};
 use graph::{Graph, ImageId};
 use memory::{Home, MemoryPlan};
 use search::Candidate;
@@ -67,7 +67,8 @@ pub fn compile(network: &Network, target: &Target) -> Result<Program, CompileErr
     compile_with(network, target, CompileOptions::default())
 }
 
-/// Compiles a network for a target.
+/// Compiles a network for a target. Softmax and reshapes at its end are left to the host
+/// ([`Program::tail`]).
 ///
 /// # Errors
 /// If the network is inconsistent, has layers that no instruction expresses, or doesn't fit the
@@ -79,12 +80,15 @@ pub fn compile_with(
 ) -> Result<Program, CompileError> {
     network.validate()?;
     target.check()?;
-    let graph = build::build(network)?;
+    let (head, tail) = network.split_tail();
+    let graph = build::build(&head)?;
     let chosen = search::choose(&graph, target, &options)?;
     for step in &chosen.emitted.steps {
         target.require(step.instruction.opcode(), &step.label)?;
     }
-    Ok(assemble(&network.name, &graph, chosen, target))
+    let mut program = assemble(&network.name, &graph, chosen, target);
+    (program.tail, program.output_elements) = (tail, network.output_elements());
+    Ok(program)
 }
 
 fn assemble(name: &str, graph: &Graph, chosen: Candidate, target: &Target) -> Program {
@@ -111,6 +115,8 @@ fn assemble(name: &str, graph: &Graph, chosen: Candidate, target: &Target) -> Pr
         target: target.clone(),
         input: host(graph.input),
         output: host(graph.output),
+        output_elements: host(graph.output).elements(),
+        tail: Tail::default(),
         buffers: buffers(graph, &memory),
         scratchpad_bytes: memory.scratchpad_bytes,
         workspace_bytes: memory.workspace_bytes,

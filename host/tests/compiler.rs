@@ -126,6 +126,9 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         program.output.extract(bytes, row);
     }
     let statistics = *bytemuck::from_bytes(host.bytes(STATISTICS, 64).expect("mapped"));
+    if !program.tail.is_empty() {
+        outputs = program.tail.apply(&outputs, count.into());
+    }
     (outputs, statistics)
 }
 
@@ -289,8 +292,45 @@ fn check(network: &Network, configuration: Configuration, batch: Option<usize>, 
     assert_eq!(statistics.vectors as usize, count * program.weight_tiles());
 }
 
+/// Devices with little of one memory, beside the real ones.
+fn devices() -> Vec<Configuration> {
+    let mut devices: Vec<Configuration> = [TINY, SMALL, WIDE, LARGE].map(roomy).to_vec();
+    for (scratchpad_bytes, weight_tiles) in [(1024, 4096), (4096, 60), (16_384, 200)] {
+        devices.push(Configuration {
+            name: "small memories",
+            scratchpad_bytes,
+            weight_tiles,
+            program_instructions: 1000,
+            parameter_entries: 4096,
+            ..TINY
+        });
+    }
+    devices
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn networks_of_every_layer_compute_what_the_cpu_computes(
+        (seed, layers, size) in (any::<u64>(), 1..8_usize, 1..16_usize),
+        (count, batch) in (1..4_usize, prop::option::of(1..6_usize)),
+    ) {
+        let network = support::graphs::network(seed, layers, size);
+        let rows = support::any_rows(&network, count, seed);
+        let expected = expected(&network, &rows);
+        for configuration in devices() {
+            let options = CompileOptions { batch };
+            match compile_with(&network, &Target::from(&configuration), options) {
+                Ok(program) => {
+                    let (outputs, _) = run(&program, configuration, &rows);
+                    prop_assert!(outputs == expected, "{network:?}\n{program}");
+                }
+                Err(CompileError::DoesNotFit { .. } | CompileError::Layer { .. }) => {}
+                Err(error) => prop_assert!(false, "{error}"),
+            }
+        }
+    }
 
     #[test]
     fn any_network_computes_what_the_cpu_computes(

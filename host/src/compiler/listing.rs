@@ -27,7 +27,7 @@ impl Program {
             "{}: {} inputs, {} outputs, {} MACs a row",
             self.name,
             self.input.elements(),
-            self.output.elements(),
+            self.output_elements,
             self.macs
         )?;
         writeln!(
@@ -49,7 +49,11 @@ impl Program {
             "host memory: {} bytes of weights to stream, {} bytes of workspace for a run",
             self.stream.len(),
             self.workspace_bytes
-        )
+        )?;
+        if !self.tail.is_empty() {
+            writeln!(f, "the host computes the end of the network: the softmax or reshapes")?;
+        }
+        Ok(())
     }
 
     fn write_memories(&self, f: &mut Formatter<'_>) -> Result {

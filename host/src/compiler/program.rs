@@ -6,6 +6,7 @@ use systole_regs::instructions::{Compute, Transfer};
 
 use super::step::{Limits, Step};
 use super::{Placement, Target, estimate};
+use crate::model::Tail;
 
 /// One instruction, in one of the two formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +137,12 @@ pub struct Program {
     pub buffers: Vec<Buffer>,
     /// Host memory of an input row.
     pub input: HostLayout,
-    /// Host memory of an output row.
+    /// Host memory of an output row, before the tail.
     pub output: HostLayout,
+    /// What the host computes of the device's results.
+    pub tail: Tail,
+    /// Values of an output row, behind the tail.
+    pub output_elements: usize,
     /// Multiplications of one row, without padding.
     pub macs: u64,
 }

@@ -41,7 +41,7 @@ enum Job {
     Infer { rows: Vec<i8>, reply: Reply },
     /// Make another network resident.
     Replace {
-        model: Box<Compiled>,
+        program: Box<Program>,
         version: u32,
         reply: oneshot::Sender<Result<(), EngineError>>,
     },
@@ -75,7 +75,7 @@ impl DeviceWorker {
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
         let target = Target::from(device.identity());
-        let model = compile(network, &target, options)?;
+        let program = compile(network, &target, options)?;
         // What an earlier owner left in the slots would be in the way.
         device.reset()?;
         // Lanes, and a load or unload beside them.
@@ -86,7 +86,7 @@ impl DeviceWorker {
         })?;
         let models = Models::new(&target);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut work = Work::new(device, queue, models, model, options, Arc::clone(&stop));
+        let mut work = Work::new(device, queue, models, program, options, Arc::clone(&stop));
         work.load_first()?;
         let (jobs, queue) = crossbeam_channel::unbounded();
         let thread = start_thread("systole-device", move || work.run(&queue))?;
@@ -108,10 +108,10 @@ impl DeviceWorker {
     }
 
     pub(super) fn replace(&self, network: &Network, version: u32) -> Result<(), EngineError> {
-        let model = Box::new(compile(network, &self.target, self.options)?);
+        let program = Box::new(compile(network, &self.target, self.options)?);
         let (reply, answer) = oneshot::channel();
         self.send(Job::Replace {
-            model,
+            program,
             version,
             reply,
         })?;
@@ -137,38 +137,36 @@ impl Drop for DeviceWorker {
     }
 }
 
-/// A network for the device, and what is left for the host.
-struct Compiled {
-    program: Program,
-    /// Values of an answer.
-    output_elements: usize,
-}
-
-impl Compiled {
-    /// Takes the answers to one command out of its lane.
-    fn finish(
-        &self,
-        lane: &Lane,
-        answers: &mut [i8],
-        staging: &mut Vec<u8>,
-    ) -> Result<(), EngineError> {
-        lane.read_rows(answers, &self.program, staging)?;
-        Ok(())
+/// Takes the answers to one command out of its lane, and computes what is left for the host.
+fn finish(
+    program: &Program,
+    lane: &Lane,
+    answers: &mut [i8],
+    staging: &mut Vec<u8>,
+) -> Result<(), EngineError> {
+    if program.tail.is_empty() {
+        lane.read_rows(answers, program, staging)?;
+        return Ok(());
     }
+    let rows = answers.len() / program.output_elements;
+    let mut values = vec![0; rows * program.output.elements()];
+    lane.read_rows(&mut values, program, staging)?;
+    answers.copy_from_slice(&program.tail.apply(&values, rows));
+    Ok(())
 }
 
 fn compile(
     network: &Network,
     target: &Target,
     options: EngineOptions,
-) -> Result<Compiled, EngineError> {
-    let options = CompileOptions {
-        batch: Some(options.batch),
-    };
-    Ok(Compiled {
-        program: compile_with(network, target, options)?,
-        output_elements: network.output_elements(),
-    })
+) -> Result<Program, EngineError> {
+    Ok(compile_with(
+        network,
+        target,
+        CompileOptions {
+            batch: Some(options.batch),
+        },
+    )?)
 }
 
 /// How long to look for a completion while there could be new jobs to submit as well.

@@ -8,7 +8,7 @@
 use super::{Element, Layer, Layout, Network, Operation, Port, Quantization, Tensor, TensorId};
 
 /// Layers that come after a device's.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tail {
     /// Values of a row that it takes.
     input_elements: usize,

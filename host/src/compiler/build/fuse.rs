@@ -83,10 +83,12 @@ impl Roles {
                     } else {
                         producer
                     };
-                    Some((producer, operand, place))
+                    // Where there is more to compute, the addition takes less of the time.
+                    let products = network.layers[producer].operation.products();
+                    Some((products, producer, operand, place))
                 })
                 .max();
-            if let Some((producer, operand, place)) = best {
+            if let Some((_, producer, operand, place)) = best {
                 self.sum[producer] = Some(Sum {
                     layer: index,
                     operand,

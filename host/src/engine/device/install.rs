@@ -12,7 +12,7 @@ use systole_driver::{Command, DmaBuffer};
 
 use super::lane::Lane;
 use super::work::Work;
-use super::{Compiled, LANES};
+use super::LANES;
 use crate::compiler::{Placement, Plan, Program};
 use crate::engine::EngineError;
 
@@ -27,8 +27,7 @@ pub(super) struct ModelMemory {
 
 impl Work {
     /// Everything that a model needs in memory that the device can reach.
-    pub(super) fn prepare(&self, model: &Compiled) -> Result<ModelMemory, EngineError> {
-        let program = &model.program;
+    pub(super) fn prepare(&self, program: &Program) -> Result<ModelMemory, EngineError> {
         let lanes = (0..LANES).map(|_| Lane::new(&self.device, program, self.options.batch));
         Ok(ModelMemory {
             image: self.buffer(&program.image())?,
@@ -54,20 +53,19 @@ impl Work {
     /// serves, reloaded if it had to make room.
     pub(super) fn install(
         &mut self,
-        model: Compiled,
+        program: Program,
         memory: ModelMemory,
         version: u32,
     ) -> Result<(), EngineError> {
-        let program = &model.program;
         let ModelMemory {
             image,
             stream,
             lanes,
         } = memory;
         // Whatever compiles fits the empty device.
-        let Plan { placement, evict } = self.models.plan(program).ok_or(EngineError::Stopped)?;
+        let Plan { placement, evict } = self.models.plan(&program).ok_or(EngineError::Stopped)?;
         match self.change(
-            program,
+            &program,
             &image,
             stream.as_ref(),
             &placement,
@@ -76,7 +74,7 @@ impl Work {
         ) {
             Ok(()) => {
                 self.models.occupy(placement, stream);
-                self.models.serve(model, placement, version);
+                self.models.serve(program, placement, version);
                 self.use_lanes(lanes);
                 Ok(())
             }
@@ -114,7 +112,7 @@ impl Work {
             return Ok(());
         };
         tracing::warn!(version = serving.version, "going back to the model before");
-        let (program, placement) = (serving.model.program.clone(), serving.placement);
+        let (program, placement) = (serving.program.clone(), serving.placement);
         let version = serving.version;
         let image = self.buffer(&program.image())?;
         let stream = self.stream(&program)?;

@@ -2,12 +2,11 @@
 
 use systole_driver::DmaBuffer;
 
-use super::Compiled;
 use crate::compiler::{Placement, Plan, Program, Residency, Target};
 
-/// A model that is resident.
+/// A program that is resident.
 pub(super) struct Serving {
-    pub model: Compiled,
+    pub program: Program,
     pub placement: Placement,
     pub version: u32,
 }
@@ -56,9 +55,9 @@ impl Models {
     }
 
     /// Lets a resident program serve.
-    pub fn serve(&mut self, model: Compiled, placement: Placement, version: u32) {
+    pub fn serve(&mut self, program: Program, placement: Placement, version: u32) {
         self.serving = Some(Serving {
-            model,
+            program,
             placement,
             version,
         });

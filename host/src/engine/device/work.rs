@@ -11,7 +11,8 @@ use systole_driver::{Command, CommandId, Completion, Device, QueuePair};
 
 use super::lane::Lane;
 use super::model::Models;
-use super::{Compiled, Job, attention};
+use super::{Job, attention, finish};
+use crate::compiler::Program;
 use crate::engine::pending::Reply;
 use crate::engine::{BatchResult, CommandReport, EngineError, EngineOptions};
 
@@ -50,7 +51,7 @@ pub(super) struct Work {
     // Before the lanes: the device has stopped when their mappings end.
     pub(super) queue: QueuePair,
     pub(super) models: Models,
-    first: Option<Compiled>,
+    first: Option<Program>,
     pub(super) options: EngineOptions,
     /// Set when the engine is dropped.
     stop: Arc<AtomicBool>,
@@ -69,7 +70,7 @@ impl Work {
         device: Device,
         queue: QueuePair,
         models: Models,
-        first: Compiled,
+        first: Program,
         options: EngineOptions,
         stop: Arc<AtomicBool>,
     ) -> Self {
@@ -93,9 +94,9 @@ impl Work {
     /// Makes the network that the engine was made with resident.
     pub fn load_first(&mut self) -> Result<(), EngineError> {
         match self.first.take() {
-            Some(model) => {
-                let memory = self.prepare(&model)?;
-                self.install(model, memory, self.options.version)
+            Some(program) => {
+                let memory = self.prepare(&program)?;
+                self.install(program, memory, self.options.version)
             }
             None => Ok(()),
         }
@@ -167,7 +168,7 @@ impl Work {
                 Ok(())
             }
             Job::Replace {
-                model,
+                program,
                 version,
                 reply,
             } => {
@@ -177,7 +178,7 @@ impl Work {
                     self.queue.ring()?;
                     self.complete(true)?;
                 }
-                let memory = match self.prepare(&model) {
+                let memory = match self.prepare(&program) {
                     Ok(memory) => memory,
                     // Nothing has happened to the device or to the serving model.
                     Err(error) => {
@@ -185,7 +186,7 @@ impl Work {
                         return Ok(());
                     }
                 };
-                let result = self.install(*model, memory, version);
+                let result = self.install(*program, memory, version);
                 let lost = match &result {
                     // Without a model there is nothing left to serve with.
                     Err(error) if !self.models.is_resident() => Some(error.clone()),
@@ -206,8 +207,8 @@ impl Work {
             return;
         };
         let (input, output) = (
-            serving.model.program.input.elements(),
-            serving.model.output_elements,
+            serving.program.input.elements(),
+            serving.program.output_elements,
         );
         let count = rows.len() / input;
         let mut batch = Batch {
@@ -238,7 +239,7 @@ impl Work {
         let Some(serving) = self.models.serving() else {
             return Ok(());
         };
-        let program = &serving.model.program;
+        let program = &serving.program;
         let elements = program.input.elements();
         for batch in &mut self.batches {
             while batch.sent < batch.count
@@ -361,7 +362,7 @@ impl Work {
         let output = batch.result.outputs.len() / batch.count;
         let target =
             &mut batch.result.outputs[command.first_row * output..][..command.rows * output];
-        serving.model.finish(lane, target, &mut self.staging)?;
+        finish(&serving.program, lane, target, &mut self.staging)?;
         batch.result.version = completion.version;
         batch.result.commands.push(CommandReport {
             rows: command.rows,
