@@ -320,16 +320,22 @@ fn band(
     })
 }
 
-/// Bands of so many rows of the output.
+/// Bands of so many rows of the output. Windows of a band's first row begin above the image's end,
+/// because there is no negative padding: what lies below belongs to the last band.
 fn bands(node: &Node, rows: usize) -> Vec<Band> {
-    (0..node.output.height)
+    let (height, window) = (node.output.height, &node.window);
+    let begins_inside = |row: &usize| row * window.stride_y < node.input.height + window.pad_top;
+    let firsts: Vec<usize> = (0..height)
         .step_by(rows)
-        .map(|first| {
-            let outputs = first..(first + rows).min(node.output.height);
-            Band {
-                inputs: input_rows(node, &outputs),
-                outputs,
-            }
+        .take_while(begins_inside)
+        .collect();
+    let ends = firsts.iter().skip(1).copied().chain([height]);
+    firsts
+        .iter()
+        .zip(ends)
+        .map(|(&first, end)| Band {
+            inputs: input_rows(node, &(first..end)),
+            outputs: first..end,
         })
         .collect()
 }

@@ -220,7 +220,7 @@ impl Search<'_> {
             };
             let spans = memory::lifetimes(self.graph, settings);
             let largest = (0..away.len())
-                .filter(|&id| !away[id] && self.graph.images[id].can_spill)
+                .filter(|&id| self.can_move_out(id, &away))
                 .filter(|&id| {
                     let mut spans = spans[id].iter();
                     spans.any(|span| (span.0..=span.1).contains(&shortage.node))
@@ -231,6 +231,23 @@ impl Search<'_> {
                 None => return Err(self.too_small(&shortage)),
             }
         }
+    }
+
+    /// Whether an image can lie in host memory beside those that do: rows that are stored have to
+    /// begin with a word, which a dense image that it is added to may not allow.
+    fn can_move_out(&self, id: usize, away: &[bool]) -> bool {
+        if away[id] || !self.graph.images[id].can_spill {
+            return false;
+        }
+        let mut away = away.to_vec();
+        away[id] = true;
+        self.layout(&away).is_ok_and(|layout| {
+            (0..away.len()).all(|id| {
+                let word = systole_regs::DATA_BYTES as usize;
+                let aligned = layout.pitches[id].is_multiple_of(word);
+                !away[id] || aligned || ImageId(id) == self.graph.input
+            })
+        })
     }
 
     fn too_small(&self, shortage: &Shortage) -> CompileError {
