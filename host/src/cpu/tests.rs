@@ -1,6 +1,7 @@
 //! The executor against a plain reading of the layer's definition.
 
 use super::*;
+use crate::model::TensorId;
 use crate::model::{
     Element, FullyConnected, Layer, Layout, Port, Quantization, Rounding, Scale, Source, Tensor,
 };

@@ -193,7 +193,8 @@ impl<'n> Decoder<'n> {
         match self.floats.iter().position(|value| !value.is_finite()) {
             Some(index) => Err(EventError::NotFinite { index }),
             None => {
-                rows.extend(self.network.quantize_input(&self.floats));
+                let row = self.network.quantize_input(&self.floats);
+                rows.extend(self.network.arrange_input(row));
                 Ok(())
             }
         }
