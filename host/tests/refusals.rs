@@ -114,8 +114,13 @@ fn truncated_models_are_errors() {
     ] {
         let bytes = read(model(name));
         for length in (0..bytes.len()).step_by(step) {
+            // A few last bytes may be none that the network is made of.
+            let Ok(network) = Network::from_bytes(name, &bytes[..length]) else {
+                continue;
+            };
+            let whole = Network::from_bytes(name, &bytes).expect("a good model");
             assert!(
-                load_and_run(&bytes[..length]).is_err(),
+                length + 16 > bytes.len() && network == whole,
                 "{name}: {length} bytes accepted"
             );
         }

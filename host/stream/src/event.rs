@@ -214,7 +214,8 @@ impl<'n> Decoder<'n> {
             }),
             None => {
                 let inner = |&value: &f64| (value as i32 - offset) as i8;
-                rows.extend(self.values.iter().map(inner));
+                let row = self.values.iter().map(inner).collect();
+                rows.extend(self.network.arrange_input(row));
                 Ok(())
             }
         }
