@@ -68,7 +68,7 @@ pub enum CompileError {
         target: String,
     },
     /// A layer that has no instructions yet.
-    #[error("layer \"{layer}\" ({operation}) can't be compiled yet: use the CPU backend")]
+    #[error("layer \"{layer}\" ({operation}) is not supported on devices yet: use the CPU backend")]
     Layer {
         /// Name of the layer.
         layer: String,

@@ -306,3 +306,14 @@ fn the_listing_names_everything() {
     }
     assert!(listing.lines().all(|line| line.len() <= 100), "{listing}");
 }
+
+#[test]
+fn a_layer_without_instructions_is_refused_by_name() {
+    let mut network = network(&[4, 4, 4]);
+    network.tensors[1].zero_point = network.tensors[0].zero_point;
+    network.layers[0].operation = Operation::Reshape;
+    let error = compile(&network, &tiny()).expect_err("it has no instructions yet");
+    assert!(
+        matches!(&error, CompileError::Layer { layer, .. } if *layer == network.layers[0].name)
+    );
+}

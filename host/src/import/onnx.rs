@@ -9,7 +9,8 @@
 //! The walk keeps, for each name of the graph, what it is: a constant, an int8 activation, the
 //! float that it stands for, or a layer that waits for the QuantizeLinear which completes it.
 //! The reference is ONNX Runtime with its float scales; the fixed-point scales here are within
-//! 2^-31 of them, so an output differs by at most one step, and only next to a tie.
+//! 2^-31 of them, so a layer's output differs by at most one step, and only next to a tie. Layers
+//! behind it may make more of that step.
 
 mod activation;
 mod constant;
