@@ -1,9 +1,12 @@
 //! The executor against a plain reading of the layer's definition.
 
+mod images;
+
 use super::*;
 use crate::model::TensorId;
 use crate::model::{
     Element, FullyConnected, Layer, Layout, Port, Quantization, Rounding, Scale, Source, Tensor,
+    TensorId,
 };
 use proptest::prelude::*;
 
@@ -74,7 +77,20 @@ fn random_network(sizes: &[usize], rounding: Rounding, numbers: &mut Numbers) ->
             }
         })
         .collect();
-    let port = |index: usize| Port {
+    let (input, output) = (port(&tensors, 0), port(&tensors, sizes.len() - 1));
+    Network {
+        name: "random".into(),
+        source: Source::Tflite,
+        tensors,
+        layers,
+        input,
+        output,
+    }
+}
+
+/// An int8 port of a tensor.
+fn port(tensors: &[Tensor], index: usize) -> Port {
+    Port {
         name: format!("p{index}"),
         tensor: TensorId(index),
         element: Element::I8,
@@ -84,15 +100,6 @@ fn random_network(sizes: &[usize], rounding: Rounding, numbers: &mut Numbers) ->
         },
         external_float: false,
         layout: Layout::Same,
-    };
-    let (input, output) = (port(0), port(sizes.len() - 1));
-    Network {
-        name: "random".into(),
-        source: Source::Tflite,
-        tensors,
-        layers,
-        input,
-        output,
     }
 }
 

@@ -9,7 +9,8 @@
 //! The walk keeps, for each name of the graph, what it is: a constant, an int8 activation, the
 //! float that it stands for, or a layer that waits for the QuantizeLinear which completes it.
 //! The reference is ONNX Runtime with its float scales; the fixed-point scales here are within
-//! 2^-31 of them, so an output differs by at most one step, and only next to a tie.
+//! 2^-31 of them, so a layer's output differs by at most one step, and only next to a tie. Layers
+//! behind it may make more of that step.
 
 mod activation;
 mod constant;
@@ -33,7 +34,7 @@ use node::Node;
 use pending::Pending;
 use prost::Message;
 use proto::{GraphProto, ModelProto, ValueInfoProto, data_type};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 use view::View;
 
@@ -385,46 +386,13 @@ impl Importer {
             layout,
         };
         let (tensors, layers) = (self.tensors, self.layers);
-        let mut network = Network {
+        Ok(Network {
             name: name.into(),
             source: Source::Onnx,
             tensors,
             layers,
             input,
             output,
-        };
-        remove_unused(&mut network);
-        Ok(network)
+        })
     }
-}
-
-/// Removes layers that the output doesn't need, and their tensors.
-fn remove_unused(network: &mut Network) {
-    let mut needed = HashSet::from([network.input.tensor, network.output.tensor]);
-    let mut layers = Vec::new();
-    for layer in std::mem::take(&mut network.layers).into_iter().rev() {
-        if needed.contains(&layer.output) {
-            needed.extend(&layer.inputs);
-            layers.push(layer);
-        }
-    }
-    layers.reverse();
-    let mut places = HashMap::new();
-    let mut tensors = Vec::new();
-    for (index, tensor) in std::mem::take(&mut network.tensors).into_iter().enumerate() {
-        if needed.contains(&TensorId(index)) {
-            places.insert(TensorId(index), TensorId(tensors.len()));
-            tensors.push(tensor);
-        }
-    }
-    for layer in &mut layers {
-        for id in layer.inputs.iter_mut().chain([&mut layer.output]) {
-            *id = places[id];
-        }
-    }
-    for port in [&mut network.input, &mut network.output] {
-        port.tensor = places[&port.tensor];
-    }
-    network.layers = layers;
-    network.tensors = tensors;
 }

@@ -21,9 +21,10 @@ mod shape;
 
 use super::{Format, ImportError};
 use crate::model::{
-    Element, Layer, Layout, Network, Operation as Computation, PoolKind, Port, Quantization,
-    Source, Tensor, TensorId, row_elements,
+    Layer, Layout, Network, Operation as Computation, PoolKind, Port, Quantization, Source, Tensor,
+    TensorId, row_elements,
 };
+use ends::{External, PLAIN};
 use schema::{Buffer, Model, OperatorCode, SubGraph, activation, element};
 
 /// What the messages say that is supported.
@@ -70,26 +71,6 @@ enum Value {
     /// An activation after the conversion that ends the model.
     Output(TensorId, External),
 }
-
-/// What a port looks like from outside.
-#[derive(Clone, Copy)]
-struct External {
-    element: Element,
-    float: bool,
-}
-
-const PLAIN: External = External {
-    element: Element::I8,
-    float: false,
-};
-const FLOAT: External = External {
-    element: Element::I8,
-    float: true,
-};
-const UNSIGNED: External = External {
-    element: Element::U8,
-    float: false,
-};
 
 /// One operation of the file, with its tensors looked up.
 struct Operation<'a> {

@@ -82,7 +82,7 @@ impl Port {
     }
 
     /// Brings rows from the outside's order into the inside's; `tensor` is the port's.
-    fn arrange_inwards<T: Copy>(&self, tensor: &Tensor, values: Vec<T>) -> Vec<T> {
+    pub fn arrange_inwards<T: Copy>(&self, tensor: &Tensor, values: Vec<T>) -> Vec<T> {
         match (self.layout, &tensor.shape[..]) {
             (Layout::ChannelsFirst, &[height, width, channels]) => {
                 transposed(&values, channels, height * width)
@@ -92,7 +92,7 @@ impl Port {
     }
 
     /// Brings rows from the inside's order into the outside's; `tensor` is the port's.
-    fn arrange_outwards<T: Copy>(&self, tensor: &Tensor, values: Vec<T>) -> Vec<T> {
+    pub fn arrange_outwards<T: Copy>(&self, tensor: &Tensor, values: Vec<T>) -> Vec<T> {
         match (self.layout, &tensor.shape[..]) {
             (Layout::ChannelsFirst, &[height, width, channels]) => {
                 transposed(&values, height * width, channels)

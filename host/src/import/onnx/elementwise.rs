@@ -6,7 +6,7 @@ use super::pending::{Body, Pending, Unquantized};
 use super::view::View;
 use super::{Activation, Importer, Value};
 use crate::import::ImportError;
-use crate::model::Factor;
+use crate::model::{Factor, row_elements};
 use std::rc::Rc;
 
 impl Importer {
@@ -248,6 +248,9 @@ impl Importer {
             };
             inputs.push(self.shaped(part.tensor, &inside));
         }
+        if row_elements(&shape).is_none() {
+            return Err(node.unsupported("its output is too large"));
+        }
         let (inside, axis, view) = match images {
             true => (inner(&shape), (axis + 2) % 3, View::channels_first(shape)),
             false => (shape.clone(), axis, View::same(shape)),
@@ -297,6 +300,9 @@ impl Importer {
                 .and_then(|size| size.checked_add(back));
             *size = sum.ok_or_else(|| node.damaged("its pads are too large"))?;
             before.push(front);
+        }
+        if row_elements(&shape).is_none() {
+            return Err(node.unsupported("its output is too large"));
         }
         let first = activation.view.channels == activation.view.shape.first().copied();
         let (inside, before, view) = match (rank, activation.view.order()) {

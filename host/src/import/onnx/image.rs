@@ -6,7 +6,7 @@ use super::pending::{Body, Pending, Unquantized};
 use super::view::View;
 use super::{Importer, Value};
 use crate::import::ImportError;
-use crate::model::{PoolKind, ROW_ELEMENTS_MAX, WINDOW_MAX, Window};
+use crate::model::{PoolKind, ROW_ELEMENTS_MAX, WINDOW_MAX, Window, row_elements};
 use std::rc::Rc;
 
 impl Importer {
@@ -25,6 +25,7 @@ impl Importer {
         let groups = usize::try_from(node.integer("group", 1)).unwrap_or(0);
         let [_, _, inputs] = image;
         if groups == 0
+            || outputs == 0
             || groups.checked_mul(group_inputs) != Some(inputs)
             || !outputs.is_multiple_of(groups)
         {
@@ -291,6 +292,9 @@ fn window(
     };
     let (stride_y, pad_top, output_height) = side(0, height)?;
     let (stride_x, pad_left, output_width) = side(1, width)?;
+    if row_elements(&[output_height, output_width]).is_none() {
+        return Err(node.unsupported("its output is too large"));
+    }
     let window = Window {
         height: kernel[0],
         width: kernel[1],

@@ -7,6 +7,7 @@ use super::pending::{Body, Pending, Unquantized};
 use super::view::View;
 use super::{Importer, Value};
 use crate::import::ImportError;
+use crate::model::ROW_ELEMENTS_MAX;
 use std::rc::Rc;
 
 impl Importer {
@@ -80,6 +81,9 @@ impl Importer {
             (1, first, second)
         };
         let view = &activation.view;
+        if outputs == 0 || outputs > ROW_ELEMENTS_MAX {
+            return Err(node.damaged(format!("it makes vectors of {outputs}")));
+        }
         if view.shape.last() != Some(&inputs) || view.elements() != inputs {
             return Err(node.unsupported(format!(
                 "it takes vectors of {inputs}, but a row of its input is {:?}",

@@ -1,8 +1,29 @@
 //! QUANTIZE and DEQUANTIZE: conversions at the ends of the network.
 
 use super::schema::element;
-use super::{FLOAT, Importer, Operation, UNSIGNED, Value};
+use super::{Importer, Operation, Value};
 use crate::import::ImportError;
+use crate::model::Element;
+
+/// What a port looks like from outside.
+#[derive(Clone, Copy)]
+pub(super) struct External {
+    pub(super) element: Element,
+    pub(super) float: bool,
+}
+
+pub(super) const PLAIN: External = External {
+    element: Element::I8,
+    float: false,
+};
+const FLOAT: External = External {
+    element: Element::I8,
+    float: true,
+};
+const UNSIGNED: External = External {
+    element: Element::U8,
+    float: false,
+};
 
 impl Importer<'_> {
     /// QUANTIZE: from the model's float or uint8 input, or to its uint8 output.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use systole_host::Network;
 use systole_host::cpu::CpuExecutor;
 use systole_host::model::{
-    Element, FullyConnected, Layer, Layout, Operation, Port, Quantization, Rounding, Scale, Source, Tensor,
-    TensorId,
+    Element, FullyConnected, Layer, Layout, Operation, Port, Quantization, Rounding, Scale, Source,
+    Tensor, TensorId,
 };
 use systole_stream::{Prediction, Predictor};
 
