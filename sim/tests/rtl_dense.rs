@@ -4,7 +4,7 @@
 use bytemuck::bytes_of;
 use systole_regs::entries::{CompletionEntry, LoadEntry, RunEntry, Statistics, flag, opcode};
 use systole_regs::image::Parameter;
-use systole_regs::instructions::{self, Instruction, rounding};
+use systole_regs::instructions::{self, Compute, Transfer};
 use systole_regs::{Configuration, Status, configuration, registers};
 use systole_sim::model::FunctionalModel;
 use systole_sim::rtl::{RtlCore, RtlOptions};
@@ -96,43 +96,39 @@ fn dense(
     let input_tiles = inputs.div_ceil(c.rows);
     let column_tiles = outputs.div_ceil(c.columns);
     let stride = ((input_tiles * c.rows).max(column_tiles * c.columns)).next_multiple_of(32) as u32;
-    let load = Instruction {
+    let load = Transfer {
         opcode: instructions::opcode::LOAD_ROWS,
-        output_batch_stride: stride,
+        scratchpad_stride: stride,
         row_bytes: inputs as u32,
         ..Default::default()
     };
-    let matrix = Instruction {
+    let matrix = Compute {
         opcode: instructions::opcode::MATRIX,
-        rounding: rounding::SINGLE,
-        block_rows: group.min(c.accumulator_rows as u16 / 2),
-        column_tiles: column_tiles as u16,
+        kernel_height: 1,
         output_address: stride * u32::from(group),
         input_batch_stride: stride,
         output_batch_stride: stride,
+        input_height: 1,
+        input_row_bytes: inputs as u16,
+        window_bytes: inputs as u16,
+        output_height: 1,
+        output_width: 1,
+        channels: outputs as u16,
         input_tiles: input_tiles as u16,
         output_zero_point: -3,
         clamp_minimum: -100,
         clamp_maximum: 120,
-        kernel_height: 1,
-        kernel_width: 1,
-        stride_y: 1,
-        stride_x: 1,
-        input_height: 1,
-        input_width: 1,
-        output_height: 1,
-        output_width: 1,
         ..Default::default()
     };
-    let store = Instruction {
+    let store = Transfer {
         opcode: instructions::opcode::STORE_ROWS,
-        input_address: stride * u32::from(group),
-        input_batch_stride: stride,
+        scratchpad_address: stride * u32::from(group),
+        scratchpad_stride: stride,
         row_bytes: outputs as u32,
         ..Default::default()
     };
     let mut image = Vec::new();
-    for instruction in [load, matrix, store, Instruction::default()] {
+    for instruction in [load, bytemuck::cast(matrix), store, Transfer::default()] {
         image.extend_from_slice(bytes_of(&instruction));
     }
     for channel in 0..column_tiles * c.columns {

@@ -80,6 +80,9 @@ pub struct Command {
     pub intent: Intent,
     /// Host memory that a run writes: address and bytes. Undefined if the run fails.
     pub output: Option<(u64, usize)>,
+    /// Host memory that a run may write while it computes: address and bytes. Undefined if the run
+    /// fails.
+    pub workspace: Option<(u64, usize)>,
     /// Index in [`Case::models`] of the model that a LOAD brings or a RUN runs.
     pub model: Option<usize>,
 }
@@ -113,18 +116,26 @@ impl fmt::Display for Intent {
 pub struct Model {
     /// Bus address of the image.
     pub image_address: u64,
+    /// Bus address of the weights that it streams.
+    pub stream_address: u64,
     /// Instructions, of either format; those after the first END never run.
     pub program: Vec<Transfer>,
     /// Parameters of the channels.
     pub parameters: Vec<Parameter>,
     /// Weight tiles.
     pub weights: Vec<i8>,
+    /// Weight tiles that the program streams, and what lies between them.
+    pub stream: Vec<i8>,
     /// Rows of one pass.
     pub group_rows: u16,
     /// Bytes that one input row is read from.
     pub input_bytes: usize,
     /// Bytes that one output row is written to.
     pub output_bytes: usize,
+    /// Bytes of host memory that its runs use for themselves.
+    pub workspace_bytes: usize,
+    /// Whether instructions may run side by side.
+    pub overlapped: bool,
     /// Why its runs fail, if they do.
     pub fault: Option<&'static str>,
 }

@@ -125,6 +125,15 @@ fn owner(case: &Case, address: u64) -> String {
     };
     for (index, episode) in case.episodes.iter().enumerate() {
         for (number, command) in episode.bursts.iter().flatten().enumerate() {
+            if let Some((start, bytes)) = command.workspace
+                && inside(start, bytes)
+            {
+                return format!(
+                    "episode {index}, command {number}, {}: byte {} of the workspace",
+                    describe(command),
+                    address - start
+                );
+            }
             if let Some((start, bytes)) = command.output
                 && inside(start, bytes)
             {
@@ -140,5 +149,5 @@ fn owner(case: &Case, address: u64) -> String {
             }
         }
     }
-    format!("host memory at {address:#x}, which no run owns")
+    format!("host memory at {address:#x}, which no run's output owns")
 }

@@ -14,10 +14,22 @@
 
 mod case;
 mod compare;
+mod cost;
+mod coverage;
+mod faults;
+mod generate;
+mod layout;
 mod memory;
+mod model;
+mod mutations;
+mod random;
 mod run;
+
+#[cfg(test)]
+mod tests;
 
 pub use case::{Case, Command, Ending, Episode, Intent, Model, QueueSetup};
 pub use compare::{Difference, compare};
+pub use coverage::Coverage;
 pub use memory::{Memory, Region};
 pub use run::{CompletionTrace, EpisodeTrace, Reading, Stall, Trace, run};

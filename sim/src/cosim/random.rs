@@ -17,6 +17,11 @@ impl Random {
         self.0.random_range(low..=high)
     }
 
+    /// A number of `low..=high`, as the fields of instructions want it.
+    pub fn size(&mut self, low: u32, high: u32) -> u32 {
+        self.0.random_range(low..=high)
+    }
+
     /// True in `percent` of 100 cases.
     pub fn chance(&mut self, percent: u32) -> bool {
         self.0.random_ratio(percent, 100)

@@ -416,6 +416,7 @@ impl Runner<'_> {
         }
         if failed {
             self.blanks.extend(command.output);
+            self.blanks.extend(command.workspace);
         }
         CompletionTrace {
             entry: CompletionEntry { cycles: 0, ..entry },

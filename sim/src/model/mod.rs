@@ -135,11 +135,12 @@ mod registers;
 #[cfg(test)]
 mod tests;
 
+use systole_regs::instructions::Transfer;
 use systole_regs::{Configuration, Status};
 
 use crate::core::{Activity, Core, Host};
 use command::Running;
-use memories::{Memories, Slot};
+use memories::{Memories, Region, Slot};
 use queue::Queue;
 
 /// The accelerator of one [`Configuration`], command by command.
@@ -178,10 +179,13 @@ impl FunctionalModel {
         }
     }
 
-    /// Overwrites the scratchpad, whose contents between runs nothing may depend on.
+    /// Overwrites the scratchpad, whose contents between runs nothing may depend on; not while a
+    /// run is under way.
     #[cfg(test)]
     pub(crate) fn scramble_scratchpad(&mut self, value: i8) {
-        self.memories.scratchpad.fill(value);
+        if self.running.is_none() {
+            self.memories.scratchpad.fill(value);
+        }
     }
 
     /// Whether an entry can be processed now.
@@ -204,6 +208,23 @@ impl FunctionalModel {
         self.commands = 0;
         self.errors = 0;
     }
+}
+
+/// The status that ends every run that comes to this instruction, in a model with so many
+/// parameters and weight tiles, or `None` if a run of one row passes its checks.
+pub(crate) fn refusal(
+    instruction: &Transfer,
+    parameters: u16,
+    weights: u16,
+    configuration: &Configuration,
+) -> Option<Status> {
+    let region = |count| Region { base: 0, count };
+    let slot = Slot {
+        parameters: region(parameters),
+        weights: region(weights),
+        ..Slot::default()
+    };
+    program::refusal(instruction, &slot, configuration)
 }
 
 impl Core for FunctionalModel {

@@ -50,13 +50,17 @@ macro_rules! shims {
 shims! {
     "tiny" systole_tiny_create systole_tiny_destroy systole_tiny_flush systole_tiny_cycle;
     "small" systole_small_create systole_small_destroy systole_small_flush systole_small_cycle;
+    "wide" systole_wide_create systole_wide_destroy systole_wide_flush systole_wide_cycle;
+    "large" systole_large_create systole_large_destroy systole_large_flush systole_large_cycle;
 }
 
 /// Why a Verilated accelerator can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VerilatedError {
     /// This build holds no RTL of that name.
-    #[error("the RTL of configuration `{name}` is not part of this program; it has: tiny, small")]
+    #[error(
+        "the RTL of configuration `{name}` is not part of this program; it has: tiny, small, wide, large"
+    )]
     UnknownConfiguration {
         /// What was asked for.
         name: String,

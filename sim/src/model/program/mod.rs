@@ -45,6 +45,32 @@ const _: () = assert!(
     "the model carries out what the register description says"
 );
 
+/// What a run of one row ends with when it comes to this instruction, if the checks refuse it;
+/// more rows don't help. `slot` has the sizes of the model's regions.
+pub(super) fn refusal(
+    instruction: &Transfer,
+    slot: &Slot,
+    configuration: &Configuration,
+) -> Option<Status> {
+    let checked = match instruction.opcode {
+        opcode::MATRIX | opcode::DEPTHWISE | opcode::POOL => {
+            let compute: Compute = bytemuck::cast(*instruction);
+            checks::compute(&compute, configuration)
+                .and_then(|()| bounds::compute(&compute, 1, slot, configuration))
+        }
+        _ => checks::transfer(instruction).and_then(|()| match instruction.opcode {
+            opcode::END => Ok(()),
+            opcode::LOAD_WEIGHTS => bounds::tiles(instruction, slot),
+            _ => {
+                // Rows have no count of their own.
+                let pieces = u32::from(instruction.count.max(1));
+                bounds::pieces(instruction, pieces, configuration)
+            }
+        }),
+    };
+    checked.err()
+}
+
 /// A group of rows on its way through the program of a slot.
 pub(super) struct Pass<'a> {
     pub configuration: &'a Configuration,

@@ -7,6 +7,8 @@
 //!           reset, or a fatal error and a reset
 //! ```
 
+mod runs;
+
 use systole_regs::entries::{LoadEntry, RunEntry, Statistics, flag, opcode};
 use systole_regs::{Configuration, SLOT_COUNT, registers};
 
@@ -15,6 +17,7 @@ use super::cost::{self, BUDGET_CYCLES};
 use super::faults;
 use super::layout::{Layout, TAIL_BYTES};
 use super::model::ModelBuilder;
+use super::mutations;
 use super::random::Random;
 
 /// A model in a slot.
@@ -22,6 +25,8 @@ use super::random::Random;
 struct Resident {
     entry: LoadEntry,
     model: usize,
+    /// Whether the weights that it streams are where the entry says.
+    stream_mapped: bool,
 }
 
 struct Generator {
@@ -189,6 +194,7 @@ impl Generator {
             entry,
             intent: Intent::Valid,
             output: None,
+            workspace: None,
             model: None,
         }
     }
@@ -214,9 +220,11 @@ impl Generator {
         let model = self.make_model();
         let mut entry = self.load_entry(slot, model);
         let mut intent = Intent::Valid;
+        let stream_mapped = self.map_stream(&mut entry, model);
         self.slots[slot] = Some(Resident {
             entry: bytemuck::cast(entry),
             model,
+            stream_mapped,
         });
         if self.random.chance(5) {
             let bytes = cost::image_bytes(&self.models[model]).min(TAIL_BYTES);
@@ -231,16 +239,16 @@ impl Generator {
             entry,
             intent,
             output: None,
+            workspace: None,
             model: Some(model),
         }
     }
 
-    /// Makes a model and its image in host memory.
+    /// Makes a model, its image and its stream in host memory.
     fn make_model(&mut self) -> usize {
         let mut model = ModelBuilder::build(&self.configuration, &mut self.random);
-        if self.random.chance(25) {
-            let fault = self.random.pick(faults::PROGRAM);
-            faults::spoil_program(&mut model, fault, &self.configuration, &mut self.random);
+        if self.random.chance(30) {
+            mutations::spoil(&mut model, &self.configuration, &mut self.random);
         }
         let image = cost::image(&model);
         let address = self.layout.allocate(image.len(), 8, &mut self.random);
@@ -248,6 +256,13 @@ impl Generator {
             .bytes_mut(address, image.len())
             .copy_from_slice(&image);
         model.image_address = address;
+        if !model.stream.is_empty() {
+            let bytes = model.stream.len();
+            model.stream_address = self.layout.allocate(bytes, 8, &mut self.random);
+            self.layout
+                .bytes_mut(model.stream_address, bytes)
+                .copy_from_slice(bytemuck::cast_slice(&model.stream));
+        }
         self.budget = self.budget.saturating_sub(cost::load(&model));
         self.models.push(model);
         self.models.len() - 1
@@ -276,7 +291,7 @@ impl Generator {
             ]
         });
         let group_rows = model.group_rows;
-        let image_address = model.image_address;
+        let (image_address, stream_address) = (model.image_address, model.stream_address);
         let mut bases = [0; 3];
         for (index, base) in bases.iter_mut().enumerate() {
             let step = if index == 1 { lanes } else { 1 };
@@ -288,6 +303,7 @@ impl Generator {
             command_id: self.next_id(),
             slot: slot as u8,
             image_address,
+            stream_address,
             version: self.random.word(),
             program_base: bases[0],
             program_count: counts[0] as u16,
@@ -303,114 +319,6 @@ impl Generator {
         entry
     }
 
-    fn run(&mut self) -> Command {
-        let residents: Vec<(usize, Resident)> = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, resident)| resident.map(|resident| (slot, resident)))
-            .collect();
-        let (slot, resident) = self.random.pick(&residents);
-        let (mut entry, output) = self.run_entry(slot, resident.model);
-        let mut intent = match self.models[resident.model].fault {
-            None => Intent::Valid,
-            Some(fault) => Intent::Program(fault),
-        };
-        let mut output = Some(output);
-        if intent == Intent::Valid && self.random.chance(8) {
-            (intent, output) = self.unmap_rows(&mut entry, resident.model, output);
-        }
-        Command {
-            entry,
-            intent,
-            output,
-            model: Some(resident.model),
-        }
-    }
-
-    fn run_entry(&mut self, slot: usize, model: usize) -> (RunEntry, (u64, usize)) {
-        let random = &mut self.random;
-        let model = &self.models[model];
-        let group = usize::from(model.group_rows);
-        let mut rows = match random.range(0, 4) {
-            0 => 1,
-            1 => group,
-            2 if group < 12 => 2 * group + random.range(0, 2),
-            _ => random.range(1, group + 3),
-        };
-        while rows > 1 && cost::run(&self.configuration, model, rows) > self.budget {
-            rows = rows.div_ceil(2);
-        }
-        // Rows may overlap on their way in, but not on their way out.
-        let input_stride = match random.range(0, 4) {
-            0 => 8 * random.range(0, 3),
-            _ => model.input_bytes.next_multiple_of(8) + 8 * random.range(0, 2),
-        };
-        let output_stride = model.output_bytes.next_multiple_of(8) + 8 * random.range(0, 2);
-        let input_extent = (rows - 1) * input_stride + model.input_bytes;
-        let output_extent = (rows - 1) * output_stride + model.output_bytes;
-        let input_address = self.layout.allocate(input_extent, 8, random);
-        let output_address = self.layout.allocate(output_extent, 8, random);
-        random.signed_bytes(self.layout.bytes_mut(input_address, input_extent));
-        self.budget = self
-            .budget
-            .saturating_sub(cost::run(&self.configuration, model, rows));
-        let mut entry = RunEntry {
-            opcode: opcode::RUN,
-            command_id: self.next_id(),
-            slot: slot as u8,
-            input_address,
-            output_address,
-            rows: rows as u32,
-            input_stride: input_stride as u32,
-            output_stride: output_stride as u32,
-            ..Default::default()
-        };
-        self.ask_statistics(&mut entry);
-        (entry, (output_address, output_extent))
-    }
-
-    /// Moves something that the run needs out of mapped memory.
-    fn unmap_rows(
-        &mut self,
-        entry: &mut RunEntry,
-        model: usize,
-        output: Option<(u64, usize)>,
-    ) -> (Intent, Option<(u64, usize)>) {
-        let model = &self.models[model];
-        match self.random.range(0, 2) {
-            0 => {
-                let last = (entry.rows as usize - 1) * entry.input_stride as usize;
-                let first = first_word(model, true);
-                entry.input_address = self
-                    .layout
-                    .unmapped((last + first + 8).min(TAIL_BYTES), &mut self.random);
-                (Intent::Dma("input rows"), output)
-            }
-            1 => {
-                let last = (entry.rows as usize - 1) * entry.output_stride as usize;
-                let first = first_word(model, false);
-                entry.output_address = self
-                    .layout
-                    .unmapped((last + first + 1).min(TAIL_BYTES), &mut self.random);
-                let extent = last + model.output_bytes;
-                (
-                    Intent::Dma("output rows"),
-                    Some((entry.output_address, extent)),
-                )
-            }
-            _ => (self.unmap_statistics(entry), output),
-        }
-    }
-
-    fn unmap_statistics(&mut self, entry: &mut RunEntry) -> Intent {
-        entry.flags |= flag::STATISTICS;
-        entry.statistics_address = self
-            .layout
-            .unmapped(size_of::<Statistics>(), &mut self.random);
-        Intent::Dma("statistics")
-    }
-
     /// A command whose entry is refused.
     fn bad_entry(&mut self) -> Command {
         let slot = self.random.range(0, 1);
@@ -423,7 +331,7 @@ impl Generator {
         let mut entry = match (kind, resident) {
             (opcode::RUN, Some(resident)) => {
                 possible.extend(faults::SLOT.iter().chain(faults::RUN));
-                self.run_entry(slot, resident.model).0
+                self.run_entry(slot, resident.model).entry
             }
             (opcode::RUN, None) => {
                 possible.extend(faults::SLOT.iter().chain(faults::RUN));
@@ -477,21 +385,10 @@ impl Generator {
             entry,
             intent: Intent::Entry(faults_made),
             output: None,
+            workspace: None,
             model: None,
         }
     }
-}
-
-/// Offset in a host row of the first word that a program copies in, or of the last that it copies
-/// out: an access that surely happens.
-fn first_word(model: &Model, input: bool) -> usize {
-    use systole_regs::instructions::opcode::{LOAD_ROWS, STORE_ROWS};
-    let wanted = if input { LOAD_ROWS } else { STORE_ROWS };
-    let copy = model
-        .program
-        .iter()
-        .find(|instruction| instruction.opcode == wanted);
-    copy.map_or(0, |instruction| instruction.host_offset as usize)
 }
 
 /// A place for `count` entries of a memory of `size`, apart from the other slot's: at the edges,

@@ -1,18 +1,20 @@
 //! Which fields, edges and faults the cases have met: a comparison shows nothing about what it
 //! never tried.
 
+mod program;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use systole_regs::Status;
 use systole_regs::entries::{flag, opcode};
-use systole_regs::instructions::{self, Instruction};
+use systole_regs::instructions::{self, Compute, Transfer};
 use systole_regs::registers::{self, INTERRUPT_ENABLE, status};
 
 use super::case::{Case, Command, Ending, Episode, Intent, Model};
-use super::faults;
 use super::memory::Memory;
 use super::run::{EpisodeTrace, Trace};
+use super::{faults, mutations};
 
 type Group = &'static str;
 
@@ -73,37 +75,8 @@ impl Coverage {
         .concat();
         expect("bad entry", &entry_faults);
         expect("bad entry", &[faults::SLOT_EMPTY, "several at once"]);
-        expect("bad program", faults::PROGRAM);
+        expect("bad program", mutations::PROGRAM);
         expect("unmapped", faults::DMA);
-        expect("instruction", &["END", "LOAD_ROWS", "STORE_ROWS", "MATRIX"]);
-        expect("rounding", &["single", "double"]);
-        let shifts: Vec<String> = (-31..=30).map(|shift: i32| shift.to_string()).collect();
-        expect(
-            "shift",
-            &shifts.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
-        expect("shift", &["beyond"]);
-        expect(
-            "multiplier",
-            &["0", "1", "2^30", "2^31-1", "negative", "other"],
-        );
-        expect("bias", &["i32::MIN", "i32::MAX", "0", "other"]);
-        expect("zero point", &["-128", "127", "0", "other"]);
-        expect("clamp", &["full", "one value", "from zero point", "other"]);
-        expect("input byte", &["-128", "127", "0"]);
-        expect("weight byte", &["-128", "127", "0"]);
-        expect("output byte", &["-128", "127", "between"]);
-        expect(
-            "block rows",
-            &[
-                "1",
-                "all accumulators",
-                "more than the group",
-                "several blocks",
-            ],
-        );
-        expect("row stride", &["0", "no gap", "gap", "not of whole words"]);
-        expect("row bytes", &["whole words", "part of a word"]);
         expect(
             "rows",
             &["1", "one group", "several groups", "group not full"],
@@ -123,6 +96,14 @@ impl Coverage {
         expect("interrupt", &["on", "off"]);
         expect("slot", &["0", "1", "both resident"]);
         expect("statistics", &["asked", "not asked"]);
+        for (group, values) in program::EXPECTED {
+            expect(group, values);
+        }
+        let shifts: Vec<String> = (-31..=30).map(|shift: i32| shift.to_string()).collect();
+        expect(
+            "shift",
+            &shifts.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
         coverage
     }
 
@@ -253,33 +234,12 @@ impl Coverage {
             self.bytes("input byte", bytes, None);
         }
         self.bytes("weight byte", bytemuck::cast_slice(&model.weights), None);
-        for instruction in model.reachable() {
-            match instruction.opcode {
-                instructions::opcode::MATRIX => self.matrix(case, model, instruction),
-                instructions::opcode::LOAD_ROWS => {
-                    self.count("instruction", "LOAD_ROWS");
-                    self.copy(instruction.row_bytes);
-                }
-                instructions::opcode::STORE_ROWS => {
-                    self.count("instruction", "STORE_ROWS");
-                    self.copy(instruction.row_bytes);
-                    self.output(case, model, command, instruction, after);
-                }
-                _ => self.count("instruction", "END"),
+        self.program(&case.configuration, model, entry.rows);
+        for store in model.reachable() {
+            if store.opcode == instructions::opcode::STORE_ROWS {
+                self.output(model, command, store, after);
             }
         }
-    }
-
-    fn copy(&mut self, row_bytes: u32) {
-        let whole = row_bytes.is_multiple_of(8);
-        self.count(
-            "row bytes",
-            if whole {
-                "whole words"
-            } else {
-                "part of a word"
-            },
-        );
     }
 
     /// Counts bytes at the ends of the range, and others under a name if there is one.
@@ -295,20 +255,16 @@ impl Coverage {
         }
     }
 
-    /// Counts the bytes of a store if a MATRIX computed them.
-    fn output(
-        &mut self,
-        case: &Case,
-        model: &Model,
-        command: &Command,
-        store: &Instruction,
-        after: &Memory,
-    ) {
-        let columns = case.configuration.columns as u32;
+    /// Counts the bytes of a store if a computation wrote the first of them.
+    fn output(&mut self, model: &Model, command: &Command, store: &Transfer, after: &Memory) {
         let computed = model.reachable().iter().any(|i| {
-            let bytes = u32::from(i.column_tiles) * columns;
-            i.opcode == instructions::opcode::MATRIX
-                && (i.output_address..i.output_address + bytes).contains(&store.input_address)
+            let compute: Compute = bytemuck::cast(*i);
+            let bytes = u32::from(compute.channels);
+            program::computes(i.opcode)
+                && store
+                    .scratchpad_address
+                    .checked_sub(compute.output_address)
+                    .is_some_and(|offset| offset < bytes)
         });
         let entry = &command.entry;
         for row in 0..if computed { entry.rows } else { 0 } {
@@ -318,74 +274,6 @@ impl Coverage {
             if let Ok(bytes) = after.bytes(address, store.row_bytes as usize) {
                 self.bytes("output byte", bytes, Some("between"));
             }
-        }
-    }
-
-    fn matrix(&mut self, case: &Case, model: &Model, i: &Instruction) {
-        self.count("instruction", "MATRIX");
-        let double = i.rounding == instructions::rounding::DOUBLE;
-        self.count("rounding", if double { "double" } else { "single" });
-        let zero_point = match i.output_zero_point {
-            -128 => "-128",
-            127 => "127",
-            0 => "0",
-            _ => "other",
-        };
-        self.count("zero point", zero_point);
-        let clamp = match (i.clamp_minimum, i.clamp_maximum) {
-            (-128, 127) => "full",
-            (low, high) if low == high => "one value",
-            (low, 127) if low == i.output_zero_point => "from zero point",
-            _ => "other",
-        };
-        self.count("clamp", clamp);
-
-        let bytes = u32::from(i.column_tiles) * case.configuration.columns as u32;
-        match i.output_batch_stride {
-            stride if stride == bytes => self.count("row stride", "no gap"),
-            stride if !stride.is_multiple_of(8) => self.count("row stride", "not of whole words"),
-            _ => self.count("row stride", "gap"),
-        }
-        if i.input_batch_stride == 0 {
-            self.count("row stride", "0");
-        }
-        if i.block_rows == 1 {
-            self.count("block rows", "1");
-        }
-        if usize::from(i.block_rows) == case.configuration.accumulator_rows {
-            self.count("block rows", "all accumulators");
-        }
-        let several = i.block_rows < model.group_rows;
-        let block = if several {
-            "several blocks"
-        } else {
-            "more than the group"
-        };
-        self.count("block rows", block);
-
-        let first = usize::from(i.parameter_address);
-        for parameter in &model.parameters[first..first + bytes as usize] {
-            let shift = match parameter.shift {
-                shift @ -31..=30 => shift.to_string(),
-                _ => "beyond".into(),
-            };
-            self.count("shift", &shift);
-            let multiplier = match parameter.multiplier {
-                0 => "0",
-                1 => "1",
-                0x4000_0000 => "2^30",
-                i32::MAX => "2^31-1",
-                ..0 => "negative",
-                _ => "other",
-            };
-            self.count("multiplier", multiplier);
-            let bias = match parameter.bias {
-                i32::MIN => "i32::MIN",
-                i32::MAX => "i32::MAX",
-                0 => "0",
-                _ => "other",
-            };
-            self.count("bias", bias);
         }
     }
 
