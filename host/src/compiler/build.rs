@@ -52,6 +52,11 @@ pub(super) fn shape(shape: &[usize]) -> (usize, usize, usize) {
     }
 }
 
+/// The first of the names that TFLite gives to what it has merged, separated by semicolons.
+fn short(name: &str) -> &str {
+    name.split(';').next().unwrap_or(name)
+}
+
 /// The error that a layer can't be compiled.
 fn refuse(layer: &Layer, reason: impl Into<String>) -> CompileError {
     CompileError::Layer {
@@ -77,7 +82,7 @@ impl<'a> Builder<'a> {
     fn image(&mut self, name: &str, (height, width, channels): (usize, usize, usize)) -> View {
         let image = ImageId(self.graph.images.len());
         self.graph.images.push(Image {
-            name: name.into(),
+            name: short(name).into(),
             height,
             width,
             pixel_bytes: channels,
@@ -164,7 +169,7 @@ impl<'a> Builder<'a> {
     /// A node that scales each value by itself.
     fn point(&self, label: &str, input: View, output: View, parameter: Parameter) -> Node<'a> {
         Node {
-            label: label.into(),
+            label: short(label).into(),
             kernel: Kernel::Sum,
             window: Window::POINT,
             input,

@@ -121,7 +121,7 @@ impl Program {
             for (first, last) in &buffer.spans {
                 write!(f, " {first}-{last}")?;
             }
-            writeln!(f, "  {}", buffer.tensor)?;
+            writeln!(f, "  {}", Short(&buffer.tensor, 40))?;
         }
         Ok(())
     }
@@ -150,7 +150,10 @@ impl Display for Step {
             .find(|entry| entry.0 == code)
             .map_or("?", |entry| entry.1);
         let [compute, load, store] = self.instruction.limits().map(Limit);
-        write!(f, "{name:15} [{compute} {load} {store}]  {}", self.label)?;
+        write!(f, "{name:15} [{compute} {load} {store}]")?;
+        if !self.label.is_empty() {
+            write!(f, "  {}", Short(&self.label, 60))?;
+        }
         match &self.instruction {
             Instruction::Transfer(transfer) => write_transfer(f, transfer),
             Instruction::Compute(compute) => write_compute(f, compute),
@@ -264,6 +267,23 @@ fn write_compute(f: &mut Formatter<'_>, i: &Compute) -> Result {
         )?;
     }
     Ok(())
+}
+
+/// A name, without its middle if it has more than so many characters.
+struct Short<'a>(&'a str, usize);
+
+impl Display for Short<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let &Short(name, most) = self;
+        let count = name.chars().count();
+        if count <= most {
+            return f.write_str(name);
+        }
+        let half = most / 2 - 1;
+        let start: String = name.chars().take(half).collect();
+        let end: String = name.chars().skip(count - half).collect();
+        write!(f, "{start}..{end}")
+    }
 }
 
 /// How many instructions of a unit may still run.

@@ -2,6 +2,7 @@
 
 mod graphs;
 mod machine;
+mod programs;
 mod random;
 
 use super::*;

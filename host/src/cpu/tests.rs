@@ -3,7 +3,6 @@
 mod images;
 
 use super::*;
-use crate::model::TensorId;
 use crate::model::{
     Element, FullyConnected, Layer, Layout, Port, Quantization, Rounding, Scale, Source, Tensor,
     TensorId,

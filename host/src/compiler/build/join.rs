@@ -70,7 +70,7 @@ impl<'a> Builder<'a> {
                 offset: self.view(id, layer)?.offset,
                 ..part
             };
-            let mut node = match concatenate.requantizations.get(position) {
+            let node = match concatenate.requantizations.get(position) {
                 Some(Some(requantization)) => {
                     let zero_point: i32 = network.tensor(id).zero_point.into();
                     let parameter = parameter(-zero_point, requantization.scale);
@@ -81,7 +81,6 @@ impl<'a> Builder<'a> {
                 }
                 _ => self.point(&layer.name, input, part, super::average::divide_by(1)),
             };
-            node.label = layer.name.clone();
             self.graph.nodes.push(node);
         }
         self.views[layer.output.0] = Some(output);

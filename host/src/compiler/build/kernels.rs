@@ -7,7 +7,7 @@ use systole_regs::image::Parameter;
 use super::super::CompileError;
 use super::super::graph::{Kernel, Node, Residual, View, Window};
 use super::fuse::Sum;
-use super::{Builder, average, refuse};
+use super::{Builder, average, refuse, short};
 use crate::model::{
     Add, Factor, FullyConnected, Layer, Multiply, Operation, Pad, Pool, PoolKind, Rounding, Scale,
     TensorId,
@@ -307,7 +307,7 @@ impl<'a> Builder<'a> {
         let Operation::Add(add) = &layer.operation else {
             return Ok(());
         };
-        node.label = format!("{}, {}", node.label, layer.name);
+        node.label = format!("{}, {}", node.label, short(&layer.name));
         let second = self.view(layer.inputs[1 - sum.operand], layer)?;
         self.add(node, layer, add, second, sum.operand)
     }
