@@ -12,7 +12,8 @@ mod support;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 use systole_host::compiler::{
-    CompileError, CompileOptions, Memory, Program, Residency, RunAddresses, Target, compile, compile_with,
+    CompileError, CompileOptions, Memory, Program, Residency, RunAddresses, Target, compile,
+    compile_with,
 };
 use systole_host::cpu::CpuExecutor;
 use systole_host::model::Network;
@@ -58,7 +59,11 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
             &RunAddresses {
                 input: INPUT,
                 output: OUTPUT,
-                workspace: if program.workspace_bytes == 0 { 0 } else { WORKSPACE },
+                workspace: if program.workspace_bytes == 0 {
+                    0
+                } else {
+                    WORKSPACE
+                },
                 statistics: Some(STATISTICS),
             },
         ),
@@ -221,6 +226,24 @@ fn reference_networks_give_the_reference_logits() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_network_with_too_many_weights_and_too_large_images_is_streamed_in_bands() {
+    let network = support::graphs::resnet(1, 40);
+    assert!(network.macs() > 70_000_000);
+    let rows = support::any_rows(&network, 2, 3);
+    let expected = expected(&network, &rows);
+    for batch in [Some(1), None] {
+        let options = CompileOptions { batch };
+        let program = compile_with(&network, &Target::from(&SMALL), options).expect("streams");
+        assert!(program.workspace_bytes > 0 && !program.stream.is_empty());
+        let (outputs, statistics) = run(&program, SMALL, &rows);
+        assert!(outputs == expected, "{program}");
+        // Little of the time goes to the streaming.
+        assert!(program.estimated_utilization(1) > 0.9, "{program}");
+        assert!(u64::from(statistics.dma_read_bytes) < 2 * 2_000_000);
     }
 }
 

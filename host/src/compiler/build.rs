@@ -13,8 +13,8 @@ mod kernels;
 
 use systole_regs::image::Parameter;
 
-use super::graph::{Graph, Image, ImageId, Kernel, Node, View, Window};
 use super::CompileError;
+use super::graph::{Graph, Image, ImageId, Kernel, Node, View, Window};
 use crate::model::{Layer, Network, TensorId};
 use fuse::Roles;
 
@@ -102,7 +102,10 @@ impl<'a> Builder<'a> {
     fn view(&self, id: TensorId, layer: &Layer) -> Result<View, CompileError> {
         self.views[id.0].ok_or_else(|| CompileError::Layer {
             layer: layer.name.clone(),
-            reason: format!("\"{}\" is not computed before", self.network.tensor(id).name),
+            reason: format!(
+                "\"{}\" is not computed before",
+                self.network.tensor(id).name
+            ),
         })
     }
 
@@ -124,8 +127,8 @@ impl<'a> Builder<'a> {
         let Some(view) = self.views[id.0] else {
             return;
         };
-        let whole = view.channels == self.graph.image(view.image).pixel_bytes
-            || self.is_other_shape(&view);
+        let whole =
+            view.channels == self.graph.image(view.image).pixel_bytes || self.is_other_shape(&view);
         self.graph.output = view.image;
         if !whole || view.image == self.graph.input {
             let name = self.network.tensor(id).name.clone();
@@ -207,7 +210,10 @@ impl<'a> Builder<'a> {
             image.can_spill &= can_spill;
             for node in &mut self.graph.nodes[index..] {
                 let second = node.residual.as_mut().map(|residual| &mut residual.view);
-                for view in [&mut node.input, &mut node.output].into_iter().chain(second) {
+                for view in [&mut node.input, &mut node.output]
+                    .into_iter()
+                    .chain(second)
+                {
                     if view.image == new {
                         view.image = old;
                     }

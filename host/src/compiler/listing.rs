@@ -51,7 +51,10 @@ impl Program {
             self.workspace_bytes
         )?;
         if !self.tail.is_empty() {
-            writeln!(f, "the host computes the end of the network: the softmax or reshapes")?;
+            writeln!(
+                f,
+                "the host computes the end of the network: the softmax or reshapes"
+            )?;
         }
         Ok(())
     }

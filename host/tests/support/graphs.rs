@@ -7,8 +7,8 @@
 
 use systole_host::model::{
     Add, Concatenate, Convolution, Depthwise, Element, Factor, FullyConnected, Layer, Layout,
-    Multiply, Network, Operation, Pad, Pool, PoolKind, Port, Quantization, Requantization, Rounding,
-    Scale, Source, Tensor, TensorId, Window,
+    Multiply, Network, Operation, Pad, Pool, PoolKind, Port, Quantization, Requantization,
+    Rounding, Scale, Source, Tensor, TensorId, Window,
 };
 
 use super::Numbers;
@@ -20,7 +20,11 @@ pub fn network(seed: u64, layers: usize, size: usize) -> Network {
         tensors: Vec::new(),
         layers: Vec::new(),
     };
-    let shape = [1 + maker.below(size), 1 + maker.below(size), 1 + maker.below(20)];
+    let shape = [
+        1 + maker.below(size),
+        1 + maker.below(size),
+        1 + maker.below(20),
+    ];
     maker.tensor(shape.to_vec(), None);
     for _ in 0..layers {
         let input = match maker.below(4) {
@@ -29,31 +33,51 @@ pub fn network(seed: u64, layers: usize, size: usize) -> Network {
         };
         maker.layer(TensorId(input));
     }
-    let output = maker.tensors.len() - 1;
-    let port = |id: usize| {
-        let tensor = &maker.tensors[id];
-        Port {
-            name: format!("port {id}"),
-            tensor: TensorId(id),
-            element: Element::I8,
-            quantization: Quantization {
-                scale: tensor.scale,
-                zero_point: tensor.zero_point.into(),
-            },
-            external_float: false,
-            layout: Layout::Same,
-        }
+    maker.finish()
+}
+
+/// The shape of ResNet8 (MLPerf Tiny's image classification) with `width` channels in its first
+/// stage instead of 16, and any weights.
+pub fn resnet(seed: u64, width: usize) -> Network {
+    let mut maker = Maker {
+        numbers: Numbers(seed),
+        tensors: Vec::new(),
+        layers: Vec::new(),
     };
-    let network = Network {
-        name: "random".into(),
-        source: Source::Tflite,
-        input: port(0),
-        output: port(output),
-        layers: maker.layers,
-        tensors: maker.tensors,
+    let input = maker.tensor(vec![32, 32, 3], None);
+    let mut x = maker.square(input, width, 3, 1);
+    for (channels, stride) in [(width, 1), (2 * width, 2), (4 * width, 2)] {
+        let inner = maker.square(x, channels, 3, stride);
+        let inner = maker.square(inner, channels, 3, 1);
+        let shortcut = match stride {
+            1 => x,
+            _ => maker.square(x, channels, 1, stride),
+        };
+        let shape = maker.tensors[inner.0].shape.clone();
+        x = maker.sum_of(shortcut, inner, &shape);
+    }
+    let output = maker.tensor(vec![1, 1, 4 * width], Some(x));
+    let window = Window {
+        height: 8,
+        width: 8,
+        stride_y: 8,
+        stride_x: 8,
+        pad_top: 0,
+        pad_left: 0,
     };
-    network.validate().expect("random networks are consistent");
-    network
+    maker.add(
+        &[x],
+        output,
+        Operation::Pool(Pool {
+            kind: PoolKind::Average,
+            window,
+            requantization: None,
+            clamp_minimum: i8::MIN,
+            clamp_maximum: i8::MAX,
+        }),
+    );
+    maker.dense(output);
+    maker.finish()
 }
 
 struct Maker {
@@ -63,6 +87,70 @@ struct Maker {
 }
 
 impl Maker {
+    /// The network of everything made so far.
+    fn finish(self) -> Network {
+        let output = self.tensors.len() - 1;
+        let port = |id: usize| {
+            let tensor = &self.tensors[id];
+            Port {
+                name: format!("port {id}"),
+                tensor: TensorId(id),
+                element: Element::I8,
+                quantization: Quantization {
+                    scale: tensor.scale,
+                    zero_point: tensor.zero_point.into(),
+                },
+                external_float: false,
+                layout: Layout::Same,
+            }
+        };
+        let network = Network {
+            name: "random".into(),
+            source: Source::Tflite,
+            input: port(0),
+            output: port(output),
+            layers: self.layers,
+            tensors: self.tensors,
+        };
+        network.validate().expect("random networks are consistent");
+        network
+    }
+
+    /// A convolution with a square kernel over an image as large as its output, times the stride.
+    fn square(
+        &mut self,
+        input: TensorId,
+        channels: usize,
+        kernel: usize,
+        stride: usize,
+    ) -> TensorId {
+        let shape = self.tensors[input.0].shape.clone();
+        let (height, width) = (shape[0] / stride, shape[1] / stride);
+        let pad = if stride == 1 { kernel / 2 } else { 0 };
+        let window = Window {
+            height: kernel,
+            width: kernel,
+            stride_y: stride,
+            stride_x: stride,
+            pad_top: pad,
+            pad_left: pad,
+        };
+        let operation = Operation::Convolution(Convolution {
+            window,
+            input_channels: shape[2],
+            output_channels: channels,
+            weights: self.numbers.bytes(channels * window.area() * shape[2]),
+            bias: self.bias(channels),
+            scales: self.scales(channels),
+            rounding: Rounding::Double,
+            clamp_minimum: i8::MIN,
+            clamp_maximum: i8::MAX,
+        });
+        let output = self.tensor(vec![height, width, channels], None);
+        self.add(&[input], output, operation);
+        output
+    }
+
     fn below(&mut self, end: usize) -> usize {
         self.numbers.bits() as usize % end
     }
@@ -102,7 +190,9 @@ impl Maker {
     }
 
     fn bias(&mut self, count: usize) -> Vec<i32> {
-        (0..count).map(|_| self.numbers.bits() as i32 >> (8 + self.numbers.bits() % 20)).collect()
+        (0..count)
+            .map(|_| self.numbers.bits() as i32 >> (8 + self.numbers.bits() % 20))
+            .collect()
     }
 
     fn rounding(&mut self) -> Rounding {
@@ -135,7 +225,12 @@ impl Maker {
         let pad = if padded { self.below(kernel) } else { 0 };
         let end = if padded { self.below(kernel) } else { 0 };
         let stride = 1 + self.below(3);
-        (kernel, stride, pad, (size + pad + end - kernel) / stride + 1)
+        (
+            kernel,
+            stride,
+            pad,
+            (size + pad + end - kernel) / stride + 1,
+        )
     }
 
     fn window(&mut self, shape: &[usize], most: usize, padded: bool) -> (Window, [usize; 2]) {
@@ -261,6 +356,15 @@ impl Maker {
 
     fn sum(&mut self, input: TensorId, shape: &[usize]) {
         let partner = self.partner(input, shape);
+        let [left, right] = if self.below(2) == 0 {
+            [input, partner]
+        } else {
+            [partner, input]
+        };
+        self.sum_of(left, right, shape);
+    }
+
+    fn sum_of(&mut self, left: TensorId, right: TensorId, shape: &[usize]) -> TensorId {
         let (clamp_minimum, clamp_maximum) = self.clamp();
         let operation = Operation::Add(Add {
             left_shift: 20,
@@ -274,18 +378,18 @@ impl Maker {
             clamp_maximum,
         });
         let output = self.tensor(shape.to_vec(), None);
-        let inputs = if self.below(2) == 0 {
-            [input, partner]
-        } else {
-            [partner, input]
-        };
-        self.add(&inputs, output, operation);
+        self.add(&[left, right], output, operation);
+        output
     }
 
     fn join(&mut self, input: TensorId, shape: &[usize]) {
         let partner = self.partner(input, shape);
         let axis = if self.below(2) == 0 { 2 } else { 0 };
-        let axis = if shape[0] == 1 && self.below(2) == 0 { 1 } else { axis };
+        let axis = if shape[0] == 1 && self.below(2) == 0 {
+            1
+        } else {
+            axis
+        };
         let mut joined = shape.to_vec();
         joined[axis] *= 2;
         let output = self.tensor(joined, Some(input));

@@ -117,7 +117,9 @@ impl<'a> Builder<'a> {
         let offset = if (height, width) == (whole.height, whole.width) {
             before.map(|(_, _, channels)| channels).sum()
         } else {
-            before.map(|(height, width, channels)| height * width * channels).sum()
+            before
+                .map(|(height, width, channels)| height * width * channels)
+                .sum()
         };
         View {
             offset,

@@ -124,7 +124,12 @@ impl<'a> Builder<'a> {
             Operation::Pool(pool) => self.pool(layer, pool, input, output)?,
             Operation::Multiply(multiply) => self.multiply(layer, multiply, input, output)?,
             Operation::Pad(pad) => self.pad(layer, pad, input, output)?,
-            other => return Err(refuse(layer, format!("{} has no instruction", other.name()))),
+            other => {
+                return Err(refuse(
+                    layer,
+                    format!("{} has no instruction", other.name()),
+                ));
+            }
         };
         let elements = self.network.tensor(layer.output).elements() as u64;
         node.macs = elements.saturating_mul(layer.operation.products());
@@ -153,7 +158,10 @@ impl<'a> Builder<'a> {
         let to = self.network.tensor(layer.output);
         let area = pool.window.area();
         if area > average::COUNT_MAX {
-            return Err(refuse(layer, format!("its window of {area} pixels is too large")));
+            return Err(refuse(
+                layer,
+                format!("its window of {area} pixels is too large"),
+            ));
         }
         let is_average = pool.kind == PoolKind::Average;
         // A sum has as many zero points as there are pixels; what is padded is one, too.
@@ -321,7 +329,10 @@ impl<'a> Builder<'a> {
         second: View,
         operand: usize,
     ) -> Result<(), CompileError> {
-        if add.left_shift != ADD_SHIFT || [add.left, add.right, add.output].iter().any(|s| s.shift > 0)
+        if add.left_shift != ADD_SHIFT
+            || [add.left, add.right, add.output]
+                .iter()
+                .any(|s| s.shift > 0)
         {
             return Err(refuse(layer, "its fixed-point format is not the device's"));
         }
@@ -329,7 +340,10 @@ impl<'a> Builder<'a> {
         let second = self.plain(second, &layer.name);
         if !self.is_plain(&node.output) {
             let name = self.graph.image(node.output.image).name.clone();
-            return Err(refuse(layer, format!("its sum is only a part of \"{name}\"")));
+            return Err(refuse(
+                layer,
+                format!("its sum is only a part of \"{name}\""),
+            ));
         }
         let other = View {
             image: second.image,
@@ -340,9 +354,8 @@ impl<'a> Builder<'a> {
         } else {
             self.reshaped_like(second, &node.output, layer)?
         };
-        let zero_point = |input: usize| -> i32 {
-            self.network.tensor(layer.inputs[input]).zero_point.into()
-        };
+        let zero_point =
+            |input: usize| -> i32 { self.network.tensor(layer.inputs[input]).zero_point.into() };
         let scales = [add.left, add.right];
         node.residual = Some(Residual {
             view: second,

@@ -70,7 +70,12 @@ fn groups_are_sized_for_the_batch_and_the_scratchpad() {
     }
     assert_eq!(for_batch(&[100, 60], &tiny(), 1).group_rows, 1);
     // A dense layer alone takes about as many cycles whatever the group, but each has overhead.
-    assert!(compile(&network(&[100, 60]), &tiny()).expect("fits").group_rows > 8);
+    assert!(
+        compile(&network(&[100, 60]), &tiny())
+            .expect("fits")
+            .group_rows
+            > 8
+    );
 }
 
 #[test]
@@ -109,7 +114,12 @@ fn entries_carry_placement_and_addresses() {
     let placement = residency.plan(&program, Some(0)).expect("fits").placement;
     let load = program.load_entry(&placement, 0x1000, 0x8000, 9);
     assert_eq!(
-        (load.slot, load.version, load.image_address, load.stream_address),
+        (
+            load.slot,
+            load.version,
+            load.image_address,
+            load.stream_address
+        ),
         (1, 9, 0x1000, 0x8000)
     );
     assert_eq!(usize::from(load.program_count), program.steps.len());

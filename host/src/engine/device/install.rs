@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use systole_driver::{Command, DmaBuffer};
 
+use super::LANES;
 use super::lane::Lane;
 use super::work::Work;
-use super::LANES;
 use crate::compiler::{Placement, Plan, Program};
 use crate::engine::EngineError;
 
