@@ -76,7 +76,7 @@ pub fn resnet(seed: u64, width: usize) -> Network {
             clamp_maximum: i8::MAX,
         }),
     );
-    maker.dense(output);
+    maker.dense_of(output, 10);
     maker.finish()
 }
 
@@ -452,6 +452,11 @@ impl Maker {
             input
         };
         let channels = 1 + self.below(30);
+        self.dense_of(input, channels);
+    }
+
+    fn dense_of(&mut self, input: TensorId, channels: usize) {
+        let count: usize = self.tensors[input.0].shape.iter().product();
         let (clamp_minimum, clamp_maximum) = self.clamp();
         let operation = Operation::FullyConnected(FullyConnected {
             input_channels: count,
