@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use systole_regs::configuration;
+use systole_regs::configuration::{self, Configuration};
 use systole_regs::image::Parameter;
+use systole_regs::instructions::NO_LIMIT;
 
 use super::super::graph::{Graph, Image, ImageId, Kernel, Node, Residual, View, Window};
 use super::super::order::tests::is_safe;
-use super::super::{CompileOptions, Target, search};
+use super::super::search::{self, Candidate};
+use super::super::{CompileOptions, Target, estimate};
 
 /// Builds graphs layer by layer.
 pub(super) struct Builder {
@@ -125,16 +127,9 @@ impl Builder {
     }
 
     pub fn global_pool(&mut self, input: View) -> View {
-        let (height, width) = (input.height, input.width);
-        let view = self.node(
-            Kernel::Sum,
-            input,
-            input.channels,
-            (height, width),
-            height.max(width),
-            None,
-        );
-        view
+        let size = (input.height, input.width);
+        let stride = input.height.max(input.width);
+        self.node(Kernel::Sum, input, input.channels, size, stride, None)
     }
 
     pub fn finish(mut self, output: View) -> Graph<'static> {
@@ -205,45 +200,88 @@ pub(super) fn keywords() -> Graph<'static> {
     b.finish(x)
 }
 
+/// The plan for a graph on a device with room for its parameters.
+fn plan(graph: &Graph, configuration: &Configuration, batch: Option<usize>) -> Candidate {
+    let target = Target {
+        parameter_entries: 4096,
+        ..Target::from(configuration)
+    };
+    search::choose(graph, &target, &CompileOptions { batch })
+        .unwrap_or_else(|error| panic!("on {}: {error}", target.name))
+}
+
+/// Estimated cycles of each of many rows.
+fn cycles(candidate: &Candidate) -> u64 {
+    let rows = candidate.settings.group_rows as u64;
+    estimate::steady(&candidate.emitted.steps, rows) / rows
+}
+
 #[test]
 fn well_known_shapes_are_planned_without_hazards() {
-    for (name, graph) in [
-        ("resnet", resnet(16)),
-        ("wide resnet", resnet(40)),
-        ("mobilenet", mobilenet()),
-        ("autoencoder", autoencoder()),
-        ("keywords", keywords()),
-    ] {
-        for configuration in configuration::ALL {
-            let mut target = Target::from(configuration);
-            target.parameter_entries = target.parameter_entries.max(4096);
+    for graph in [resnet(16), mobilenet(), autoencoder(), keywords()] {
+        for configuration in &configuration::ALL[1..] {
             for batch in [Some(1), Some(16), None] {
-                let options = CompileOptions { batch };
-                match search::choose(&graph, &target, &options) {
-                    Ok(chosen) => {
-                        let steps = &chosen.emitted.steps;
-                        let cycles = super::super::estimate::command(
-                            steps,
-                            batch.unwrap_or(64) as u64,
-                            chosen.settings.group_rows as u64,
-                        ) / batch.unwrap_or(64) as u64;
-                        println!(
-                            "LIST {name} on {} {batch:?}: {} steps, {cycles} cycles, groups of {}, {:?}, scratchpad {} workspace {} tiles {}",
-                            target.name,
-                            steps.len(),
-                            chosen.settings.group_rows,
-                            chosen.settings,
-                            chosen.memory.scratchpad_bytes,
-                            chosen.memory.workspace_bytes,
-                            chosen.weights.tiles,
-                        );
-                        for groups in 1..4 {
-                            assert!(is_safe(steps, groups));
-                        }
-                    }
-                    Err(error) => println!("{name} on {}: {error}", target.name),
+                let candidate = plan(&graph, configuration, batch);
+                let steps = &candidate.emitted.steps;
+                assert!((1..4).all(|groups| is_safe(steps, groups)));
+                // Without limits nothing is safe.
+                let mut loose = steps.clone();
+                for step in &mut loose {
+                    let none = NO_LIMIT;
+                    (step.limits.compute, step.limits.load, step.limits.store) = (none, none, none);
                 }
+                assert!(!is_safe(&loose, 1));
             }
         }
     }
+}
+
+#[test]
+fn images_that_do_not_fit_come_in_bands() {
+    for (graph, configuration) in [
+        (resnet(16), &configuration::TINY),
+        (resnet(40), &configuration::SMALL),
+    ] {
+        let candidate = plan(&graph, configuration, Some(1));
+        assert!(candidate.memory.workspace_bytes > 0 && !candidate.weights.stream.is_empty());
+        let steps = &candidate.emitted.steps;
+        assert!((1..4).all(|groups| is_safe(steps, groups)));
+    }
+}
+
+#[test]
+fn most_of_the_time_is_useful() {
+    // Array elements times cycles, by the multiplications that are needed.
+    let macs = |graph: &Graph| -> usize {
+        let nodes = graph.nodes.iter();
+        let macs = nodes.map(|node| match &node.kernel {
+            Kernel::Matrix(weights) | Kernel::Depthwise(weights) => {
+                weights.len() * node.output.height * node.output.width
+            }
+            Kernel::Sum | Kernel::Maximum => 0,
+        });
+        macs.sum()
+    };
+    for (name, graph, small, wide, large) in [
+        ("resnet", resnet(16), 1.05, 1.1, 1.3),
+        ("mobilenet", mobilenet(), 1.65, 2.3, 3.6),
+        ("autoencoder", autoencoder(), 1.1, 1.4, 1.8),
+        ("keywords", keywords(), 1.4, 1.8, 2.6),
+    ] {
+        for (configuration, most) in configuration::ALL[1..].iter().zip([small, wide, large]) {
+            let capacity =
+                cycles(&plan(&graph, configuration, None)) as f64 * configuration.elements() as f64;
+            let share = capacity / macs(&graph) as f64;
+            assert!(share < most, "{name} on {}: {share}", configuration.name);
+        }
+    }
+}
+
+#[test]
+fn the_first_input_comes_in_pieces_where_that_saves_time() {
+    let candidate = plan(&mobilenet(), &configuration::WIDE, Some(1));
+    assert!(candidate.settings.pieces > 1);
+    let candidate = plan(&mobilenet(), &configuration::WIDE, Some(64));
+    assert_eq!(candidate.settings.pieces, 1);
+    assert!(candidate.settings.ahead.is_some());
 }
