@@ -10,22 +10,25 @@
 //! Instructions begin in order, so what can begin early stands early: the loads of what comes next
 //! behind the computation that they run beside.
 
+mod geometry;
+mod transfer;
+
 use systole_regs::image::Parameter;
-use systole_regs::instructions::{Compute, Transfer, flag, opcode};
+use systole_regs::instructions::{Transfer, opcode};
 
 use super::estimate::{Duration, Estimator, When};
-use super::graph::{Graph, ImageId, Kernel, Node, Strides, View};
-use super::memory::{Band, Home, MemoryPlan, Settings};
-use super::method::Method;
+use super::graph::{Graph, ImageId, Strides, View};
+use super::memory::{Home, MemoryPlan, Settings};
 use super::program::Instruction;
 use super::step::{Access, Lanes, Limits, Space, Step, Unit};
-use super::weights::{Job, Load, WeightPlan};
+use super::weights::{Job, WeightPlan};
 use super::{CompileError, Target};
+use geometry::{Placed, field};
 
 /// Alignment of addresses in host memory.
 const WORD: usize = systole_regs::DATA_BYTES as usize;
 
-/// Instructions, parameters, and what they were made from.
+/// Instructions and parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Emitted {
     pub steps: Vec<Step>,
@@ -205,103 +208,6 @@ impl Emitter<'_> {
         }
     }
 
-    fn load_rows(&mut self, piece: Piece, when: When) -> Result<(), CompileError> {
-        let stride = self.batch_stride(piece.image);
-        let bytes = piece.end - piece.start;
-        let label = self.graph.image(piece.image).name.clone();
-        let transfer = Transfer {
-            opcode: opcode::LOAD_ROWS,
-            flags: match when {
-                When::Always => 0,
-                When::FirstGroup => flag::FIRST_GROUP,
-                When::NextGroup => flag::NEXT_GROUP,
-            },
-            scratchpad_address: field(piece.address, "scratchpad address", &label)?,
-            scratchpad_stride: field(stride, "scratchpad stride", &label)?,
-            row_bytes: field(bytes, "transfer", &label)?,
-            host_offset: field(piece.start, "host offset", &label)?,
-            ..Transfer::default()
-        };
-        let length = (self.settings.group_rows - 1) * stride + bytes.next_multiple_of(WORD);
-        self.steps.push(Step {
-            label,
-            instruction: Instruction::Transfer(transfer),
-            unit: Unit::Load,
-            when,
-            reads: Vec::new(),
-            writes: vec![Access::range(Space::Scratchpad, piece.address, length)],
-            duration: self.estimator.transfer(0, bytes),
-            limits: Limits::default(),
-        });
-        Ok(())
-    }
-
-    fn store_rows(&mut self, piece: Piece) -> Result<(), CompileError> {
-        let stride = self.batch_stride(piece.image);
-        let bytes = piece.end - piece.start;
-        let label = self.graph.image(piece.image).name.clone();
-        let transfer = Transfer {
-            opcode: opcode::STORE_ROWS,
-            scratchpad_address: field(piece.address, "scratchpad address", &label)?,
-            scratchpad_stride: field(stride, "scratchpad stride", &label)?,
-            row_bytes: field(bytes, "transfer", &label)?,
-            host_offset: field(piece.start, "host offset", &label)?,
-            ..Transfer::default()
-        };
-        let length = (self.settings.group_rows - 1) * stride + bytes;
-        self.steps.push(Step {
-            label,
-            instruction: Instruction::Transfer(transfer),
-            unit: Unit::Store,
-            when: When::Always,
-            reads: vec![Access::range(Space::Scratchpad, piece.address, length)],
-            writes: Vec::new(),
-            duration: self.estimator.transfer(0, bytes),
-            limits: Limits::default(),
-        });
-        Ok(())
-    }
-
-    /// Between the workspace and the scratchpad.
-    fn workspace(&mut self, piece: Piece, offset: usize, unit: Unit) -> Result<(), CompileError> {
-        let is_load = unit == Unit::Load;
-        let bytes = piece.end - piece.start;
-        let offset = offset + piece.start;
-        let label = self.graph.image(piece.image).name.clone();
-        let transfer = Transfer {
-            opcode: if is_load {
-                opcode::LOAD_WORKSPACE
-            } else {
-                opcode::STORE_WORKSPACE
-            },
-            scratchpad_address: field(piece.address, "scratchpad address", &label)?,
-            row_bytes: field(bytes, "transfer", &label)?,
-            host_offset: field(offset, "workspace offset", &label)?,
-            count: 1,
-            ..Transfer::default()
-        };
-        let words = bytes.next_multiple_of(WORD);
-        let inside = if is_load { words } else { bytes };
-        let scratchpad = vec![Access::range(Space::Scratchpad, piece.address, inside)];
-        let workspace = vec![Access::range(Space::Workspace, offset, bytes)];
-        let (reads, writes) = if is_load {
-            (workspace, scratchpad)
-        } else {
-            (scratchpad, workspace)
-        };
-        self.steps.push(Step {
-            label,
-            instruction: Instruction::Transfer(transfer),
-            unit,
-            when: When::Always,
-            reads,
-            writes,
-            duration: self.estimator.transfer(words, 0),
-            limits: Limits::default(),
-        });
-        Ok(())
-    }
-
     /// Streamed weights that are due behind a job, or at the beginning.
     fn load_weights(&mut self, after: Option<usize>) -> Result<(), CompileError> {
         for load in &self.weights.loads {
@@ -309,29 +215,6 @@ impl Emitter<'_> {
                 self.load_tiles(load)?;
             }
         }
-        Ok(())
-    }
-
-    fn load_tiles(&mut self, load: &Load) -> Result<(), CompileError> {
-        let label = self.graph.nodes[load.node].label.clone();
-        let tile = self.target.tile_bytes();
-        let transfer = Transfer {
-            opcode: opcode::LOAD_WEIGHTS,
-            host_offset: field(load.source * tile, "offset in the weight stream", &label)?,
-            count: field(load.tiles, "number of weight tiles", &label)?,
-            weight_address: field(load.address, "weight address", &label)?,
-            ..Transfer::default()
-        };
-        self.steps.push(Step {
-            label,
-            instruction: Instruction::Transfer(transfer),
-            unit: Unit::Load,
-            when: When::Always,
-            reads: Vec::new(),
-            writes: vec![Access::range(Space::Weights, load.address, load.tiles)],
-            duration: self.estimator.transfer(load.tiles * tile, 0),
-            limits: Limits::default(),
-        });
         Ok(())
     }
 
@@ -402,20 +285,6 @@ impl Emitter<'_> {
         match self.memory.homes[id.0] {
             Home::Scratchpad(address) => address + start,
             _ => buffers[band % buffers.len()] + start % WORD,
-        }
-    }
-
-    /// The rows `first..end` of an image at an address.
-    fn rows(&self, id: ImageId, first: usize, end: usize, address: usize) -> Piece {
-        let pitch = self.pitch(id);
-        let (start, stop) = (first * pitch, (end - 1) * pitch);
-        // Transfers begin with a whole word of host memory.
-        let skew = start % WORD;
-        Piece {
-            image: id,
-            start: start - skew,
-            end: stop + self.graph.image(id).row_bytes(),
-            address: address - skew,
         }
     }
 
@@ -572,139 +441,4 @@ impl Emitter<'_> {
         let image = self.graph.image(view.image);
         (view.height, view.width) == (image.height, image.width)
     }
-}
-
-/// A node with everything that its instruction's geometry depends on.
-struct Placed<'a> {
-    node: &'a Node<'a>,
-    method: &'a Method,
-    band: &'a Band,
-    input: Strides,
-    output: Strides,
-    channels: usize,
-    input_channels: usize,
-}
-
-impl Placed<'_> {
-    /// Bytes of a row of the input, from the first byte of the channels that are read.
-    fn input_row_bytes(&self) -> usize {
-        (self.node.input.width - 1) * self.input.pixel + self.input_channels
-    }
-
-    /// Bytes of the input's rows.
-    fn input_extent(&self) -> usize {
-        (self.band.inputs.len() - 1) * self.input.row + self.input_row_bytes()
-    }
-
-    /// Bytes of the output's rows.
-    fn output_extent(&self) -> usize {
-        (self.band.outputs.len() - 1) * self.output.row
-            + (self.node.output.width - 1) * self.output.pixel
-            + self.channels
-    }
-
-    /// Everything but addresses and batch strides.
-    fn instruction(&self) -> Result<Compute, CompileError> {
-        let (node, method, window) = (self.node, self.method, &self.node.window);
-        let label = &node.label;
-        // Rows of the first window that lie above the band's input.
-        let top = (self.band.inputs.start + window.pad_top)
-            .saturating_sub(self.band.outputs.start * window.stride_y);
-        let (rows, heights) = (self.band.inputs.len(), self.band.outputs.len());
-        // Vertical and horizontal sides of the image, or the other way round.
-        let (kernel_rows, _, stride_x) = node.sides(method.swapped);
-        let vertical = Side {
-            stride: window.stride_y,
-            pad: top,
-            input: rows,
-            output: heights,
-            input_step: self.input.row,
-            output_step: self.output.row,
-        };
-        let horizontal = Side {
-            stride: window.stride_x,
-            pad: window.pad_left,
-            input: node.input.width,
-            output: node.output.width,
-            input_step: self.input.pixel,
-            output_step: self.output.pixel,
-        };
-        let (y, x) = if method.swapped {
-            (horizontal, vertical)
-        } else {
-            (vertical, horizontal)
-        };
-        let row_bytes = (x.input - 1) * x.input_step + self.input_channels;
-        let column_step = if method.phases > 0 {
-            0
-        } else {
-            stride_x * x.input_step * method.pixels
-        };
-        let mut flags = 0;
-        if node.double_rounding {
-            flags |= flag::DOUBLE_ROUNDING;
-        }
-        let mut instruction = Compute {
-            opcode: match node.kernel {
-                _ if method.matrix => opcode::MATRIX,
-                Kernel::Matrix(_) | Kernel::Depthwise(_) => opcode::DEPTHWISE,
-                Kernel::Sum => opcode::POOL,
-                Kernel::Maximum => {
-                    flags |= flag::MAXIMUM;
-                    opcode::POOL
-                }
-            },
-            pad_value: node.pad_value,
-            kernel_height: field(kernel_rows, "kernel height", label)?,
-            phases: field(method.phases, "stride", label)?,
-            input_height: field(y.input, "input height", label)?,
-            input_row_bytes: field(row_bytes, "bytes of an input row", label)?,
-            input_row_stride: field(y.input_step, "input row stride", label)?,
-            window_bytes: field(method.window_bytes, "window row", label)?,
-            column_step: field(column_step, "step from pixel to pixel", label)?,
-            pad_left: field(x.pad * x.input_step, "padding", label)?,
-            output_height: field(y.output, "output height", label)?,
-            output_width: field(x.output / method.pixels, "output width", label)?,
-            output_row_stride: field(y.output_step, "output row stride", label)?,
-            output_pixel_stride: field(
-                x.output_step * method.pixels,
-                "step from pixel to pixel",
-                label,
-            )?,
-            channels: field(self.channels * method.pixels, "number of channels", label)?,
-            input_tiles: field(method.input_tiles, "window", label)?,
-            stride_y: field(y.stride, "stride", label)?,
-            pad_top: field(y.pad, "padding", label)?,
-            output_zero_point: node.zero_point,
-            clamp_minimum: node.minimum,
-            clamp_maximum: node.maximum,
-            ..Compute::default()
-        };
-        if let Some(residual) = &node.residual {
-            flags |= flag::RESIDUAL;
-            instruction.sum_zero_point = residual.zero_point;
-            instruction.sum_minimum = residual.minimum;
-            instruction.sum_maximum = residual.maximum;
-        }
-        instruction.flags = flags;
-        Ok(instruction)
-    }
-}
-
-/// One direction of the images.
-struct Side {
-    stride: usize,
-    pad: usize,
-    input: usize,
-    output: usize,
-    input_step: usize,
-    output_step: usize,
-}
-
-/// A value in its field, if it is wide enough.
-fn field<T: TryFrom<usize>>(value: usize, what: &str, layer: &str) -> Result<T, CompileError> {
-    T::try_from(value).map_err(|_| CompileError::Layer {
-        layer: layer.into(),
-        reason: format!("its {what} of {value} is too large for an instruction"),
-    })
 }
