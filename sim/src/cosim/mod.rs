@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A case holds nothing whose result depends on time or on the order in which hardware works
-//! inside an instruction; what the interface leaves undefined after a failure is not compared.
+//! inside an instruction. Instructions run side by side as far as their limits leave the result
+//! alone, and no read and write that may overlap both fail. What the interface leaves undefined after a failure is not compared.
 
 mod case;
 mod compare;
