@@ -1,12 +1,15 @@
 //! Compiler: turns a network into a program for the accelerator.
 //!
 //! ```text
-//!  Network --+--> pack ------> weight tiles, parameters ---+
-//!            |                                             +--> Program --> image, entries
-//!            +--> allocate --> scratchpad addresses --+    |
-//!            +--> estimate --> rows of a pass, blocks-+--> instructions
-//!
-//!  LOAD_ROWS -> MATRIX -> MATRIX -> ... -> STORE_ROWS -> END     for each group of rows
+//!  Network --build--> Graph: images and nodes, sums and concatenations folded in
+//!                       |
+//!       +---------------+----- tried with several settings, the fastest is kept ----+
+//!       |  pitch, method --> memory --> weights --> emit --> order --> estimate     |
+//!       |  rows, modes       addresses  resident    Steps    limits    cycles       |
+//!       |                    bands      streamed                                    |
+//!       +---------------------------------------------------------------------------+
+//!                       |
+//!                     pack --> weight tiles --> Program: image, stream, entries
 //! ```
 //!
 //! A program is for one [`Target`]: the dimensions are the device's own, read from its
@@ -14,33 +17,43 @@
 //! device a program goes.
 
 mod allocate;
+mod build;
+mod emit;
 mod error;
 mod estimate;
-mod layout;
+mod graph;
 mod listing;
-mod lower;
+mod memory;
+mod method;
+mod order;
 mod pack;
+mod pitch;
 mod program;
 mod residency;
+mod search;
+mod step;
 mod target;
+mod weights;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use error::{CompileError, Memory};
-pub use program::{Buffer, Program, Step};
+pub use program::{Buffer, HostLayout, Instruction, Program, RunAddresses};
 pub use residency::{Placement, Plan, Region, Residency};
+pub use step::Step;
 pub use target::Target;
 
-use crate::model::Network;
-use estimate::Estimator;
-use layout::Layout;
-use lower::Lowering;
+use crate::model::{Network, Tail};
+use graph::{Graph, ImageId};
+use memory::{Home, MemoryPlan};
+use search::Candidate;
+use weights::WeightPlan;
 
 /// Choices that are the caller's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompileOptions {
-    /// Rows that commands will usually have. Passes are sized for it; without it, for the highest
+    /// Rows that commands will usually have. Groups are sized for it; without it, for the highest
     /// throughput.
     pub batch: Option<usize>,
 }
@@ -48,15 +61,18 @@ pub struct CompileOptions {
 /// Compiles a network for a target, for the highest throughput.
 ///
 /// # Errors
-/// If the network is inconsistent or doesn't fit the target.
+/// If the network is inconsistent, has layers that no instruction expresses, or doesn't fit the
+/// target.
 pub fn compile(network: &Network, target: &Target) -> Result<Program, CompileError> {
     compile_with(network, target, CompileOptions::default())
 }
 
-/// Compiles a network for a target.
+/// Compiles a network for a target. Softmax and reshapes at its end are left to the host
+/// ([`Program::tail`]).
 ///
 /// # Errors
-/// If the network is inconsistent or doesn't fit the target.
+/// If the network is inconsistent, has layers that no instruction expresses, or doesn't fit the
+/// target.
 pub fn compile_with(
     network: &Network,
     target: &Target,
@@ -64,41 +80,95 @@ pub fn compile_with(
 ) -> Result<Program, CompileError> {
     network.validate()?;
     target.check()?;
-    lower::check_fit(network, target)?;
-    let layout = Layout::new(network, target)?;
-    let work = lower::work(network, target);
-
-    let estimator = Estimator::new(target);
-    let most = (target.scratchpad_bytes / layout.row_bytes()).min(u16::MAX.into());
-    let batch = options.batch.map(|batch| batch as u64);
-    let group_rows = estimator.group_rows(&work, most as u64, batch);
-    let group_rows = u16::try_from(group_rows).expect("at most `most`, which is one");
-
-    let lowering = Lowering {
-        network,
-        target,
-        layout: &layout,
-        estimator,
-        group_rows,
-    };
-    let (steps, parameters, weights) = lowering.lower(&work);
-    Ok(Program {
-        name: network.name.clone(),
-        target: target.clone(),
-        steps,
-        parameters,
-        weights,
-        group_rows,
-        buffers: layout.buffers(network, group_rows),
-        input_elements: network.input_elements(),
-        output_elements: network.output_elements(),
-        input_row_bytes: whole_words(network.input_elements()),
-        output_row_bytes: whole_words(network.output_elements()),
-        macs: network.macs(),
-    })
+    let (head, tail) = network.split_tail();
+    let graph = build::build(&head)?;
+    let chosen = search::choose(&graph, target, &options)?;
+    for step in &chosen.emitted.steps {
+        target.require(step.instruction.opcode(), &step.label)?;
+    }
+    let mut program = assemble(&network.name, &graph, chosen, target);
+    (program.tail, program.output_elements) = (tail, network.output_elements());
+    Ok(program)
 }
 
-/// Length of a row in host memory.
-fn whole_words(elements: usize) -> usize {
-    elements.next_multiple_of(systole_regs::DATA_BYTES as usize)
+fn assemble(name: &str, graph: &Graph, chosen: Candidate, target: &Target) -> Program {
+    let Candidate {
+        memory,
+        weights: plan,
+        settings,
+        emitted,
+        ..
+    } = chosen;
+    let (weights, stream) = tiles(graph, &memory, &plan, target);
+    let host = |id: ImageId| {
+        let image = graph.image(id);
+        let pitch = memory.layout.pitches[id.0];
+        HostLayout {
+            height: image.height,
+            row_bytes: image.row_bytes(),
+            pitch,
+            stride: memory.layout.bytes(graph, id),
+        }
+    };
+    Program {
+        name: name.into(),
+        target: target.clone(),
+        input: host(graph.input),
+        output: host(graph.output),
+        output_elements: host(graph.output).elements(),
+        tail: Tail::default(),
+        buffers: buffers(graph, &memory),
+        scratchpad_bytes: memory.scratchpad_bytes,
+        workspace_bytes: memory.workspace_bytes,
+        steps: emitted.steps,
+        parameters: emitted.parameters,
+        weights,
+        stream,
+        // Groups have at most ROWS_MAX rows.
+        group_rows: u16::try_from(settings.group_rows).unwrap_or(u16::MAX),
+        macs: graph.nodes.iter().map(|node| node.macs).sum(),
+    }
+}
+
+/// The weight memory's contents and the stream.
+fn tiles(
+    graph: &Graph,
+    memory: &MemoryPlan,
+    plan: &WeightPlan,
+    target: &Target,
+) -> (Vec<i8>, Vec<i8>) {
+    let pack = |index: usize, block: usize| {
+        let node = &graph.nodes[index];
+        let pitch = memory.layout.pitches[node.input.image.0];
+        let pixel = graph.strides(&node.input, pitch).pixel;
+        let channels = &plan.blocks[index][block];
+        pack::tiles(node, &memory.layout.methods[index], channels, pixel, target)
+    };
+    let mut weights = vec![0; plan.tiles * target.tile_bytes()];
+    for &(node, address) in &plan.resident {
+        let tiles = pack(node, 0);
+        weights[address * target.tile_bytes()..][..tiles.len()].copy_from_slice(&tiles);
+    }
+    let stream = plan.stream.iter();
+    let stream = stream
+        .flat_map(|&(node, block)| pack(node, block))
+        .collect();
+    (weights, stream)
+}
+
+fn buffers(graph: &Graph, memory: &MemoryPlan) -> Vec<Buffer> {
+    let images = graph.images.iter().enumerate();
+    images
+        .filter(|(index, _)| !memory.spans[*index].is_empty())
+        .map(|(index, image)| Buffer {
+            tensor: image.name.clone(),
+            address: match memory.homes[index] {
+                Home::Scratchpad(address) => Some(address),
+                Home::Workspace(_) | Home::Host => None,
+            },
+            stride: memory.layout.bytes(graph, ImageId(index)),
+            rows: (image.height, memory.layout.pitches[index]),
+            spans: memory.spans[index].clone(),
+        })
+        .collect()
 }

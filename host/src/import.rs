@@ -1,13 +1,14 @@
 //! Model files: TFLite flatbuffers and ONNX protobufs become a [`Network`].
 //!
 //! ```text
-//!  file --size, kind--> bytes --"TFL3" at byte 4?--+--> tflite --+--> Network --> validate
+//!  file --size, kind--> bytes --"TFL3" at byte 4?--+--> tflite --+--> validate --> fold --> Network
 //!                                                  +--> onnx ----+
 //! ```
 //!
 //! Files come from anywhere: whatever they hold, the answer is a network or an [`ImportError`],
 //! never a panic.
 
+mod fold;
 mod onnx;
 mod tflite;
 
@@ -123,11 +124,13 @@ impl Network {
         if bytes.is_empty() {
             return Err(ImportError::Empty);
         }
-        let network = if bytes.get(4..8) == Some(b"TFL3") {
+        let mut network = if bytes.get(4..8) == Some(b"TFL3") {
             tflite::import(name, bytes)?
         } else {
             onnx::import(name, bytes)?
         };
+        network.validate()?;
+        fold::fold(&mut network);
         network.validate()?;
         Ok(network)
     }

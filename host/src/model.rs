@@ -8,14 +8,22 @@
 //! int8 values; real value = scale * (quantized - zero_point). The arithmetic is exact: a layer's
 //! output is defined to the bit by its weights, bias, [`Scale`]s and [`Rounding`].
 
+mod operation;
 mod port;
 mod scale;
+mod softmax;
+mod tail;
 mod validate;
 
+pub use operation::{
+    Add, Concatenate, Convolution, Depthwise, Factor, FullyConnected, Multiply, Operation, Pad,
+    Pool, PoolKind, Requantization, Softmax, Window,
+};
 pub use port::Ties;
 pub(crate) use port::{from_unsigned, to_unsigned};
+pub use tail::Tail;
 pub(crate) use validate::row_elements;
-pub use validate::{ModelError, ROW_ELEMENTS_MAX};
+pub use validate::{ModelError, NETWORK_ELEMENTS_MAX, ROW_ELEMENTS_MAX, WINDOW_MAX};
 
 use systole_regs::instructions::rounding;
 
@@ -46,7 +54,7 @@ pub struct TensorId(pub usize);
 pub struct Tensor {
     /// Name in the model file.
     pub name: String,
-    /// Shape of one row, without the batch dimension.
+    /// Shape of one row, without the batch dimension: `[height, width, channels]` of an image.
     pub shape: Vec<usize>,
     /// Int8 value that stands for zero.
     pub zero_point: i8,
@@ -74,6 +82,19 @@ pub struct Port {
     pub quantization: Quantization,
     /// Whether the model file takes or gives float values here (converted with `quantization`).
     pub external_float: bool,
+    /// Order of the outside's values in a row.
+    pub layout: Layout,
+}
+
+/// Order of the values of a row outside, as against `[height, width, channels]` inside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// As inside.
+    #[default]
+    Same,
+    /// `[channels, height, width]`: the tensor has three dimensions, and rows are transposed on
+    /// their way in or out.
+    ChannelsFirst,
 }
 
 /// Kind of file that a network came from; it names the reference arithmetic.
@@ -115,41 +136,11 @@ pub struct Layer {
     pub operation: Operation,
 }
 
-/// What a layer computes.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Operation {
-    /// Fully-connected (dense) layer.
-    FullyConnected(FullyConnected),
-}
-
-/// Fully-connected layer. For each output channel `o` of a row `x`:
-/// `clamp(output zero point + scale(bias[o] + sum over i of weights[o][i] * (x[i] - input zero point)))`,
-/// with wrapping 32-bit sums.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FullyConnected {
-    /// Values of an input row.
-    pub input_channels: usize,
-    /// Values of an output row.
-    pub output_channels: usize,
-    /// Weights, `[output][input]`, with zero point 0.
-    pub weights: Vec<i8>,
-    /// One per output channel, as in the file: the input zero point is not folded in.
-    pub bias: Vec<i32>,
-    /// One per output channel.
-    pub scales: Vec<Scale>,
-    /// How the scale rounds.
-    pub rounding: Rounding,
-    /// Least output value.
-    pub clamp_minimum: i8,
-    /// Greatest output value.
-    pub clamp_maximum: i8,
-}
-
 /// A positive real number in fixed point: multiplier * 2^(shift - 31).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// Fraction with 31 fractional bits: 2^30 to 2^31 - 1, or 0.
+    /// Fraction with 31 fractional bits, not negative. All 31 are in use in a
+    /// [`Scale::from_real`] that isn't zero.
     pub multiplier: i32,
     /// Power of two, -31 to 30.
     pub shift: i8,
@@ -175,16 +166,16 @@ impl Rounding {
 }
 
 impl Network {
-    /// Multiplications that one row needs, without any padding.
+    /// Multiply-accumulates of one row in convolutions and dense layers: output values times
+    /// products of each, those with an image's padding included.
     pub fn macs(&self) -> u64 {
         self.layers
             .iter()
-            .map(|layer| match &layer.operation {
-                Operation::FullyConnected(dense) => {
-                    dense.input_channels as u64 * dense.output_channels as u64
-                }
+            .map(|layer| {
+                let outputs = self.tensor(layer.output).elements() as u64;
+                outputs.saturating_mul(layer.operation.products())
             })
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     /// The tensor with this id.

@@ -1,7 +1,7 @@
 //! Rows of values in NumPy's `.npy` files: what a network takes and gives.
 //!
 //! ```text
-//!  X.npy --type, shape--> int8 rows --network--> int8 rows --same kind of type--> Y.npy
+//!  X.npy --type, shape, order--> int8 rows --network--> int8 rows --same kind of type--> Y.npy
 //!  int8, uint8, float32
 //! ```
 
@@ -96,7 +96,7 @@ pub enum RowsError {
 impl Rows {
     /// Reads the input rows of a network from a `.npy` file: integers of the network's external
     /// type, or floats, which are quantized. The shape is `[rows, values]` or `[rows, ...]` with
-    /// the shape of the network's input.
+    /// the shape of the network's input, in the order of its port ([`Port::layout`]).
     ///
     /// # Errors
     /// If the file can't be read, is damaged, or doesn't fit the network.
@@ -151,7 +151,7 @@ impl Rows {
             }
         };
         Ok(Rows {
-            values,
+            values: network.arrange_input(values),
             count,
             element,
         })
@@ -192,7 +192,9 @@ fn encode_outputs(
         "not {count} output rows"
     );
     let mut shape = vec![count];
-    shape.extend(&network.tensor(network.output.tensor).shape);
+    let tensor = network.tensor(network.output.tensor);
+    shape.extend(network.output.outer_shape(tensor));
+    let outputs = &network.arrange_output(outputs.to_vec())[..];
     match (input, network.output.element) {
         (FileElement::F32, _) => encode(writer, shape, network.dequantize_output(outputs)),
         (_, Element::I8) => encode(writer, shape, outputs.to_vec()),
@@ -236,7 +238,9 @@ fn element(header: &Header, port: &Port) -> Result<FileElement, RowsError> {
 
 fn count(shape: &[usize], network: &Network) -> Result<usize, RowsError> {
     let elements = network.input_elements();
-    let row_shape = &network.tensor(network.input.tensor).shape;
+    let row_shape = &network
+        .input
+        .outer_shape(network.tensor(network.input.tensor));
     match shape {
         [count, row @ ..] if row == row_shape || row == [elements] => Ok(*count),
         _ => {

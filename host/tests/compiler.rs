@@ -12,11 +12,12 @@ mod support;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 use systole_host::compiler::{
-    CompileError, CompileOptions, Memory, Program, Residency, Target, compile, compile_with,
+    CompileError, CompileOptions, Memory, Program, Residency, RunAddresses, Target, compile,
+    compile_with,
 };
 use systole_host::cpu::CpuExecutor;
 use systole_host::model::Network;
-use systole_regs::configuration::{SMALL, TINY};
+use systole_regs::configuration::{LARGE, SMALL, TINY, WIDE};
 use systole_regs::entries::{CompletionEntry, RunEntry, Statistics};
 use systole_regs::{Configuration, Status, registers};
 use systole_sim::model::FunctionalModel;
@@ -28,18 +29,17 @@ const STATISTICS: u64 = 0x3_0000;
 const IMAGE: u64 = 0x100_0000;
 const INPUT: u64 = 0x1_0000_0000;
 const OUTPUT: u64 = 0x2_0000_0000;
+const STREAM: u64 = 0x3_0000_0000;
+const WORKSPACE: u64 = 0x4_0000_0000;
 const RING: u32 = 4;
 
 /// Loads a program and runs it on rows; each byte that the program must not touch is 0x55.
 fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>, Statistics) {
-    let count = rows.len() / program.input_elements;
+    let count = rows.len() / program.input.elements();
     let region = |base, bytes| cosim::Region { base, bytes };
-    let mut input = vec![0x55; count * program.input_row_bytes];
-    let packed = input
-        .chunks_mut(program.input_row_bytes)
-        .zip(rows.chunks(program.input_elements));
-    for (row, values) in packed {
-        row[..values.len()].copy_from_slice(bytemuck::cast_slice(values));
+    let mut input = Vec::new();
+    for row in rows.chunks(program.input.elements()) {
+        program.input.append(row, &mut input);
     }
     let placement = Residency::new(&program.target)
         .plan(program, None)
@@ -47,8 +47,26 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         .placement;
     let count = u16::try_from(count).expect("few rows");
     let entries: [RunEntry; 2] = [
-        bytemuck::cast(program.load_entry(&placement, IMAGE, 5)),
-        program.run_entry(placement.slot, count, INPUT, OUTPUT, Some(STATISTICS)),
+        bytemuck::cast(program.load_entry(
+            &placement,
+            IMAGE,
+            if program.stream.is_empty() { 0 } else { STREAM },
+            5,
+        )),
+        program.run_entry(
+            placement.slot,
+            count,
+            &RunAddresses {
+                input: INPUT,
+                output: OUTPUT,
+                workspace: if program.workspace_bytes == 0 {
+                    0
+                } else {
+                    WORKSPACE
+                },
+                statistics: Some(STATISTICS),
+            },
+        ),
     ];
     let mut host = cosim::Memory::new(vec![
         region(
@@ -70,8 +88,10 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         region(INPUT, input),
         region(
             OUTPUT,
-            vec![0x55; usize::from(count) * program.output_row_bytes],
+            vec![0x55; usize::from(count) * program.output.stride],
         ),
+        region(STREAM, program.stream_bytes()),
+        region(WORKSPACE, vec![0x55; program.workspace_bytes]),
     ]);
 
     let mut device = FunctionalModel::new(configuration);
@@ -98,18 +118,22 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         assert_eq!(completion.version, 5);
     }
     let output = host
-        .bytes(OUTPUT, usize::from(count) * program.output_row_bytes)
+        .bytes(OUTPUT, usize::from(count) * program.output.stride)
         .expect("mapped");
-    let mut outputs = Vec::new();
-    for row in output.chunks(program.output_row_bytes) {
-        let (values, padding) = row.split_at(program.output_elements);
+    let mut outputs = vec![0; usize::from(count) * program.output.elements()];
+    let rows = outputs.chunks_mut(program.output.elements());
+    for (row, bytes) in rows.zip(output.chunks(program.output.stride)) {
+        let end = (program.output.height - 1) * program.output.pitch + program.output.row_bytes;
         assert!(
-            padding.iter().all(|&byte| byte == 0x55),
+            bytes[end..].iter().all(|&byte| byte == 0x55),
             "bytes after an output row were written"
         );
-        outputs.extend_from_slice(bytemuck::cast_slice(values));
+        program.output.extract(bytes, row);
     }
     let statistics = *bytemuck::from_bytes(host.bytes(STATISTICS, 64).expect("mapped"));
+    if !program.tail.is_empty() {
+        outputs = program.tail.apply(&outputs, count.into());
+    }
     (outputs, statistics)
 }
 
@@ -142,6 +166,141 @@ fn anomaly_detection_gives_the_reference_outputs() {
     }
 }
 
+/// A configuration whose parameters hold every reference network.
+fn with_parameters(configuration: Configuration) -> Configuration {
+    Configuration {
+        parameter_entries: configuration.parameter_entries.max(4096),
+        ..configuration
+    }
+}
+
+/// Compiles a network for every configuration and compares with what the CPU computes, or with
+/// reference outputs; returns the configurations that refuse it.
+fn refusals(
+    network: &Network,
+    rows: &[i8],
+    expected: &[i8],
+    configurations: &[Configuration],
+) -> Vec<(&'static str, CompileError)> {
+    let mut refusals = Vec::new();
+    for &configuration in configurations {
+        for (batch, count) in [(None, 16), (Some(1), 2)] {
+            let target = Target::from(&configuration);
+            match compile_with(network, &target, CompileOptions { batch }) {
+                Ok(program) => {
+                    let available = rows.len() / network.input_elements();
+                    let rows = &rows[..count.min(available) * network.input_elements()];
+                    let (outputs, _) = run(&program, configuration, rows);
+                    assert!(
+                        outputs == expected[..outputs.len()],
+                        "differs on {}:\n{program}",
+                        target.name
+                    );
+                }
+                Err(error) => refusals.push((configuration.name, error)),
+            }
+        }
+    }
+    refusals.dedup();
+    refusals
+}
+
+#[test]
+fn reference_networks_give_the_reference_logits() {
+    if !support::references_are_there() {
+        return;
+    }
+    for (file, golden, too_large_for) in [
+        ("pretrainedResnet_quant.tflite", "ic_resnet8_int8", &[][..]),
+        ("kws_ref_model.tflite", "kws_dscnn_int8", &[]),
+        ("vww_96_int8.tflite", "vww_96_int8", &["tiny"]),
+    ] {
+        let network = support::reference(file).without_softmax();
+        let [rows, logits] =
+            ["in", "logits_out"].map(|what| support::golden(&format!("{golden}_{what}")));
+        let configurations = [TINY, SMALL, WIDE, LARGE].map(with_parameters);
+        let refusals = refusals(&network, &rows, &logits, &configurations);
+        let names: Vec<&str> = refusals.iter().map(|refusal| refusal.0).collect();
+        assert_eq!(names, too_large_for, "{file}: {refusals:?}");
+    }
+}
+
+#[test]
+fn reference_networks_from_onnx_compute_what_the_cpu_computes() {
+    if !support::references_are_there() {
+        return;
+    }
+    for file in [
+        "ic_resnet8_int8.onnx",
+        "kws_dscnn_int8.onnx",
+        "vww_96_int8.onnx",
+    ] {
+        let network = support::reference(file);
+        let rows = support::any_rows(&network, 3, 7);
+        let expected = expected(&network, &rows);
+        let configurations = [SMALL, WIDE, LARGE].map(with_parameters);
+        assert_eq!(refusals(&network, &rows, &expected, &configurations), []);
+    }
+}
+
+#[test]
+fn small_networks_of_both_formats_compute_what_the_cpu_computes() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the fixtures are there") {
+        let path = entry.expect("a readable folder").path();
+        let kind = path.extension().and_then(|extension| extension.to_str());
+        if !matches!(kind, Some("tflite" | "onnx")) {
+            continue;
+        }
+        // Some are there to be refused.
+        let Ok(network) = Network::load(&path) else {
+            continue;
+        };
+        let rows = support::any_rows(&network, 3, 7);
+        let expected = expected(&network, &rows);
+        let configurations = [TINY, SMALL, WIDE, LARGE].map(roomy);
+        for (_, error) in refusals(&network, &rows, &expected, &configurations) {
+            let CompileError::Layer { layer, reason } = error else {
+                panic!("{}: {error}", path.display());
+            };
+            refused.push((layer, reason));
+        }
+    }
+    refused.sort();
+    refused.dedup();
+    let refused: Vec<(&str, &str)> = refused.iter().map(|(l, r)| (&l[..], &r[..])).collect();
+    assert_eq!(
+        refused,
+        [
+            ("Mul_gated", "no instruction multiplies two tensors"),
+            (
+                "average",
+                "it averages over fewer pixels at the border than elsewhere"
+            ),
+            ("scaled", "it multiplies by more than a signed byte holds"),
+        ]
+    );
+}
+
+#[test]
+fn a_network_with_too_many_weights_and_too_large_images_is_streamed_in_bands() {
+    let network = support::graphs::resnet(1, 40);
+    assert!(network.macs() > 70_000_000);
+    let rows = support::any_rows(&network, 2, 3);
+    let expected = expected(&network, &rows);
+    for batch in [Some(1), None] {
+        let options = CompileOptions { batch };
+        let program = compile_with(&network, &Target::from(&SMALL), options).expect("streams");
+        assert!(program.workspace_bytes > 0 && !program.stream.is_empty());
+        let (outputs, statistics) = run(&program, SMALL, &rows);
+        assert!(outputs == expected, "{program}");
+        // Little of the time goes to the streaming.
+        assert!(program.estimated_utilization(1) > 0.9, "{program}");
+        assert!(u64::from(statistics.dma_read_bytes) < 2 * 2_000_000);
+    }
+}
+
 #[test]
 fn counters_are_what_the_program_says() {
     if !support::references_are_there() {
@@ -159,10 +318,6 @@ fn counters_are_what_the_program_says() {
     );
     assert_eq!(statistics.dma_read_bytes, count * 640);
     assert_eq!(statistics.dma_write_bytes, count * 640);
-    assert_eq!(
-        statistics.instructions as usize,
-        statistics.groups as usize * program.steps.len()
-    );
     // Real dimensions, padded to 16 x 8 tiles; only the layer of 8 channels is padded.
     assert_eq!(program.macs, 264_192);
     assert_eq!(program.weight_tiles() * 128, 264_192 + 8 * 128);
@@ -214,8 +369,45 @@ fn check(network: &Network, configuration: Configuration, batch: Option<usize>, 
     assert_eq!(statistics.vectors as usize, count * program.weight_tiles());
 }
 
+/// Devices with little of one memory, beside the real ones.
+fn devices() -> Vec<Configuration> {
+    let mut devices: Vec<Configuration> = [TINY, SMALL, WIDE, LARGE].map(roomy).to_vec();
+    for (scratchpad_bytes, weight_tiles) in [(1024, 4096), (4096, 60), (16_384, 200)] {
+        devices.push(Configuration {
+            name: "small memories",
+            scratchpad_bytes,
+            weight_tiles,
+            program_instructions: 1000,
+            parameter_entries: 4096,
+            ..TINY
+        });
+    }
+    devices
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn networks_of_every_layer_compute_what_the_cpu_computes(
+        (seed, layers, size) in (any::<u64>(), 1..8_usize, 1..16_usize),
+        (count, batch) in (1..4_usize, prop::option::of(1..6_usize)),
+    ) {
+        let network = support::graphs::network(seed, layers, size);
+        let rows = support::any_rows(&network, count, seed);
+        let expected = expected(&network, &rows);
+        for configuration in devices() {
+            let options = CompileOptions { batch };
+            match compile_with(&network, &Target::from(&configuration), options) {
+                Ok(program) => {
+                    let (outputs, _) = run(&program, configuration, &rows);
+                    prop_assert!(outputs == expected, "{network:?}\n{program}");
+                }
+                Err(CompileError::DoesNotFit { .. } | CompileError::Layer { .. }) => {}
+                Err(error) => prop_assert!(false, "{error}"),
+            }
+        }
+    }
 
     #[test]
     fn any_network_computes_what_the_cpu_computes(

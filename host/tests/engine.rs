@@ -18,12 +18,13 @@ use std::time::{Duration, Instant};
 
 use support::Numbers;
 use systole_driver::{Address, CompletionMode, Device, DeviceStatus, OpenOptions};
+use systole_host::compiler::{self, Target};
 use systole_host::cpu::CpuExecutor;
 use systole_host::engine::{Backend, Engine, EngineError, EngineOptions};
 use systole_host::model::Network;
-use systole_regs::Status;
 use systole_regs::configuration::{SMALL, TINY};
 use systole_regs::entries::{CompletionEntry, RunEntry};
+use systole_regs::{Configuration, Status};
 use systole_sim::model::FunctionalModel;
 use systole_sim::{Activity, Core, Host, ServeOptions, Stop, serve};
 
@@ -133,6 +134,54 @@ fn a_device_answers_as_the_cpu_does_whatever_the_batch() {
             );
         }
     }
+}
+
+#[test]
+fn convolutions_in_bands_with_streamed_weights_are_answered_as_the_cpu_does() {
+    // Images and weights larger than the device's memories, so there is a workspace and a stream.
+    let small = Configuration {
+        scratchpad_bytes: 8192,
+        weight_tiles: 200,
+        program_instructions: 1000,
+        parameter_entries: 4096,
+        ..TINY
+    };
+    let network = Arc::new(support::graphs::resnet(5, 4));
+    let other = Arc::new(support::graphs::resnet(6, 4));
+    let program = compiler::compile(&network, &Target::from(&small)).expect("it streams");
+    assert!(program.workspace_bytes > 0 && !program.stream.is_empty());
+    let served = Served::new(FunctionalModel::new(small));
+    let rows = Numbers(1).bytes(3072 * 11);
+    let engine = Engine::new(
+        Arc::clone(&network),
+        Backend::Device(served.open()),
+        options(3),
+    )
+    .expect("the network fits");
+    let result = engine.infer_batch(&rows).expect("the device computes");
+    assert_eq!(result.outputs, expected(&network, &rows));
+    engine
+        .replace(Arc::clone(&other), 2)
+        .expect("it fits as well");
+    let result = engine.infer_batch(&rows).expect("the device computes");
+    assert_eq!(result.outputs, expected(&other, &rows));
+}
+
+#[test]
+fn what_is_left_for_the_host_is_done_behind_the_device() {
+    if !support::references_are_there() {
+        return;
+    }
+    let network = Arc::new(support::reference("kws_ref_model.tflite"));
+    let (rows, golden) = (
+        support::golden("kws_dscnn_int8_in"),
+        support::golden("kws_dscnn_int8_out"),
+    );
+    let served = Served::new(FunctionalModel::new(SMALL));
+    let engine =
+        Engine::new(network, Backend::Device(served.open()), options(5)).expect("the network fits");
+    let result = engine.infer_batch(&rows).expect("the device computes");
+    assert!(result.outputs == golden);
 }
 
 #[test]

@@ -232,6 +232,9 @@ impl Contender for Onnx {
         let mut shape = self.shape.clone();
         shape[0] = batch;
         let unsigned = |&value: &i8| value as u8 ^ 0x80;
+        // ONNX Runtime takes the file's order of values.
+        let tensor = self.network.tensor(self.network.input.tensor);
+        let rows = &self.network.input.arrange_outwards(tensor, rows.to_vec())[..];
         let input = match self.element {
             TensorElementType::Float32 => {
                 let values = self.network.input.dequantize(rows);
@@ -280,10 +283,12 @@ impl Contender for Onnx {
 
     fn outputs(&mut self) -> Result<Vec<i8>, ContenderError> {
         let outputs = std::mem::replace(&mut self.outputs, Values::I8(Vec::new()));
-        Ok(match outputs {
+        let port = &self.network.output;
+        let values = match outputs {
             Values::I8(values) => values,
             Values::U8(values) => values.iter().map(|&value| (value ^ 0x80) as i8).collect(),
-            Values::F32(values) => self.network.output.quantize(&values, Ties::Even),
-        })
+            Values::F32(values) => port.quantize(&values, Ties::Even),
+        };
+        Ok(port.arrange_inwards(self.network.tensor(port.tensor), values))
     }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use systole_host::Network;
 use systole_host::model::{
-    Element, FullyConnected, Layer, Operation, Port, Quantization, Rounding, Scale, Source, Tensor,
-    TensorId,
+    Element, FullyConnected, Layer, Layout, Operation, Port, Quantization, Rounding, Scale, Source,
+    Tensor, TensorId,
 };
 
 /// Layer widths of MLPerf Tiny's anomaly detector, an autoencoder.
@@ -65,6 +65,7 @@ pub fn dense(name: &str, widths: &[usize]) -> Network {
             zero_point: tensors[index].zero_point.into(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     Network {
         name: name.to_owned(),

@@ -9,32 +9,58 @@
 //!         +------+------+------+------+
 //! ```
 //!
-//! Everything is counted for one row. Each buffer holds the rows of a pass one after the other,
-//! so offsets for any number of rows are those for one row times that number.
+//! The same serves for the scratchpad, in bytes, and for streamed weights, in tiles. A tensor may
+//! be alive more than once: the next group's input is at the end of a pass and at its beginning.
 
 /// What one tensor asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// Bytes per row, at least 1.
+    /// Size, at least 1.
     pub bytes: usize,
-    /// Step that fills it.
-    pub first: usize,
-    /// Last step that reads it, at least `first`.
-    pub last: usize,
+    /// Steps in which it is alive, from the first to the last of each span.
+    pub spans: Vec<(usize, usize)>,
 }
 
 impl Request {
+    /// Alive from one step to another.
+    pub fn new(bytes: usize, first: usize, last: usize) -> Self {
+        Request {
+            bytes,
+            spans: vec![(first, last)],
+        }
+    }
+
+    /// Whether it is alive in a step.
+    pub fn is_alive(&self, step: usize) -> bool {
+        self.spans
+            .iter()
+            .any(|&(first, last)| first <= step && step <= last)
+    }
+
+    /// First step of all.
+    fn first(&self) -> usize {
+        self.spans.iter().map(|span| span.0).min().unwrap_or(0)
+    }
+
+    /// Last step of all.
+    fn last(&self) -> usize {
+        self.spans.iter().map(|span| span.1).max().unwrap_or(0)
+    }
+
     fn meets(&self, other: &Request) -> bool {
-        self.first <= other.last && other.first <= self.last
+        self.spans.iter().any(|&(first, last)| {
+            let mut others = other.spans.iter();
+            others.any(|span| first <= span.1 && span.0 <= last)
+        })
     }
 }
 
 /// Where each request's bytes begin, and how many bytes that takes in all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Allocation {
-    /// One for each request, in bytes per row.
+    /// One for each request.
     pub offsets: Vec<usize>,
-    /// End of the highest buffer, in bytes per row.
+    /// End of the highest buffer.
     pub peak: usize,
 }
 
@@ -43,9 +69,9 @@ pub(super) struct Allocation {
 pub(super) fn allocate(requests: &[Request]) -> Allocation {
     alternate(requests).unwrap_or_else(|| {
         let mut by_size: Vec<usize> = (0..requests.len()).collect();
-        by_size.sort_by_key(|&index| (usize::MAX - requests[index].bytes, requests[index].first));
+        by_size.sort_by_key(|&index| (usize::MAX - requests[index].bytes, requests[index].first()));
         let mut by_time: Vec<usize> = (0..requests.len()).collect();
-        by_time.sort_by_key(|&index| (requests[index].first, usize::MAX - requests[index].bytes));
+        by_time.sort_by_key(|&index| (requests[index].first(), usize::MAX - requests[index].bytes));
         let [by_size, by_time] = [by_size, by_time].map(|order| best_fit(requests, &order));
         if by_time.peak < by_size.peak {
             by_time
@@ -58,17 +84,18 @@ pub(super) fn allocate(requests: &[Request]) -> Allocation {
 /// The most bytes that are alive in one step: no allocation can do with less.
 fn lower_bound(requests: &[Request]) -> usize {
     // The maximum is reached where some request begins.
-    let alive_at = |step: usize| {
-        let alive = requests
-            .iter()
-            .filter(|r| r.first <= step && step <= r.last);
-        alive.map(|r| r.bytes).sum::<usize>()
-    };
     requests
         .iter()
-        .map(|request| alive_at(request.first))
+        .flat_map(|request| &request.spans)
+        .map(|span| alive_bytes(requests, span.0))
         .max()
         .unwrap_or(0)
+}
+
+/// Bytes of everything that is alive in a step.
+pub(super) fn alive_bytes(requests: &[Request], step: usize) -> usize {
+    let alive = requests.iter().filter(|request| request.is_alive(step));
+    alive.map(|request| request.bytes).sum()
 }
 
 /// Requests in the order of their beginnings, in turn at the low and at the high end. Layers that
@@ -76,7 +103,7 @@ fn lower_bound(requests: &[Request]) -> usize {
 fn alternate(requests: &[Request]) -> Option<Allocation> {
     let peak = lower_bound(requests);
     let mut order: Vec<usize> = (0..requests.len()).collect();
-    order.sort_by_key(|&index| (requests[index].first, requests[index].last));
+    order.sort_by_key(|&index| (requests[index].first(), requests[index].last()));
     let mut offsets = vec![0; requests.len()];
     for (turn, &index) in order.iter().enumerate() {
         offsets[index] = if turn % 2 == 0 {
@@ -139,19 +166,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_request() -> impl Strategy<Value = Request> {
-        (1_usize..40, 0_usize..12, 0_usize..5).prop_map(|(units, first, length)| Request {
+        let span = (0_usize..12, 0_usize..5).prop_map(|(first, length)| (first, first + length));
+        (1_usize..40, prop::collection::vec(span, 1..3)).prop_map(|(units, spans)| Request {
             bytes: units * 8,
-            first,
-            last: first + length,
+            spans,
         })
     }
 
     fn chain(sizes: &[usize]) -> Vec<Request> {
-        let request = |(step, &bytes)| Request {
-            bytes,
-            first: step,
-            last: step + 1,
-        };
+        let request = |(step, &bytes)| Request::new(bytes, step, step + 1);
         sizes.iter().enumerate().map(request).collect()
     }
 
@@ -186,31 +209,15 @@ mod tests {
 
     #[test]
     fn the_smallest_gap_that_fits_is_taken() {
-        let always = |bytes| Request {
-            bytes,
-            first: 0,
-            last: 9,
-        };
+        let always = |bytes| Request::new(bytes, 0, 9);
         // Gaps of 32 and 16 open when the second and fourth buffers have died.
         let requests = [
             always(8),
-            Request {
-                bytes: 32,
-                first: 0,
-                last: 0,
-            },
+            Request::new(32, 0, 0),
             always(8),
-            Request {
-                bytes: 16,
-                first: 0,
-                last: 0,
-            },
+            Request::new(16, 0, 0),
             always(8),
-            Request {
-                bytes: 16,
-                first: 1,
-                last: 2,
-            },
+            Request::new(16, 1, 2),
         ];
         let allocation = best_fit(&requests, &[0, 1, 2, 3, 4, 5]);
         assert_eq!(allocation.offsets, [0, 8, 40, 48, 64, 48]);

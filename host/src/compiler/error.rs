@@ -67,6 +67,14 @@ pub enum CompileError {
         /// Name of the target.
         target: String,
     },
+    /// A layer is something that the device's instructions can't express.
+    #[error("layer \"{layer}\" can't be compiled: {reason}; use the CPU backend")]
+    Layer {
+        /// Name of the layer.
+        layer: String,
+        /// What is in the way.
+        reason: String,
+    },
     /// The network needs more of a memory than the target has.
     #[error(
         "the network needs {needed} {} of {memory}, device \"{target}\" has {available}; layer \"{layer}\" takes most \

@@ -1,122 +1,103 @@
-//! Weights and parameters in the order in which the device reads them.
+//! Weights in the order in which the device reads them.
 //!
 //! ```text
-//!  weights[o][i]                    tile (n, k), at n * K + k
-//!        i ->  k=0   k=1            +------------ c ->
-//!   o n=0 [ R x C | R x C ]         | w[nC+c][kR+r]     byte r * C + c;
-//!   | n=1 [       |       ]   -->   r                   zero outside the layer
-//!   v                               v
+//!  MATRIX   window bytes n -> k=0   k=1     tile (m, k), at m * K + k
+//!    channels m=0           [ R x C | R x C ]   byte r * C + c: weight of window byte kR + r
+//!             m=1           [       |       ]   for channel mC + c; zero outside the window
+//!
+//!  DEPTHWISE  channel gR + r at byte r * C of the tile of its block, kernel row and column,
+//!             in shared mode at byte r * C + m for column q + phases * m of phase q
 //! ```
 
-use systole_regs::image::Parameter;
+use std::ops::Range;
 
 use super::Target;
-use super::estimate::MatrixShape;
-use crate::model::FullyConnected;
+use super::graph::{Kernel, Node};
+use super::method::Method;
 
-/// Tiles that a fully-connected layer takes on this target.
-pub(super) fn shape(dense: &FullyConnected, target: &Target) -> MatrixShape {
-    MatrixShape {
-        input_tiles: dense.input_channels.div_ceil(target.rows),
-        column_tiles: dense.output_channels.div_ceil(target.columns),
+/// The weight tiles of some output channels of a node.
+pub(super) fn tiles(
+    node: &Node,
+    method: &Method,
+    channels: &Range<usize>,
+    pixel: usize,
+    target: &Target,
+) -> Vec<i8> {
+    let count = method.tiles(node, channels.len(), target);
+    let mut tiles = vec![0; count * target.tile_bytes()];
+    match &node.kernel {
+        Kernel::Matrix(_) | Kernel::Depthwise(_) if method.matrix => {
+            matrix(node, method, channels, pixel, target, &mut tiles);
+        }
+        Kernel::Matrix(weights) | Kernel::Depthwise(weights) => {
+            depthwise(node, method, weights, channels, target, &mut tiles);
+        }
+        Kernel::Sum | Kernel::Maximum => {}
     }
+    tiles
 }
 
-/// Appends a layer's weight tiles.
-pub(super) fn append_weights(dense: &FullyConnected, target: &Target, image: &mut Vec<i8>) {
+fn matrix(
+    node: &Node,
+    method: &Method,
+    channels: &Range<usize>,
+    pixel: usize,
+    target: &Target,
+    tiles: &mut [i8],
+) {
     let (rows, columns) = (target.rows, target.columns);
-    let shape = shape(dense, target);
-    let start = image.len();
-    let tiles = shape.input_tiles * shape.column_tiles;
-    image.resize(start + tiles * target.tile_bytes(), 0);
-    for (output, weights) in dense.weights.chunks_exact(dense.input_channels).enumerate() {
-        let (n, c) = (output / columns, output % columns);
-        for (k, part) in weights.chunks(rows).enumerate() {
-            let tile = start + (n * shape.input_tiles + k) * target.tile_bytes();
-            for (r, &weight) in part.iter().enumerate() {
-                image[tile + r * columns + c] = weight;
+    let (window, inputs) = (&node.window, node.input.channels);
+    let taps = window.height * window.width;
+    let mut set = |output: usize, n: usize, weight: i8| {
+        let tile = output / columns * method.input_tiles + n / rows;
+        tiles[tile * target.tile_bytes() + n % rows * columns + output % columns] = weight;
+    };
+    for output in 0..channels.len() * method.pixels {
+        let channel = channels.start + output % channels.len();
+        let shift = output / channels.len() * window.stride_x;
+        for tap in 0..taps {
+            let (y, x) = (tap / window.width, tap % window.width + shift);
+            let first = y * method.window_bytes + x * pixel;
+            match &node.kernel {
+                Kernel::Matrix(weights) => {
+                    let weights = &weights[(channel * taps + tap) * inputs..][..inputs];
+                    for (n, &weight) in (first..).zip(weights) {
+                        set(output, n, weight);
+                    }
+                }
+                Kernel::Depthwise(weights) => {
+                    set(output, first + channel, weights[tap * inputs + channel]);
+                }
+                Kernel::Sum | Kernel::Maximum => {}
             }
         }
     }
 }
 
-/// Appends a layer's parameters, with the input zero point folded into the bias, and zeros up to a
-/// whole column tile.
-pub(super) fn append_parameters(
-    dense: &FullyConnected,
-    input_zero_point: i8,
+fn depthwise(
+    node: &Node,
+    method: &Method,
+    weights: &[i8],
+    channels: &Range<usize>,
     target: &Target,
-    image: &mut Vec<Parameter>,
+    tiles: &mut [i8],
 ) {
-    let end = image.len() + shape(dense, target).column_tiles * target.columns;
-    let channels = dense.weights.chunks_exact(dense.input_channels);
-    for ((weights, &bias), scale) in channels.zip(&dense.bias).zip(&dense.scales) {
-        let sum = weights
-            .iter()
-            .fold(0_i32, |sum, &weight| sum.wrapping_add(weight.into()));
-        image.push(Parameter {
-            bias: bias.wrapping_sub(sum.wrapping_mul(input_zero_point.into())),
-            multiplier: scale.multiplier,
-            shift: scale.shift,
-            reserved: [0; 7],
-        });
-    }
-    image.resize(end, Parameter::default());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Rounding, Scale};
-    use systole_regs::configuration::TINY;
-
-    /// 5 inputs, 6 outputs: weight of (output o, input i) is 10 o + i + 1.
-    fn dense() -> FullyConnected {
-        FullyConnected {
-            input_channels: 5,
-            output_channels: 6,
-            weights: (0..6)
-                .flat_map(|o| (1..=5).map(move |i| 10 * o + i))
-                .collect(),
-            bias: vec![i32::MIN, 1, 2, 3, 4, 5],
-            scales: vec![
-                Scale {
-                    multiplier: 1 << 30,
-                    shift: -3
+    let (kernel_rows, kernel_columns, _) = node.sides(method.swapped);
+    let all = node.output.channels;
+    for lane in 0..channels.len() * method.pixels {
+        let channel = channels.start + lane % channels.len();
+        let (block, r) = (lane / target.rows, lane % target.rows);
+        for i in 0..kernel_rows {
+            for j in 0..kernel_columns {
+                let (y, x) = if method.swapped { (j, i) } else { (i, j) };
+                let weight = weights[(y * node.window.width + x) * all + channel];
+                let line = block * kernel_rows + i;
+                let (tile, m) = match method.phases {
+                    0 => (line * method.input_tiles + j, 0),
+                    phases => (line * phases + j % phases, j / phases),
                 };
-                6
-            ],
-            rounding: Rounding::Single,
-            clamp_minimum: -128,
-            clamp_maximum: 127,
+                tiles[tile * target.tile_bytes() + r * target.columns + m] = weight;
+            }
         }
-    }
-
-    #[test]
-    fn weights_lie_tile_by_tile_and_are_padded_with_zeros() {
-        let mut image = vec![99];
-        append_weights(&dense(), &Target::from(&TINY), &mut image);
-        assert_eq!(image.len(), 1 + 4 * 16);
-        let tile = |index: usize| &image[1 + index * 16..][..16];
-        #[rustfmt::skip]
-        assert_eq!(tile(0), [1, 11, 21, 31,  2, 12, 22, 32,  3, 13, 23, 33,  4, 14, 24, 34]);
-        assert_eq!(tile(1), [5, 15, 25, 35, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(
-            tile(2),
-            [41, 51, 0, 0, 42, 52, 0, 0, 43, 53, 0, 0, 44, 54, 0, 0]
-        );
-        assert_eq!(tile(3), [45, 55, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    }
-
-    #[test]
-    fn the_input_zero_point_is_folded_into_the_bias() {
-        let mut image = Vec::new();
-        append_parameters(&dense(), 3, &Target::from(&TINY), &mut image);
-        assert_eq!(image.len(), 8);
-        // The first sum is 15; its bias wraps.
-        assert_eq!(image[0].bias, i32::MIN.wrapping_sub(45));
-        assert_eq!(image[1].bias, 1 - 3 * 65);
-        assert_eq!((image[5].multiplier, image[5].shift), (1 << 30, -3));
-        assert_eq!(image[6..], [Parameter::default(); 2]);
     }
 }

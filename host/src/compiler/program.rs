@@ -2,34 +2,114 @@
 
 use systole_regs::entries::{LoadEntry, RunEntry, flag, opcode};
 use systole_regs::image::Parameter;
-use systole_regs::instructions::Instruction;
+use systole_regs::instructions::{Compute, Transfer};
 
-use super::estimate::{Estimator, Work};
-use super::{Placement, Target};
+use super::step::{Limits, Step};
+use super::{Placement, Target, estimate};
+use crate::model::Tail;
 
-/// One instruction, and the layer or tensor that it is there for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// The instruction.
-    pub instruction: Instruction,
-    /// Name of the layer, or of the tensor that is copied; empty at the end.
-    pub label: String,
-    pub(super) work: Work,
+/// One instruction, in one of the two formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// Moves data, or ends the program.
+    Transfer(Transfer),
+    /// Calculates.
+    Compute(Compute),
 }
 
-/// A tensor's place in the scratchpad. Row b of a pass begins at `address + b * stride`.
+impl Instruction {
+    /// Its opcode.
+    pub fn opcode(&self) -> u8 {
+        match self {
+            Instruction::Transfer(transfer) => transfer.opcode,
+            Instruction::Compute(compute) => compute.opcode,
+        }
+    }
+
+    /// Its 64 bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Instruction::Transfer(transfer) => systole_regs::bytes_of(transfer),
+            Instruction::Compute(compute) => systole_regs::bytes_of(compute),
+        }
+    }
+
+    /// Limits of compute, load and store.
+    pub fn limits(&self) -> [u8; 3] {
+        match self {
+            Instruction::Transfer(i) => [i.compute_limit, i.load_limit, i.store_limit],
+            Instruction::Compute(i) => [i.compute_limit, i.load_limit, i.store_limit],
+        }
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        let [compute, load, store] = match self {
+            Instruction::Transfer(i) => {
+                [&mut i.compute_limit, &mut i.load_limit, &mut i.store_limit]
+            }
+            Instruction::Compute(i) => {
+                [&mut i.compute_limit, &mut i.load_limit, &mut i.store_limit]
+            }
+        };
+        (*compute, *load, *store) = (limits.compute, limits.load, limits.store);
+    }
+}
+
+/// How a row of host memory holds the rows of an image: as far apart as in the scratchpad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostLayout {
+    /// Rows of the image.
+    pub height: usize,
+    /// Values of a row of the image.
+    pub row_bytes: usize,
+    /// Bytes from one row of the image to the next.
+    pub pitch: usize,
+    /// Bytes from one host row to the next, a multiple of 8. Host rows may be read up to this
+    /// length; bytes that are no values don't matter.
+    pub stride: usize,
+}
+
+impl HostLayout {
+    /// Values of one host row.
+    pub fn elements(&self) -> usize {
+        self.height * self.row_bytes
+    }
+
+    /// Appends one row of values, with gaps where the layout has them.
+    pub fn append(&self, values: &[i8], bytes: &mut Vec<u8>) {
+        let start = bytes.len();
+        for row in values.chunks_exact(self.row_bytes) {
+            bytes.extend(row.iter().map(|&value| value as u8));
+            bytes.resize(bytes.len() + self.pitch - self.row_bytes, 0);
+        }
+        // The last row of the image needs no gap behind it.
+        bytes.resize(start + self.stride, 0);
+    }
+
+    /// Copies the values out of one host row.
+    pub fn extract(&self, bytes: &[u8], values: &mut [i8]) {
+        let rows = values.chunks_exact_mut(self.row_bytes);
+        for (row, bytes) in rows.zip(bytes.chunks(self.pitch)) {
+            for (value, &byte) in row.iter_mut().zip(bytes) {
+                *value = byte as i8;
+            }
+        }
+    }
+}
+
+/// A tensor's place in the scratchpad. Row b of a group begins at `address + b * stride`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
     /// Name of the tensor.
     pub tensor: String,
-    /// First byte.
-    pub address: usize,
-    /// Bytes from row to row.
+    /// First byte; `None` if it is in host memory and comes band by band.
+    pub address: Option<usize>,
+    /// Bytes from row to row of the group.
     pub stride: usize,
-    /// Instruction that fills it.
-    pub first: usize,
-    /// Last instruction that reads it.
-    pub last: usize,
+    /// Rows of the image, and bytes from one to the next.
+    pub rows: (usize, usize),
+    /// Spans of layers in which it is alive, counted from 0; the result is stored after the last.
+    pub spans: Vec<(usize, usize)>,
 }
 
 /// A network compiled for a target.
@@ -41,23 +121,28 @@ pub struct Program {
     pub target: Target,
     /// Instructions, in order.
     pub steps: Vec<Step>,
-    /// One entry per output channel, padded to whole column tiles.
+    /// One entry per output channel, padded to whole requantization groups.
     pub parameters: Vec<Parameter>,
-    /// Weight tiles of R x C bytes.
+    /// Weight tiles of R x C bytes, those included that streamed ones will replace.
     pub weights: Vec<i8>,
-    /// Rows of one pass.
+    /// Weight tiles that the program streams from host memory.
+    pub stream: Vec<i8>,
+    /// Rows of one group.
     pub group_rows: u16,
-    /// Tensors in the scratchpad.
+    /// Bytes of the scratchpad that a group uses.
+    pub scratchpad_bytes: usize,
+    /// Bytes of host memory that a run needs for itself.
+    pub workspace_bytes: usize,
+    /// Tensors in the scratchpad and the workspace.
     pub buffers: Vec<Buffer>,
-    /// Values of an input row.
-    pub input_elements: usize,
-    /// Values of an output row.
+    /// Host memory of an input row.
+    pub input: HostLayout,
+    /// Host memory of an output row, before the tail.
+    pub output: HostLayout,
+    /// What the host computes of the device's results.
+    pub tail: Tail,
+    /// Values of an output row, behind the tail.
     pub output_elements: usize,
-    /// Bytes from one input row to the next in host memory, a multiple of 8. Input rows may be
-    /// read up to this length; bytes after the values don't matter.
-    pub input_row_bytes: usize,
-    /// Bytes from one output row to the next in host memory, a multiple of 8.
-    pub output_row_bytes: usize,
     /// Multiplications of one row, without padding.
     pub macs: u64,
 }
@@ -73,21 +158,15 @@ impl Program {
         self.weights.len() / self.target.tile_bytes()
     }
 
-    /// Bytes of the scratchpad that a pass of `group_rows` rows uses.
-    pub fn scratchpad_bytes(&self) -> usize {
-        let end = |buffer: &Buffer| buffer.address + usize::from(self.group_rows) * buffer.stride;
-        self.buffers.iter().map(end).max().unwrap_or(0)
-    }
-
     /// The image that a load command copies to the device (see `systole_regs::image`).
     pub fn image(&self) -> Vec<u8> {
         let mut image = Vec::with_capacity(
-            size_of::<Instruction>() * self.steps.len()
+            size_of::<Compute>() * self.steps.len()
                 + size_of_val(&self.parameters[..])
                 + self.weights.len(),
         );
         for instruction in self.instructions() {
-            image.extend_from_slice(systole_regs::bytes_of(instruction));
+            image.extend_from_slice(instruction.bytes());
         }
         for parameter in &self.parameters {
             image.extend_from_slice(systole_regs::bytes_of(parameter));
@@ -96,12 +175,25 @@ impl Program {
         image
     }
 
-    /// The entry that loads the image at bus address `image_address` into a placement.
-    pub fn load_entry(&self, placement: &Placement, image_address: u64, version: u32) -> LoadEntry {
+    /// Bytes of the weight stream in host memory.
+    pub fn stream_bytes(&self) -> Vec<u8> {
+        self.stream.iter().map(|&weight| weight as u8).collect()
+    }
+
+    /// The entry that loads the image at bus address `image_address` into a placement. The weight
+    /// stream, if there is one, lies at `stream_address` for as long as the model is resident.
+    pub fn load_entry(
+        &self,
+        placement: &Placement,
+        image_address: u64,
+        stream_address: u64,
+        version: u32,
+    ) -> LoadEntry {
         LoadEntry {
             opcode: opcode::LOAD,
             slot: placement.slot,
             image_address,
+            stream_address,
             version,
             program_base: placement.program.base,
             program_count: placement.program.count,
@@ -114,39 +206,31 @@ impl Program {
         }
     }
 
-    /// The entry that runs the model of `slot` on `rows` rows at `input_address`, with a statistics
-    /// block written to `statistics_address` if there is one. All addresses are multiples of 8.
-    pub fn run_entry(
-        &self,
-        slot: u8,
-        rows: u16,
-        input_address: u64,
-        output_address: u64,
-        statistics_address: Option<u64>,
-    ) -> RunEntry {
+    /// The entry that runs the model of `slot` on `rows` rows. All addresses are multiples of 8.
+    pub fn run_entry(&self, slot: u8, rows: u16, addresses: &RunAddresses) -> RunEntry {
         RunEntry {
             opcode: opcode::RUN,
-            flags: if statistics_address.is_some() {
+            flags: if addresses.statistics.is_some() {
                 flag::STATISTICS
             } else {
                 0
             },
             slot,
-            input_address,
-            output_address,
-            statistics_address: statistics_address.unwrap_or(0),
+            input_address: addresses.input,
+            output_address: addresses.output,
+            statistics_address: addresses.statistics.unwrap_or(0),
             rows: rows.into(),
-            // Rows have at most ROW_ELEMENTS_MAX bytes.
-            input_stride: self.input_row_bytes as u32,
-            output_stride: self.output_row_bytes as u32,
+            // Rows have at most ROW_ELEMENTS_MAX bytes, and gaps that are no longer.
+            input_stride: self.input.stride as u32,
+            output_stride: self.output.stride as u32,
+            workspace_address: addresses.workspace,
             ..RunEntry::default()
         }
     }
 
     /// Estimated clock cycles of one command of `rows` rows, on an otherwise idle device.
     pub fn estimated_cycles(&self, rows: usize) -> u64 {
-        let work: Vec<Work> = self.steps.iter().map(|step| step.work).collect();
-        Estimator::new(&self.target).command(&work, rows as u64, self.group_rows.into())
+        estimate::command(&self.steps, rows as u64, self.group_rows.into())
     }
 
     /// Estimated share of the array's multiplications that are useful, for one command of `rows`
@@ -155,4 +239,17 @@ impl Program {
         let capacity = self.estimated_cycles(rows) as f64 * self.target.elements() as f64;
         self.macs as f64 * rows as f64 / capacity
     }
+}
+
+/// Bus addresses of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunAddresses {
+    /// First input row.
+    pub input: u64,
+    /// First output row.
+    pub output: u64,
+    /// Host memory that the program may use for itself; zero if it needs none.
+    pub workspace: u64,
+    /// Where a statistics block is to be written.
+    pub statistics: Option<u64>,
 }

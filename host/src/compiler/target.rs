@@ -106,12 +106,9 @@ impl Target {
         self.program_instructions.min(REGION_MAX)
     }
 
-    /// Alignment of every address and stride in the scratchpad: that of input vectors (R), of
-    /// outputs (C and Q) and of DMA (8).
-    pub(super) fn alignment(&self) -> usize {
-        [self.columns, self.requantize_lanes, DATA_BYTES as usize]
-            .into_iter()
-            .fold(self.rows, least_common_multiple)
+    /// Bytes of a scratchpad word: modulo it, window rows must follow each other without a gap.
+    pub(super) fn word_bytes(&self) -> usize {
+        self.rows.max(DATA_BYTES as usize)
     }
 
     /// Whether instructions with this opcode are carried out.
@@ -148,11 +145,18 @@ impl Target {
                 return Err(self.impossible(format!("{value} {what} (1 to {maximum})")));
             }
         }
-        if !self.columns.is_multiple_of(self.requantize_lanes) {
-            return Err(self.impossible(format!(
-                "{} requantization lanes don't divide {} columns",
-                self.requantize_lanes, self.columns
-            )));
+        for (what, divisor, value, of) in [
+            (
+                "requantization lanes",
+                self.requantize_lanes,
+                self.columns,
+                "columns",
+            ),
+            ("columns", self.columns, self.rows, "rows"),
+        ] {
+            if !value.is_multiple_of(divisor) {
+                return Err(self.impossible(format!("{divisor} {what} don't divide {value} {of}")));
+            }
         }
         Ok(())
     }
@@ -165,30 +169,15 @@ impl Target {
     }
 }
 
-fn least_common_multiple(left: usize, right: usize) -> usize {
-    let (mut a, mut b) = (left, right);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    left / a * right
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use systole_regs::configuration::{SMALL, TINY};
 
     #[test]
-    fn alignment_suits_vectors_outputs_and_dma() {
-        assert_eq!(Target::from(&TINY).alignment(), 8);
-        assert_eq!(Target::from(&SMALL).alignment(), 16);
-        let odd = Target {
-            rows: 12,
-            columns: 6,
-            requantize_lanes: 2,
-            ..Target::from(&TINY)
-        };
-        assert_eq!(odd.alignment(), 24);
+    fn a_word_is_a_vector_but_at_least_a_beat_of_the_bus() {
+        assert_eq!(Target::from(&TINY).word_bytes(), 8);
+        assert_eq!(Target::from(&SMALL).word_bytes(), 16);
     }
 
     #[test]

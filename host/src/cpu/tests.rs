@@ -1,8 +1,11 @@
 //! The executor against a plain reading of the layer's definition.
 
+mod images;
+
 use super::*;
 use crate::model::{
-    Element, FullyConnected, Layer, Port, Quantization, Rounding, Scale, Source, Tensor,
+    Element, FullyConnected, Layer, Layout, Port, Quantization, Rounding, Scale, Source, Tensor,
+    TensorId,
 };
 use proptest::prelude::*;
 
@@ -73,17 +76,7 @@ fn random_network(sizes: &[usize], rounding: Rounding, numbers: &mut Numbers) ->
             }
         })
         .collect();
-    let port = |index: usize| Port {
-        name: format!("p{index}"),
-        tensor: TensorId(index),
-        element: Element::I8,
-        quantization: Quantization {
-            scale: 0.5,
-            zero_point: tensors[index].zero_point.into(),
-        },
-        external_float: false,
-    };
-    let (input, output) = (port(0), port(sizes.len() - 1));
+    let (input, output) = (port(&tensors, 0), port(&tensors, sizes.len() - 1));
     Network {
         name: "random".into(),
         source: Source::Tflite,
@@ -94,11 +87,28 @@ fn random_network(sizes: &[usize], rounding: Rounding, numbers: &mut Numbers) ->
     }
 }
 
+/// An int8 port of a tensor.
+fn port(tensors: &[Tensor], index: usize) -> Port {
+    Port {
+        name: format!("p{index}"),
+        tensor: TensorId(index),
+        element: Element::I8,
+        quantization: Quantization {
+            scale: 0.5,
+            zero_point: tensors[index].zero_point.into(),
+        },
+        external_float: false,
+        layout: Layout::Same,
+    }
+}
+
 /// One row by the definition: differences from the zero point first, nothing folded or padded.
 fn plain(network: &Network, row: &[i8]) -> Vec<i8> {
     let mut values = row.to_vec();
     for layer in &network.layers {
-        let Operation::FullyConnected(dense) = &layer.operation;
+        let Operation::FullyConnected(dense) = &layer.operation else {
+            unreachable!("only dense layers are made")
+        };
         let input_zero = i32::from(network.tensor(layer.inputs[0]).zero_point);
         let output_zero = i64::from(network.tensor(layer.output).zero_point);
         values = (0..dense.output_channels)
@@ -148,7 +158,9 @@ fn an_inconsistent_network_is_refused() {
     assert!(CpuExecutor::new(&good).is_ok());
     type Change = fn(&mut Network);
     fn dense(network: &mut Network) -> &mut FullyConnected {
-        let Operation::FullyConnected(dense) = &mut network.layers[1].operation;
+        let Operation::FullyConnected(dense) = &mut network.layers[1].operation else {
+            unreachable!("only dense layers are made")
+        };
         dense
     }
     let changes: [(&str, Change); 11] = [

@@ -13,6 +13,7 @@
 //! that a completion belongs to; anything else means that the device is not to be trusted.
 
 mod install;
+mod lane;
 mod model;
 mod work;
 
@@ -27,6 +28,7 @@ use super::pending::Reply;
 use super::{EngineError, EngineOptions, PendingBatch, start_thread};
 use crate::compiler::{CompileOptions, Program, Target, compile_with};
 use crate::model::Network;
+use lane::Lane;
 use model::Models;
 use work::Work;
 
@@ -84,7 +86,7 @@ impl DeviceWorker {
         })?;
         let models = Models::new(&target);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut work = Work::new(device, queue, models, program, options, Arc::clone(&stop))?;
+        let mut work = Work::new(device, queue, models, program, options, Arc::clone(&stop));
         work.load_first()?;
         let (jobs, queue) = crossbeam_channel::unbounded();
         let thread = start_thread("systole-device", move || work.run(&queue))?;
@@ -133,6 +135,24 @@ impl Drop for DeviceWorker {
             tracing::error!("the device's worker has panicked");
         }
     }
+}
+
+/// Takes the answers to one command out of its lane, and computes what is left for the host.
+fn finish(
+    program: &Program,
+    lane: &Lane,
+    answers: &mut [i8],
+    staging: &mut Vec<u8>,
+) -> Result<(), EngineError> {
+    if program.tail.is_empty() {
+        lane.read_rows(answers, program, staging)?;
+        return Ok(());
+    }
+    let rows = answers.len() / program.output_elements;
+    let mut values = vec![0; rows * program.output.elements()];
+    lane.read_rows(&mut values, program, staging)?;
+    answers.copy_from_slice(&program.tail.apply(&values, rows));
+    Ok(())
 }
 
 fn compile(

@@ -9,32 +9,41 @@
 //! The walk keeps, for each name of the graph, what it is: a constant, an int8 activation, the
 //! float that it stands for, or a layer that waits for the QuantizeLinear which completes it.
 //! The reference is ONNX Runtime with its float scales; the fixed-point scales here are within
-//! 2^-31 of them, so an output differs by at most one step, and only next to a tie.
+//! 2^-31 of them, so a layer's output differs by at most one step, and only next to a tie. Layers
+//! behind it may make more of that step.
 
 mod activation;
 mod constant;
+mod elementwise;
+mod image;
 mod linear;
 mod node;
+mod pending;
 mod proto;
 mod quantize;
 mod shape;
+mod view;
 
 use super::{Format, ImportError};
 use crate::model::{
-    Element, Layer, Network, Port, Quantization, Source, Tensor, TensorId, row_elements,
+    Element, Layer, Layout, Network, Operation, PoolKind, Port, Quantization, Source, Tensor,
+    TensorId, row_elements,
 };
 use constant::Constant;
-use linear::Pending;
 use node::Node;
+use pending::Pending;
 use prost::Message;
 use proto::{GraphProto, ModelProto, ValueInfoProto, data_type};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
+use view::View;
 
 /// What the messages say that is supported.
-const SUPPORTED: &str = "Gemm, MatMul and Add of a bias with quantized constant weights, Relu and \
-     Clip, each layer between DequantizeLinear and QuantizeLinear in int8 or uint8; Flatten, \
-     Reshape, Squeeze and Unsqueeze that keep each row's values in order";
+const SUPPORTED: &str = "Conv, Gemm and MatMul with quantized constant weights and a bias, Add, \
+     Mul, AveragePool, MaxPool, GlobalAveragePool, GlobalMaxPool, ReduceMean over height and width, \
+     Softmax, Concat, Pad with zeros, Relu and Clip, each layer between DequantizeLinear and \
+     QuantizeLinear in int8 or uint8; BatchNormalization and Mul by constants behind Conv; Flatten, \
+     Reshape, Squeeze, Unsqueeze and Transpose that keep each row's values in order";
 
 /// Turns the bytes of an ONNX file into a network.
 pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Network, ImportError> {
@@ -55,7 +64,16 @@ pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Network, ImportError> {
             false => ImportError::Unrecognized,
         });
     };
-    Importer::default().run(name, graph)
+    let importer = Importer {
+        values: HashMap::new(),
+        batch: None,
+        input_name: String::new(),
+        input_view: View::same(Vec::new()),
+        input_port: None,
+        tensors: Vec::new(),
+        layers: Vec::new(),
+    };
+    importer.run(name, graph)
 }
 
 fn damaged(reason: impl Into<String>) -> ImportError {
@@ -79,9 +97,9 @@ enum Value {
     Unreadable(Rc<str>),
     Constant(Rc<Constant>),
     /// The graph's input in float, before QuantizeLinear.
-    FloatInput(Vec<usize>),
+    FloatInput(View),
     /// The graph's input in int8 or uint8, before DequantizeLinear says what it means.
-    IntegerInput(Vec<usize>, Element),
+    IntegerInput(View, Element),
     /// An activation as integers.
     Quantized(Activation),
     /// An activation as the floats that it stands for.
@@ -95,18 +113,18 @@ enum Value {
 struct Activation {
     tensor: TensorId,
     element: Element,
-    shape: Vec<usize>,
+    /// How the file sees a row.
+    view: View,
     /// The layer that computes it.
     origin: Option<Rc<Pending>>,
 }
 
-#[derive(Default)]
 struct Importer {
     values: HashMap<String, Value>,
     /// Number of rows, where the file fixes it.
     batch: Option<usize>,
     input_name: String,
-    input_shape: Vec<usize>,
+    input_view: View,
     input_port: Option<Port>,
     tensors: Vec<Tensor>,
     layers: Vec<Layer>,
@@ -165,7 +183,7 @@ impl Importer {
             })?;
         let fixed = |value: Option<i64>| value.and_then(|value| usize::try_from(value).ok());
         self.batch = fixed(batch.dim_value).filter(|&batch| batch > 0);
-        self.input_shape = row
+        let shape = row
             .iter()
             .map(|dimension| fixed(dimension.dim_value))
             .collect::<Option<Vec<_>>>()
@@ -173,11 +191,17 @@ impl Importer {
             .ok_or_else(|| {
                 unsupported_model("only the first dimension of its input, the batch, may be open")
             })?;
-        let shape = self.input_shape.clone();
+        let is_image = matches!(shape.len(), 2 | 3)
+            && Importer::starts_with_image(&graph.node, &self.input_name);
+        self.input_view = match is_image {
+            true => View::channels_first(shape),
+            false => View::same(shape),
+        };
+        let view = self.input_view.clone();
         let value = match kind.and_then(|kind| kind.elem_type).unwrap_or(0) {
-            data_type::FLOAT => Value::FloatInput(shape),
-            data_type::INT8 => Value::IntegerInput(shape, Element::I8),
-            data_type::UINT8 => Value::IntegerInput(shape, Element::U8),
+            data_type::FLOAT => Value::FloatInput(view),
+            data_type::INT8 => Value::IntegerInput(view, Element::I8),
+            data_type::UINT8 => Value::IntegerInput(view, Element::U8),
             other => {
                 return Err(unsupported_model(format!(
                     "its input \"{}\" is {}, supported are float, int8 and uint8",
@@ -193,6 +217,17 @@ impl Importer {
         match node.operator.as_str() {
             "QuantizeLinear" => self.quantize_linear(node),
             "DequantizeLinear" => self.dequantize_linear(node),
+            "Conv" => self.convolution(node),
+            "AveragePool" => self.pool(node, PoolKind::Average),
+            "MaxPool" => self.pool(node, PoolKind::Maximum),
+            "GlobalAveragePool" => self.global_pool(node, PoolKind::Average),
+            "GlobalMaxPool" => self.global_pool(node, PoolKind::Maximum),
+            "ReduceMean" => self.reduce_mean(node),
+            "Mul" => self.mul(node),
+            "BatchNormalization" => self.normalization(node),
+            "Softmax" => self.softmax(node),
+            "Concat" => self.concat(node),
+            "Pad" => self.pad(node),
             "Gemm" => self.gemm(node),
             "MatMul" => self.matmul(node),
             "Add" => self.add(node),
@@ -244,7 +279,13 @@ impl Importer {
             }
             return Ok(port.tensor);
         }
-        let shape = self.input_shape.clone();
+        let (shape, layout) = match (self.input_view.channels, &self.input_view.shape[..]) {
+            (Some(_), &[channels, height, width]) => {
+                (vec![height, width, channels], Layout::ChannelsFirst)
+            }
+            (Some(_), &[channels, width]) => (vec![1, width, channels], Layout::ChannelsFirst),
+            (_, shape) => (shape.to_vec(), Layout::Same),
+        };
         let tensor = self.tensor(&self.input_name.clone(), shape, element, quantization);
         self.input_port = Some(Port {
             name: self.input_name.clone(),
@@ -252,6 +293,7 @@ impl Importer {
             element,
             quantization,
             external_float,
+            layout,
         });
         Ok(tensor)
     }
@@ -276,6 +318,39 @@ impl Importer {
         TensorId(self.tensors.len() - 1)
     }
 
+    /// The tensor and the order of the output, in the shape that the file gives it.
+    fn output_tensor(
+        &mut self,
+        name: &str,
+        activation: &Activation,
+        input: TensorId,
+    ) -> Result<(TensorId, Layout), ImportError> {
+        let (id, shape) = (activation.tensor, &activation.view.shape);
+        if activation.view.order().is_some() {
+            let &[channels, height, width] = &shape[..] else {
+                return Err(unsupported_model(format!(
+                    "its output \"{name}\" is an image whose channels come first, in the shape \
+                     {shape:?}"
+                )));
+            };
+            let id = self.shaped(id, &[height, width, channels]);
+            return Ok((id, Layout::ChannelsFirst));
+        }
+        let is_read = self.layers.iter().any(|layer| layer.inputs.contains(&id));
+        let dense = |layer: &Layer| matches!(layer.operation, Operation::FullyConnected(_));
+        let is_dense = self
+            .layers
+            .iter()
+            .any(|layer| layer.output == id && dense(layer));
+        if is_dense && !is_read {
+            self.tensors[id.0].shape = shape.clone();
+        }
+        if id == input {
+            return Ok((id, Layout::Same));
+        }
+        Ok((self.shaped(id, shape), Layout::Same))
+    }
+
     fn finish(mut self, name: &str, outputs: &[ValueInfoProto]) -> Result<Network, ImportError> {
         let [output] = outputs else {
             let reason = format!("it has {} outputs, only one is supported", outputs.len());
@@ -293,65 +368,31 @@ impl Importer {
             }
             None => return Err(damaged(format!("nothing computes the output \"{output}\""))),
         };
-        let Some(input) = self.input_port else {
+        let Some(input) = self.input_port.take() else {
             return Err(unsupported_model("its input is never quantized"));
         };
-        let tensor = &mut self.tensors[activation.tensor.0];
-        if activation.tensor != input.tensor {
-            tensor.shape = activation.shape;
-        }
+        let (id, layout) = self.output_tensor(&output, &activation, input.tensor)?;
+        let tensor = &self.tensors[id.0];
         let quantization = Quantization {
             scale: tensor.scale,
             zero_point: i32::from(tensor.zero_point) + activation.element.offset(),
         };
         let output = Port {
             name: output,
-            tensor: activation.tensor,
+            tensor: id,
             element: activation.element,
             quantization,
             external_float,
+            layout,
         };
         let (tensors, layers) = (self.tensors, self.layers);
-        let mut network = Network {
+        Ok(Network {
             name: name.into(),
             source: Source::Onnx,
             tensors,
             layers,
             input,
             output,
-        };
-        remove_unused(&mut network);
-        Ok(network)
+        })
     }
-}
-
-/// Removes layers that the output doesn't need, and their tensors.
-fn remove_unused(network: &mut Network) {
-    let mut needed = HashSet::from([network.input.tensor, network.output.tensor]);
-    let mut layers = Vec::new();
-    for layer in std::mem::take(&mut network.layers).into_iter().rev() {
-        if needed.contains(&layer.output) {
-            needed.extend(&layer.inputs);
-            layers.push(layer);
-        }
-    }
-    layers.reverse();
-    let mut places = HashMap::new();
-    let mut tensors = Vec::new();
-    for (index, tensor) in std::mem::take(&mut network.tensors).into_iter().enumerate() {
-        if needed.contains(&TensorId(index)) {
-            places.insert(TensorId(index), TensorId(tensors.len()));
-            tensors.push(tensor);
-        }
-    }
-    for layer in &mut layers {
-        for id in layer.inputs.iter_mut().chain([&mut layer.output]) {
-            *id = places[id];
-        }
-    }
-    for port in [&mut network.input, &mut network.output] {
-        port.tensor = places[&port.tensor];
-    }
-    network.layers = layers;
-    network.tensors = tensors;
 }

@@ -1,7 +1,7 @@
 //! TFLite models: int8 networks as the TFLite converter writes them.
 //!
 //! ```text
-//!  operators in order:   QUANTIZE -> FULLY_CONNECTED, RESHAPE, ... -> DEQUANTIZE
+//!  operators in order:   QUANTIZE -> CONV_2D, ADD, RESHAPE, ...   -> DEQUANTIZE
 //!                        (input port)  (layers, or nothing to do)     (output port)
 //! ```
 //!
@@ -9,19 +9,29 @@
 //! function from what its inputs are to what its output is, in a module of its own where it is
 //! more than a few lines.
 
+mod convolution;
+mod elementwise;
+mod ends;
 mod fully_connected;
 mod operators;
+mod parameters;
+mod pool;
 mod schema;
+mod shape;
 
 use super::{Format, ImportError};
 use crate::model::{
-    Element, Layer, Network, Port, Quantization, Source, Tensor, TensorId, row_elements,
+    Layer, Layout, Network, Operation as Computation, PoolKind, Port, Quantization, Source, Tensor,
+    TensorId, row_elements,
 };
-use schema::{Buffer, Model, OperatorCode, SubGraph, element};
+use ends::{External, PLAIN};
+use schema::{Buffer, Model, OperatorCode, SubGraph, activation, element};
 
 /// What the messages say that is supported.
-const SUPPORTED: &str = "FULLY_CONNECTED with int8 activations and weights and fused NONE, RELU, \
-     RELU6 or RELU_N1_TO_1; RESHAPE that flattens; QUANTIZE and DEQUANTIZE at the ends";
+const SUPPORTED: &str = "CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, MUL, AVERAGE_POOL_2D, \
+     MAX_POOL_2D, MEAN over height and width, SOFTMAX, CONCATENATION, PAD, RESHAPE, SQUEEZE, \
+     EXPAND_DIMS, RELU, RELU6 and RELU_N1_TO_1 (also fused), all in int8; QUANTIZE and DEQUANTIZE \
+     at the ends";
 
 /// Turns the bytes of a TFLite file into a network.
 pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Network, ImportError> {
@@ -61,26 +71,6 @@ enum Value {
     /// An activation after the conversion that ends the model.
     Output(TensorId, External),
 }
-
-/// What a port looks like from outside.
-#[derive(Clone, Copy)]
-struct External {
-    element: Element,
-    float: bool,
-}
-
-const PLAIN: External = External {
-    element: Element::I8,
-    float: false,
-};
-const FLOAT: External = External {
-    element: Element::I8,
-    float: true,
-};
-const UNSIGNED: External = External {
-    element: Element::U8,
-    float: false,
-};
 
 /// One operation of the file, with its tensors looked up.
 struct Operation<'a> {
@@ -190,7 +180,22 @@ impl<'a> Importer<'a> {
             let (code, operation) = self.operation(raw)?;
             match code {
                 operators::FULLY_CONNECTED => self.fully_connected(&operation)?,
-                operators::RESHAPE => self.reshape(&operation)?,
+                operators::CONV_2D => self.convolution(&operation)?,
+                operators::DEPTHWISE_CONV_2D => self.depthwise(&operation)?,
+                operators::ADD => self.add(&operation)?,
+                operators::MUL => self.multiply(&operation)?,
+                operators::AVERAGE_POOL_2D => self.pool(&operation, PoolKind::Average)?,
+                operators::MAX_POOL_2D => self.pool(&operation, PoolKind::Maximum)?,
+                operators::MEAN => self.mean(&operation)?,
+                operators::SOFTMAX => self.softmax(&operation)?,
+                operators::CONCATENATION => self.concatenate(&operation)?,
+                operators::PAD => self.pad(&operation)?,
+                operators::RESHAPE | operators::SQUEEZE | operators::EXPAND_DIMS => {
+                    self.reshape(&operation)?;
+                }
+                operators::RELU => self.bound(&operation, activation::RELU)?,
+                operators::RELU6 => self.bound(&operation, activation::RELU6)?,
+                operators::RELU_N1_TO_1 => self.bound(&operation, activation::RELU_N1_TO_1)?,
                 operators::QUANTIZE => self.quantize(&operation)?,
                 operators::DEQUANTIZE => self.dequantize(&operation)?,
                 _ => return Err(operation.unsupported("this version has no such layer")),
@@ -383,10 +388,72 @@ impl<'a> Importer<'a> {
                 zero_point,
             },
             external_float: external.float,
+            layout: Layout::Same,
         }
     }
 
-    /// The activation that an operation reads.
+    /// The activation that an operation reads, as rows of the shape that the file gives it.
+    fn read_shaped(
+        &mut self,
+        operation: &Operation,
+        input: usize,
+    ) -> Result<TensorId, ImportError> {
+        let id = self.read(operation, input)?;
+        let source = operation.input(input)?;
+        let (_, shape) = self.shape(source)?;
+        self.shaped(operation, id, shape)
+    }
+
+    /// An activation with another shape of as many values.
+    fn shaped(
+        &mut self,
+        operation: &Operation,
+        id: TensorId,
+        shape: Vec<usize>,
+    ) -> Result<TensorId, ImportError> {
+        let tensor = &self.tensors[id.0];
+        if tensor.shape == shape {
+            return Ok(id);
+        }
+        if row_elements(&shape) != Some(tensor.elements()) {
+            return Err(operation.damaged(format!(
+                "\"{}\" is of shape {:?} and not {shape:?}",
+                tensor.name, tensor.shape
+            )));
+        }
+        let tensor = Tensor {
+            shape,
+            ..tensor.clone()
+        };
+        self.tensors.push(tensor);
+        let output = TensorId(self.tensors.len() - 1);
+        self.layers.push(Layer {
+            name: self.tensors[id.0].name.clone(),
+            inputs: vec![id],
+            output,
+            operation: Computation::Reshape,
+        });
+        Ok(output)
+    }
+
+    /// Adds a layer whose output has the shape that the file gives it.
+    fn layer(
+        &mut self,
+        operation: &Operation,
+        inputs: Vec<TensorId>,
+        computation: Computation,
+    ) -> Result<(), ImportError> {
+        let output = self.activation(operation.output)?;
+        self.layers.push(Layer {
+            name: operation.layer.clone(),
+            inputs,
+            output,
+            operation: computation,
+        });
+        self.write(operation, Value::Activation(output))
+    }
+
+    /// The activation that an operation reads, in whatever shape.
     fn read(&self, operation: &Operation, input: usize) -> Result<TensorId, ImportError> {
         let tensor = operation.input(input)?;
         match self.values[tensor] {
@@ -397,6 +464,10 @@ impl<'a> Importer<'a> {
                     "its input \"{}\" is {element}; quantize the whole model to int8",
                     self.name(tensor)
                 )))
+            }
+            Value::Unknown if self.constant(operation, tensor).is_ok() => {
+                Err(operation
+                    .unsupported(format!("its input \"{}\" is a constant", self.name(tensor))))
             }
             Value::Unknown => Err(operation.damaged(format!(
                 "its input \"{}\" is not computed before it",
@@ -412,84 +483,5 @@ impl<'a> Importer<'a> {
         }
         self.values[operation.output] = value;
         Ok(())
-    }
-
-    /// RESHAPE: rows are contiguous, so that flattening them moves nothing.
-    fn reshape(&mut self, operation: &Operation) -> Result<(), ImportError> {
-        let id = self.read(operation, 0)?;
-        let input = operation.input(0)?;
-        let (batch, shape) = self.shape(operation.output)?;
-        let elements = self.tensors[id.0].elements();
-        if batch != self.batch || shape != [elements] {
-            return Err(operation.unsupported(format!(
-                "it makes {shape:?} of rows of {elements}, only flattening is supported"
-            )));
-        }
-        if self.quantization(input)? != self.quantization(operation.output)? {
-            return Err(operation.unsupported("its output is quantized differently"));
-        }
-        self.write(operation, Value::Activation(id))
-    }
-
-    /// QUANTIZE: from the model's float or uint8 input, or to its uint8 output.
-    fn quantize(&mut self, operation: &Operation) -> Result<(), ImportError> {
-        let input = operation.input(0)?;
-        let (from, to) = (self.element(input), self.element(operation.output));
-        match (self.values[input], from, to) {
-            (Value::UnquantizedInput, element::FLOAT32 | element::UINT8, element::INT8) => {
-                if self.input_port.is_some() {
-                    return Err(operation.unsupported("the input is quantized a second time"));
-                }
-                let external = if from == element::UINT8 {
-                    UNSIGNED
-                } else {
-                    FLOAT
-                };
-                if from == element::UINT8 {
-                    self.check_shifted(operation, input, operation.output)?;
-                }
-                let (_, shape) = self.shape(input)?;
-                let id = self.activation(operation.output)?;
-                if self.tensors[id.0].shape != shape {
-                    return Err(operation.damaged("it changes the shape"));
-                }
-                self.input_port = Some(self.port(self.input, id, external));
-                self.write(operation, Value::Activation(id))
-            }
-            (Value::Activation(id), element::INT8, element::UINT8) => {
-                self.check_shifted(operation, operation.output, input)?;
-                self.write(operation, Value::Output(id, UNSIGNED))
-            }
-            _ => Err(operation.unsupported(format!(
-                "it converts {} to {} in the middle of the network",
-                element::name(from),
-                element::name(to)
-            ))),
-        }
-    }
-
-    /// Whether two tensors differ only by the 128 between uint8 and int8.
-    fn check_shifted(
-        &self,
-        operation: &Operation,
-        unsigned: usize,
-        signed: usize,
-    ) -> Result<(), ImportError> {
-        let (unsigned_scale, unsigned_zero) = self.quantization(unsigned)?;
-        let (signed_scale, signed_zero) = self.quantization(signed)?;
-        if unsigned_scale != signed_scale || unsigned_zero.checked_sub(128) != Some(signed_zero) {
-            return Err(operation.unsupported("it changes scale or zero point, not only the type"));
-        }
-        Ok(())
-    }
-
-    /// DEQUANTIZE: to the model's float output.
-    fn dequantize(&mut self, operation: &Operation) -> Result<(), ImportError> {
-        let id = self.read(operation, 0)?;
-        if self.element(operation.output) != element::FLOAT32 {
-            let to = element::name(self.element(operation.output));
-            return Err(operation.unsupported(format!("it converts to {to}")));
-        }
-        self.write(operation, Value::Output(id, FLOAT))
     }
 }

@@ -3,9 +3,11 @@
 //! ```text
 //!  float  --/ scale, round, + zero point, saturate--> int8
 //!  uint8  --------------- - 128 ---------------------> int8
+//!
+//!  [c, h, w] outside --/ transpose, where the port says so --> [h, w, c] inside
 //! ```
 
-use super::{Element, Network, Port, Source};
+use super::{Element, Layout, Network, Port, Source, Tensor};
 
 /// Where a float that lies half-way between two integers goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,8 +72,67 @@ impl Port {
     }
 }
 
+impl Port {
+    /// Shape of a row outside, `tensor` being the port's.
+    pub fn outer_shape(&self, tensor: &Tensor) -> Vec<usize> {
+        match (self.layout, &tensor.shape[..]) {
+            (Layout::ChannelsFirst, &[height, width, channels]) => vec![channels, height, width],
+            (_, shape) => shape.to_vec(),
+        }
+    }
+
+    /// Brings rows from the outside's order into the inside's; `tensor` is the port's.
+    pub fn arrange_inwards<T: Copy>(&self, tensor: &Tensor, values: Vec<T>) -> Vec<T> {
+        match (self.layout, &tensor.shape[..]) {
+            (Layout::ChannelsFirst, &[height, width, channels]) => {
+                transposed(&values, channels, height * width)
+            }
+            _ => values,
+        }
+    }
+
+    /// Brings rows from the inside's order into the outside's; `tensor` is the port's.
+    pub fn arrange_outwards<T: Copy>(&self, tensor: &Tensor, values: Vec<T>) -> Vec<T> {
+        match (self.layout, &tensor.shape[..]) {
+            (Layout::ChannelsFirst, &[height, width, channels]) => {
+                transposed(&values, height * width, channels)
+            }
+            _ => values,
+        }
+    }
+}
+
+/// Swaps rows and columns of each matrix of `rows` x `columns` values.
+fn transposed<T: Copy>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
+    if rows == 1 || columns == 1 {
+        return values.to_vec();
+    }
+    values
+        .chunks_exact(rows * columns)
+        .flat_map(|matrix| {
+            (0..columns)
+                .flat_map(move |column| (0..rows).map(move |row| matrix[row * columns + column]))
+        })
+        .collect()
+}
+
 impl Network {
+    /// Brings the values of whole input rows from the outside's order ([`Port::layout`]) into the
+    /// inside's. It may be done before or after quantization.
+    pub fn arrange_input<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
+        let tensor = self.tensor(self.input.tensor);
+        self.input.arrange_inwards(tensor, values)
+    }
+
+    /// Brings the values of whole output rows from the inside's order into the outside's
+    /// ([`Port::layout`]).
+    pub fn arrange_output<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
+        let tensor = self.tensor(self.output.tensor);
+        self.output.arrange_outwards(tensor, values)
+    }
+
     /// Quantizes float input values (any number of rows) as the model file's reference does.
+    /// Their order stays as it is.
     pub fn quantize_input(&self, values: &[f32]) -> Vec<i8> {
         self.input.quantize(values, self.source.ties())
     }
@@ -95,6 +156,7 @@ pub(crate) fn to_unsigned(values: &[i8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::{Quantization, TensorId};
+
     use super::*;
 
     fn port(element: Element, scale: f64, zero_point: i32) -> Port {
@@ -104,6 +166,7 @@ mod tests {
             element,
             quantization: Quantization { scale, zero_point },
             external_float: true,
+            layout: Layout::Same,
         }
     }
 
@@ -131,6 +194,24 @@ mod tests {
             port.quantize(&values, Ties::Even),
             [-128, -128, 127, 127, 127, -128, -128]
         );
+    }
+
+    #[test]
+    fn channels_first_rows_are_transposed_and_back() {
+        let tensor = Tensor {
+            name: "x".into(),
+            shape: vec![1, 2, 3],
+            zero_point: 0,
+            scale: 1.0,
+        };
+        let mut port = port(Element::I8, 1.0, 0);
+        let outside = vec![0, 1, 10, 11, 20, 21, 30, 31, 40, 41, 50, 51];
+        assert_eq!(port.arrange_inwards(&tensor, outside.clone()), outside);
+        port.layout = Layout::ChannelsFirst;
+        assert_eq!(port.outer_shape(&tensor), [3, 1, 2]);
+        let inside = port.arrange_inwards(&tensor, outside.clone());
+        assert_eq!(inside, [0, 10, 20, 1, 11, 21, 30, 40, 50, 31, 41, 51]);
+        assert_eq!(port.arrange_outwards(&tensor, inside), outside);
     }
 
     #[test]

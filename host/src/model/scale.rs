@@ -15,12 +15,7 @@ impl Scale {
         if !real.is_finite() || real <= 0.0 {
             return None;
         }
-        let (fraction, mut exponent) = split(real);
-        let mut multiplier = (fraction * (1_i64 << 31) as f64).round() as i64;
-        if multiplier == 1 << 31 {
-            multiplier /= 2;
-            exponent += 1;
-        }
+        let (multiplier, exponent) = fixed_point(real);
         if exponent > 30 {
             return None;
         }
@@ -30,9 +25,20 @@ impl Scale {
                 shift: 0,
             });
         }
-        let multiplier = i32::try_from(multiplier).expect("a fraction below one has 31 bits");
         let shift = i8::try_from(exponent).expect("between -31 and 30");
         Some(Scale { multiplier, shift })
+    }
+
+    /// The scale divided by a number of values, as TFLite's `MEAN` does: the multiplier is
+    /// truncated, and may lose its highest bit. `None` for zero values or too many.
+    pub fn divided(self, count: usize) -> Option<Scale> {
+        let log = count.checked_ilog2().filter(|&log| log < 31)?;
+        let shift = (log as i32).min(31 + i32::from(self.shift));
+        let multiplier = (i64::from(self.multiplier) << shift) / count as i64;
+        Some(Scale {
+            multiplier: i32::try_from(multiplier).ok()?,
+            shift: i8::try_from(i32::from(self.shift) - shift).ok()?,
+        })
     }
 
     /// The real number that it stands for.
@@ -79,6 +85,18 @@ impl Scale {
         let remainder = high & mask;
         let threshold = (mask >> 1) + i32::from(high < 0);
         (high >> right) + i32::from(remainder > threshold)
+    }
+}
+
+/// The nearest `multiplier * 2^(exponent - 31)` to a positive finite number, with all 31 bits of
+/// the multiplier in use.
+pub(super) fn fixed_point(real: f64) -> (i32, i32) {
+    let (fraction, exponent) = split(real);
+    let multiplier = (fraction * (1_i64 << 31) as f64).round() as i64;
+    match i32::try_from(multiplier) {
+        Ok(multiplier) => (multiplier, exponent),
+        // Rounded up to one.
+        Err(_) => (1 << 30, exponent + 1),
     }
 }
 

@@ -1,10 +1,18 @@
 //! Consistency of a network, whoever built it: after this check no backend meets an index, a
 //! length or a scale that it can't handle.
 
-use super::{FullyConnected, Layer, Network, Operation, Port, Tensor, TensorId};
+mod layer;
+
+use super::{Layer, Layout, Network, Port, Tensor, TensorId};
 
 /// Most int8 values that one row of a tensor may have.
 pub const ROW_ELEMENTS_MAX: usize = 1 << 24;
+
+/// Most int8 values that one row of all tensors of a network may have together.
+pub const NETWORK_ELEMENTS_MAX: usize = 1 << 26;
+
+/// Most positions of a kernel, and its greatest height, width, stride and padding.
+pub const WINDOW_MAX: usize = 1 << 16;
 
 /// What is inconsistent in a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +20,12 @@ pub enum ModelError {
     /// Nothing is computed.
     #[error("the network has no layers")]
     NoLayers,
+    /// More activations than any network for which this is meant.
+    #[error("one row needs {elements} values in all tensors, more than {NETWORK_ELEMENTS_MAX}")]
+    TooLarge {
+        /// How many.
+        elements: usize,
+    },
     /// A tensor's shape or quantization is impossible.
     #[error("tensor \"{tensor}\": {reason}")]
     Tensor {
@@ -49,6 +63,13 @@ impl Network {
             return Err(ModelError::NoLayers);
         }
         self.tensors.iter().try_for_each(validate_tensor)?;
+        let elements = self
+            .tensors
+            .iter()
+            .fold(0_usize, |sum, tensor| sum.saturating_add(tensor.elements()));
+        if elements > NETWORK_ELEMENTS_MAX {
+            return Err(ModelError::TooLarge { elements });
+        }
         self.validate_port(&self.input)?;
         let mut written = vec![false; self.tensors.len()];
         written[self.input.tensor.0] = true;
@@ -83,6 +104,12 @@ impl Network {
         {
             return Err(fail("its quantization differs from its tensor's".into()));
         }
+        if port.layout == Layout::ChannelsFirst && tensor.shape.len() != 3 {
+            return Err(fail(format!(
+                "its values are channels first, but rows of shape {:?} are not images",
+                tensor.shape
+            )));
+        }
         Ok(())
     }
 
@@ -104,14 +131,8 @@ impl Network {
         if std::mem::replace(&mut written[layer.output.0], true) {
             return Err(format!("computes \"{}\" a second time", output.name));
         }
-        match &layer.operation {
-            Operation::FullyConnected(dense) => {
-                let [input] = layer.inputs[..] else {
-                    return Err(format!("needs one input, has {}", layer.inputs.len()));
-                };
-                validate_fully_connected(dense, find(input)?, output)
-            }
-        }
+        let inputs: Vec<&Tensor> = layer.inputs.iter().map(|&id| self.tensor(id)).collect();
+        layer::validate(&layer.operation, &inputs, output)
     }
 }
 
@@ -131,49 +152,6 @@ fn validate_tensor(tensor: &Tensor) -> Result<(), ModelError> {
         tensor: tensor.name.clone(),
         reason,
     })
-}
-
-fn validate_fully_connected(
-    dense: &FullyConnected,
-    input: &Tensor,
-    output: &Tensor,
-) -> Result<(), String> {
-    let (inputs, outputs) = (dense.input_channels, dense.output_channels);
-    if input.elements() != inputs {
-        return Err(format!(
-            "takes rows of {inputs}, its input has {}",
-            input.elements()
-        ));
-    }
-    if output.elements() != outputs {
-        return Err(format!(
-            "gives rows of {outputs}, its output has {}",
-            output.elements()
-        ));
-    }
-    if inputs.checked_mul(outputs) != Some(dense.weights.len()) {
-        return Err(format!(
-            "needs {outputs} x {inputs} weights, has {}",
-            dense.weights.len()
-        ));
-    }
-    if dense.bias.len() != outputs || dense.scales.len() != outputs {
-        return Err(format!(
-            "needs a bias and a scale for each of {outputs} channels, has {} and {}",
-            dense.bias.len(),
-            dense.scales.len()
-        ));
-    }
-    if let Some(channel) = dense.scales.iter().position(|scale| !scale.is_valid()) {
-        return Err(format!("the scale of channel {channel} is out of range"));
-    }
-    if dense.clamp_minimum > dense.clamp_maximum {
-        return Err(format!(
-            "clamps to an empty range, {} to {}",
-            dense.clamp_minimum, dense.clamp_maximum
-        ));
-    }
-    Ok(())
 }
 
 /// Product of the dimensions if it is between 1 and [`ROW_ELEMENTS_MAX`].

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    FullyConnected, Layer, Operation, Quantization, Rounding, Scale, Source, Tensor, TensorId,
+    FullyConnected, Layer, Layout, Operation, Quantization, Rounding, Scale, Source, Tensor,
+    TensorId,
 };
 
 /// Identity over rows of shape [2, 3].
@@ -22,6 +23,7 @@ fn network(element: Element) -> Network {
             zero_point: -118 + element.offset(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     let mut weights = vec![0; 36];
     weights.iter_mut().step_by(7).for_each(|weight| *weight = 1);
@@ -196,4 +198,25 @@ fn paths_that_are_not_files_are_errors() {
     let nowhere = folder.path().join("missing/out.npy");
     let written = write_outputs(nowhere, &network, FileElement::I8, 1, &[0; 6]);
     assert!(matches!(written, Err(RowsError::Io(_))));
+}
+
+#[test]
+fn channels_first_rows_are_transposed_on_their_way_in_and_out() {
+    // Identity over images of 1 x 2 pixels with 3 channels.
+    let mut network = network(Element::I8);
+    for tensor in &mut network.tensors {
+        tensor.shape = vec![1, 2, 3];
+    }
+    network.input.layout = Layout::ChannelsFirst;
+    network.output.layout = Layout::ChannelsFirst;
+    let array = ArrayD::from_shape_vec(IxDyn(&[1, 3, 1, 2]), vec![0_i8, 1, 10, 11, 20, 21])
+        .expect("six values");
+    let mut bytes = Vec::new();
+    array.write_npy(&mut bytes).expect("writing to memory");
+    let rows = Rows::from_npy(&bytes, &network).expect("it fits");
+    assert_eq!(rows.values, [0, 10, 20, 1, 11, 21]);
+    let mut written = Vec::new();
+    encode_outputs(&mut written, &network, rows.element, 1, &rows.values).expect("to memory");
+    let back = ArrayD::<i8>::read_npy(&written[..]).expect("what was written");
+    assert_eq!(back, array);
 }

@@ -193,7 +193,8 @@ impl<'n> Decoder<'n> {
         match self.floats.iter().position(|value| !value.is_finite()) {
             Some(index) => Err(EventError::NotFinite { index }),
             None => {
-                rows.extend(self.network.quantize_input(&self.floats));
+                let row = self.network.quantize_input(&self.floats);
+                rows.extend(self.network.arrange_input(row));
                 Ok(())
             }
         }
@@ -213,7 +214,8 @@ impl<'n> Decoder<'n> {
             }),
             None => {
                 let inner = |&value: &f64| (value as i32 - offset) as i8;
-                rows.extend(self.values.iter().map(inner));
+                let row = self.values.iter().map(inner).collect();
+                rows.extend(self.network.arrange_input(row));
                 Ok(())
             }
         }

@@ -3,13 +3,15 @@
 // Each test binary uses a part of this.
 #![allow(dead_code)]
 
+pub mod graphs;
+
 use std::path::PathBuf;
 
-use ndarray::Array2;
+use ndarray::ArrayD;
 use proptest::prelude::*;
 use systole_host::model::{
-    Element, FullyConnected, Layer, Network, Operation, Port, Quantization, Rounding, Scale,
-    Source, Tensor, TensorId,
+    Element, FullyConnected, Layer, Layout, Network, Operation, Port, Quantization, Rounding,
+    Scale, Source, Tensor, TensorId,
 };
 
 /// Numbers that follow from a seed alone (SplitMix64), so that a failing case can be repeated.
@@ -114,6 +116,7 @@ pub fn network_of(layers: Vec<FullyConnected>, zero_points: &[i8]) -> Network {
             zero_point: zero_points[index].into(),
         },
         external_float: false,
+        layout: Layout::Same,
     };
     Network {
         name: "random".into(),
@@ -169,15 +172,19 @@ pub fn references_are_there() -> bool {
     there
 }
 
+/// A reference model.
+pub fn reference(file: &str) -> Network {
+    Network::load(references().join(file)).expect("the reference model is supported")
+}
+
 /// The anomaly detection model of MLPerf Tiny.
 pub fn anomaly_detection() -> Network {
-    Network::load(references().join("ad01_int8.tflite")).expect("the reference model is supported")
+    reference("ad01_int8.tflite")
 }
 
 /// Rows of a reference array, flattened.
 pub fn golden(name: &str) -> Vec<i8> {
     let path = references().join("golden").join(format!("{name}.npy"));
-    let array: Array2<i8> =
-        ndarray_npy::read_npy(path).expect("a reference array of two dimensions");
+    let array: ArrayD<i8> = ndarray_npy::read_npy(path).expect("a reference array");
     array.into_iter().collect()
 }

@@ -10,33 +10,72 @@ use std::time::Instant;
 
 use systole_driver::{Command, DmaBuffer};
 
+use super::LANES;
+use super::lane::Lane;
 use super::work::Work;
 use crate::compiler::{Placement, Plan, Program};
 use crate::engine::EngineError;
 
+/// DMA memory of a model.
+pub(super) struct ModelMemory {
+    /// Read once, by the load.
+    image: DmaBuffer,
+    /// Weights that are read in every run.
+    stream: Option<DmaBuffer>,
+    lanes: Vec<Lane>,
+}
+
 impl Work {
-    /// A program's image in memory that the device can read.
-    pub(super) fn image(&self, program: &Program) -> Result<DmaBuffer, EngineError> {
-        let image = program.image();
-        let mut buffer = self.device.allocate(image.len())?;
-        buffer.write(0, &image)?;
+    /// Everything that a model needs in memory that the device can reach.
+    pub(super) fn prepare(&self, program: &Program) -> Result<ModelMemory, EngineError> {
+        let lanes = (0..LANES).map(|_| Lane::new(&self.device, program, self.options.batch));
+        Ok(ModelMemory {
+            image: self.buffer(&program.image())?,
+            stream: self.stream(program)?,
+            lanes: lanes.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn stream(&self, program: &Program) -> Result<Option<DmaBuffer>, EngineError> {
+        match program.stream.is_empty() {
+            true => Ok(None),
+            false => self.buffer(&program.stream_bytes()).map(Some),
+        }
+    }
+
+    fn buffer(&self, bytes: &[u8]) -> Result<DmaBuffer, EngineError> {
+        let mut buffer = self.device.allocate(bytes.len())?;
+        buffer.write(0, bytes)?;
         Ok(buffer)
     }
 
-    /// Makes a program resident and lets it serve. If the device refuses it, the old one still
+    /// Makes a model resident and lets it serve. If the device refuses it, the old one still
     /// serves, reloaded if it had to make room.
     pub(super) fn install(
         &mut self,
         program: Program,
-        image: &DmaBuffer,
+        memory: ModelMemory,
         version: u32,
     ) -> Result<(), EngineError> {
+        let ModelMemory {
+            image,
+            stream,
+            lanes,
+        } = memory;
         // Whatever compiles fits the empty device.
         let Plan { placement, evict } = self.models.plan(&program).ok_or(EngineError::Stopped)?;
-        match self.change(&program, image, &placement, &evict, version) {
+        match self.change(
+            &program,
+            &image,
+            stream.as_ref(),
+            &placement,
+            &evict,
+            version,
+        ) {
             Ok(()) => {
-                self.models.occupy(placement);
+                self.models.occupy(placement, stream);
                 self.models.serve(program, placement, version);
+                self.use_lanes(lanes);
                 Ok(())
             }
             Err(error @ EngineError::Command { .. }) => {
@@ -53,6 +92,7 @@ impl Work {
         &mut self,
         program: &Program,
         image: &DmaBuffer,
+        stream: Option<&DmaBuffer>,
         placement: &Placement,
         evict: &[u8],
         version: u32,
@@ -60,8 +100,7 @@ impl Work {
         for &slot in evict {
             self.unload(slot)?;
         }
-        self.models.vacate(placement.slot);
-        self.load(program, image, placement, version)
+        self.load(program, image, stream, placement, version)
     }
 
     /// Loads the serving model again if it isn't resident any more.
@@ -75,9 +114,10 @@ impl Work {
         tracing::warn!(version = serving.version, "going back to the model before");
         let (program, placement) = (serving.program.clone(), serving.placement);
         let version = serving.version;
-        let image = self.image(&program)?;
-        self.load(&program, &image, &placement, version)?;
-        self.models.occupy(placement);
+        let image = self.buffer(&program.image())?;
+        let stream = self.stream(&program)?;
+        self.load(&program, &image, stream.as_ref(), &placement, version)?;
+        self.models.occupy(placement, stream);
         Ok(())
     }
 
@@ -85,11 +125,16 @@ impl Work {
         &mut self,
         program: &Program,
         image: &DmaBuffer,
+        stream: Option<&DmaBuffer>,
         placement: &Placement,
         version: u32,
     ) -> Result<(), EngineError> {
-        let entry = program.load_entry(placement, image.iova().0, version);
-        self.carry_out(Command::Load(entry), "loading a model")
+        // What was in the slot is gone as soon as the command begins.
+        let stream = stream.map_or(0, |stream| stream.iova().0);
+        let entry = program.load_entry(placement, image.iova().0, stream, version);
+        let result = self.carry_out(Command::Load(entry), "loading a model");
+        self.models.vacate(placement.slot);
+        result
     }
 
     fn unload(&mut self, slot: u8) -> Result<(), EngineError> {

@@ -1,5 +1,7 @@
 //! Which models are on the device: the serving one, and what the slots hold.
 
+use systole_driver::DmaBuffer;
+
 use crate::compiler::{Placement, Plan, Program, Residency, Target};
 
 /// A program that is resident.
@@ -12,6 +14,8 @@ pub(super) struct Serving {
 /// The slots, and which of them serves.
 pub(super) struct Models {
     residency: Residency,
+    /// For each slot the weights that its model streams: they stay as long as it is resident.
+    streams: Vec<Option<DmaBuffer>>,
     serving: Option<Serving>,
 }
 
@@ -20,6 +24,7 @@ impl Models {
     pub fn new(target: &Target) -> Self {
         Self {
             residency: Residency::new(target),
+            streams: (0..target.slots).map(|_| None).collect(),
             serving: None,
         }
     }
@@ -40,11 +45,13 @@ impl Models {
     /// Notes that a slot is empty now. The serving model stays the one to go back to.
     pub fn vacate(&mut self, slot: u8) {
         self.residency.vacate(slot);
+        self.streams[usize::from(slot)] = None;
     }
 
     /// Notes that a program is resident, without letting it serve.
-    pub fn occupy(&mut self, placement: Placement) {
+    pub fn occupy(&mut self, placement: Placement, stream: Option<DmaBuffer>) {
         self.residency.occupy(placement);
+        self.streams[usize::from(placement.slot)] = stream;
     }
 
     /// Lets a resident program serve.

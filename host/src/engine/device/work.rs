@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use systole_driver::{Command, CommandId, Completion, Device, DmaBuffer, QueuePair};
-use systole_regs::entries::Statistics;
+use systole_driver::{Command, CommandId, Completion, Device, QueuePair};
 
+use super::lane::Lane;
 use super::model::Models;
-use super::{Job, LANES, attention};
+use super::{Job, attention, finish};
 use crate::compiler::Program;
 use crate::engine::pending::Reply;
 use crate::engine::{BatchResult, CommandReport, EngineError, EngineOptions};
@@ -21,13 +21,6 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Longest wait before looking whether the engine has been dropped.
 const LOOK_UP: Duration = Duration::from_millis(100);
-
-/// DMA memory of one command: input rows, output rows, statistics.
-struct Lane {
-    buffer: DmaBuffer,
-    output: usize,
-    statistics: usize,
-}
 
 /// A command that the device has.
 struct InFlight {
@@ -72,53 +65,47 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Allocates the lanes.
+    /// Nothing is resident yet.
     pub fn new(
         device: Device,
         queue: QueuePair,
         models: Models,
-        program: Program,
+        first: Program,
         options: EngineOptions,
         stop: Arc<AtomicBool>,
-    ) -> Result<Self, EngineError> {
-        let input = options.batch * program.input_row_bytes;
-        let output = options.batch * program.output_row_bytes;
-        let lanes = (0..LANES)
-            .map(|_| {
-                let buffer = device.allocate(input + output + size_of::<Statistics>())?;
-                Ok(Lane {
-                    buffer,
-                    output: input,
-                    statistics: input + output,
-                })
-            })
-            .collect::<Result<Vec<_>, systole_driver::Error>>()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             device,
             queue,
             models,
-            first: Some(program),
+            first: Some(first),
             options,
             stop,
-            lanes,
-            free: (0..LANES).collect(),
+            lanes: Vec::new(),
+            free: Vec::new(),
             in_flight: VecDeque::new(),
             batches: VecDeque::new(),
             next_batch: 0,
             staging: Vec::new(),
             last_progress: Instant::now(),
-        })
+        }
     }
 
     /// Makes the network that the engine was made with resident.
     pub fn load_first(&mut self) -> Result<(), EngineError> {
         match self.first.take() {
             Some(program) => {
-                let image = self.image(&program)?;
-                self.install(program, &image, self.options.version)
+                let memory = self.prepare(&program)?;
+                self.install(program, memory, self.options.version)
             }
             None => Ok(()),
         }
+    }
+
+    /// Replaces the lanes, while nothing is in flight.
+    pub(super) fn use_lanes(&mut self, lanes: Vec<Lane>) {
+        self.free = (0..lanes.len()).collect();
+        self.lanes = lanes;
     }
 
     /// Works until the engine is dropped or the device fails. Batches that are not answered then
@@ -191,15 +178,15 @@ impl Work {
                     self.queue.ring()?;
                     self.complete(true)?;
                 }
-                let image = match self.image(&program) {
-                    Ok(image) => image,
+                let memory = match self.prepare(&program) {
+                    Ok(memory) => memory,
                     // Nothing has happened to the device or to the serving model.
                     Err(error) => {
                         let _ = reply.send(Err(error));
                         return Ok(());
                     }
                 };
-                let result = self.install(*program, &image, version);
+                let result = self.install(*program, memory, version);
                 let lost = match &result {
                     // Without a model there is nothing left to serve with.
                     Err(error) if !self.models.is_resident() => Some(error.clone()),
@@ -220,7 +207,7 @@ impl Work {
             return;
         };
         let (input, output) = (
-            serving.program.input_elements,
+            serving.program.input.elements(),
             serving.program.output_elements,
         );
         let count = rows.len() / input;
@@ -253,26 +240,19 @@ impl Work {
             return Ok(());
         };
         let program = &serving.program;
+        let elements = program.input.elements();
         for batch in &mut self.batches {
             while batch.sent < batch.count
                 && let Some(index) = self.free.pop()
             {
                 let lane = &mut self.lanes[index];
                 let rows = self.options.batch.min(batch.count - batch.sent);
-                let values = &batch.rows[batch.sent * program.input_elements..]
-                    [..rows * program.input_elements];
-                write_rows(lane, values, program, &mut self.staging)?;
-                let address = lane.buffer.iova().0;
-                let statistics = self
-                    .options
-                    .statistics
-                    .then_some(address + lane.statistics as u64);
+                let values = &batch.rows[batch.sent * elements..][..rows * elements];
+                lane.write_rows(values, program, &mut self.staging)?;
                 let entry = program.run_entry(
                     serving.placement.slot,
                     u16::try_from(rows).unwrap_or(u16::MAX),
-                    address,
-                    address + lane.output as u64,
-                    statistics,
+                    &lane.addresses(program, self.options.statistics),
                 );
                 let id = self.queue.submit(Command::Run(entry))?;
                 if self.in_flight.is_empty() {
@@ -375,17 +355,20 @@ impl Work {
             self.free.push(command.lane);
             return Ok(());
         }
+        let Some(serving) = self.models.serving() else {
+            return Err(EngineError::Stopped);
+        };
         let lane = &self.lanes[command.lane];
         let output = batch.result.outputs.len() / batch.count;
         let target =
             &mut batch.result.outputs[command.first_row * output..][..command.rows * output];
-        read_rows(lane, target, output, &mut self.staging)?;
+        finish(&serving.program, lane, target, &mut self.staging)?;
         batch.result.version = completion.version;
         batch.result.commands.push(CommandReport {
             rows: command.rows,
             cycles: (completion.cycles != 0).then_some(completion.cycles.into()),
             statistics: match self.options.statistics {
-                true => Some(lane.buffer.read_value(lane.statistics)?),
+                true => Some(lane.statistics()?),
                 false => None,
             },
             elapsed: command.since.elapsed(),
@@ -409,43 +392,4 @@ fn answer(batch: &mut Batch, result: Result<BatchResult, EngineError>) {
     if let Some(reply) = batch.reply.take() {
         let _ = reply.send(result);
     }
-}
-
-/// Copies rows into a lane, each at the start of its stride.
-fn write_rows(
-    lane: &mut Lane,
-    values: &[i8],
-    program: &Program,
-    staging: &mut Vec<u8>,
-) -> Result<(), systole_driver::Error> {
-    let (elements, stride) = (program.input_elements, program.input_row_bytes);
-    staging.clear();
-    for row in values.chunks_exact(elements) {
-        staging.extend(row.iter().map(|value| *value as u8));
-        staging.resize(staging.len() + stride - elements, 0);
-    }
-    lane.buffer.write(0, staging)
-}
-
-/// Copies rows out of a lane.
-fn read_rows(
-    lane: &Lane,
-    values: &mut [i8],
-    elements: usize,
-    staging: &mut Vec<u8>,
-) -> Result<(), systole_driver::Error> {
-    let stride = elements.next_multiple_of(systole_regs::DATA_BYTES as usize);
-    let rows = values.len() / elements;
-    staging.clear();
-    staging.resize(rows * stride, 0);
-    lane.buffer.read(lane.output, staging)?;
-    for (row, bytes) in values
-        .chunks_exact_mut(elements)
-        .zip(staging.chunks_exact(stride))
-    {
-        for (value, byte) in row.iter_mut().zip(bytes) {
-            *value = *byte as i8;
-        }
-    }
-    Ok(())
 }

@@ -2,8 +2,10 @@
 
 use super::constant::{Constant, Data};
 use super::node::Node;
+use super::pending::{Body, Pending, Unquantized};
 use super::{Importer, Value};
 use crate::import::ImportError;
+use crate::model::{PoolKind, Window};
 use std::rc::Rc;
 
 impl Importer {
@@ -41,8 +43,10 @@ impl Importer {
             Value::Pending(pending) => pending.bounded(lower, upper),
             Value::Dequantized(activation) => {
                 // Quantized before and after the bound. One quantization, the last, is left.
-                let Some(origin) = &activation.origin else {
-                    return Err(node.unsupported("it is applied to the input, not to a layer"));
+                let Some(origin) = activation.origin.clone() else {
+                    return Ok(Value::Pending(Rc::new(
+                        self.point(node)?.bounded(lower, upper),
+                    )));
                 };
                 let quantization = self.quantization(activation);
                 let scale = quantization.scale as f32;
@@ -52,10 +56,35 @@ impl Importer {
                 first
                     .bounded(lower, upper)
                     .quantized_before(quantization.scale)
-                    .shaped(activation.shape.clone())
+                    .viewed(activation.view.clone())
             }
             _ => return Err(node.unsupported("it is applied to something that is not a layer")),
         };
         Ok(Value::Pending(Rc::new(pending)))
+    }
+
+    /// An activation as it is, to be bounded or quantized again: a maximum over windows of one
+    /// value.
+    pub(super) fn point(&mut self, node: &Node) -> Result<Pending, ImportError> {
+        let activation = self.operand(node, 0)?;
+        let shape = match self.tensors[activation.tensor.0].shape[..] {
+            [height, width, channels] => vec![height, width, channels],
+            ref shape => {
+                let channels = shape.last().copied().unwrap_or(1);
+                let elements = shape.iter().product::<usize>();
+                vec![1, elements / channels, channels]
+            }
+        };
+        let layer = Unquantized {
+            name: node.layer.clone(),
+            inputs: vec![self.shaped(activation.tensor, &shape)],
+            shape,
+            body: Body::Pool {
+                kind: PoolKind::Maximum,
+                window: Window::POINT,
+                whole: false,
+            },
+        };
+        Ok(Pending::new(layer, activation.view))
     }
 }

@@ -98,6 +98,19 @@ impl Node {
             .map_or(default, |attribute| attribute.f.unwrap_or(0.0))
     }
 
+    /// A string, empty if it isn't there.
+    pub(super) fn text(&self, name: &str) -> String {
+        let bytes = self
+            .attribute(name)
+            .and_then(|attribute| attribute.s.as_deref());
+        String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+    }
+
+    /// Number of inputs that are listed.
+    pub(super) fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
     pub(super) fn integers(&self, name: &str) -> Option<&[i64]> {
         self.attribute(name).map(|attribute| &attribute.ints[..])
     }

@@ -34,33 +34,38 @@ impl Importer {
                 let constant = constant.ok_or_else(|| node.damaged("its input is not float"))?;
                 Ok(Value::Constant(Rc::new(constant)))
             }
-            Value::FloatInput(shape) => {
+            Value::FloatInput(view) => {
                 let quantization = per_tensor(node, &parameters.affine)?;
                 let tensor = self.input(node, element, quantization, true)?;
                 Ok(Value::Quantized(Activation {
                     tensor,
                     element,
-                    shape,
+                    view,
                     origin: None,
                 }))
             }
             Value::Dequantized(activation) => {
                 let quantization = per_tensor(node, &parameters.affine)?;
                 if (activation.element, self.quantization(&activation)) != (element, quantization) {
-                    return Err(node.unsupported(
-                        "it quantizes an activation again, with another scale or zero point",
-                    ));
+                    let pending = self.point(node)?;
+                    let tensor = self.complete(node, &pending, element, quantization)?;
+                    return Ok(Value::Quantized(Activation {
+                        tensor,
+                        element,
+                        view: pending.view,
+                        origin: None,
+                    }));
                 }
                 Ok(Value::Quantized(activation))
             }
             Value::Pending(pending) => {
                 let quantization = per_tensor(node, &parameters.affine)?;
                 let tensor = self.complete(node, &pending, element, quantization)?;
-                let shape = pending.shape.clone();
+                let view = pending.view.clone();
                 Ok(Value::Quantized(Activation {
                     tensor,
                     element,
-                    shape,
+                    view,
                     origin: Some(pending),
                 }))
             }
@@ -80,14 +85,14 @@ impl Importer {
                     .ok_or_else(|| node.unsupported("its input is not int8, uint8 or int32"))?;
                 Ok(Value::Constant(Rc::new(constant)))
             }
-            Value::IntegerInput(shape, element) => {
+            Value::IntegerInput(view, element) => {
                 check_type(node, &parameters, element)?;
                 let quantization = per_tensor(node, &parameters.affine)?;
                 let tensor = self.input(node, element, quantization, false)?;
                 Ok(Value::Dequantized(Activation {
                     tensor,
                     element,
-                    shape,
+                    view,
                     origin: None,
                 }))
             }

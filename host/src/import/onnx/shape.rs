@@ -2,43 +2,44 @@
 //! batch stays the first dimension.
 
 use super::constant::Data;
-use super::linear::Pending;
 use super::node::Node;
+use super::pending::Pending;
+use super::view::View;
 use super::{Activation, Importer, Value};
 use crate::import::ImportError;
 use crate::model::row_elements;
 use std::rc::Rc;
 
 impl Value {
-    /// Shape of one row, if it is an activation.
-    fn row_shape(&self) -> Option<&[usize]> {
+    /// How the file sees a row, if it is an activation.
+    fn view(&self) -> Option<&View> {
         match self {
-            Value::FloatInput(shape) | Value::IntegerInput(shape, _) => Some(shape),
-            Value::Quantized(activation) | Value::Dequantized(activation) => {
-                Some(&activation.shape)
-            }
-            Value::Pending(pending) => Some(&pending.shape),
+            Value::FloatInput(view) | Value::IntegerInput(view, _) => Some(view),
+            Value::Quantized(activation) | Value::Dequantized(activation) => Some(&activation.view),
+            Value::Pending(pending) => Some(&pending.view),
             Value::Constant(_) | Value::Unreadable(_) => None,
+        }
+    }
+
+    /// The same activation seen in another way.
+    fn with_view(self, view: View) -> Value {
+        match self {
+            Value::FloatInput(_) => Value::FloatInput(view),
+            Value::IntegerInput(_, element) => Value::IntegerInput(view, element),
+            Value::Quantized(activation) => Value::Quantized(Activation { view, ..activation }),
+            Value::Dequantized(activation) => Value::Dequantized(Activation { view, ..activation }),
+            Value::Pending(pending) => {
+                Value::Pending(Rc::new(Pending::clone(&pending).viewed(view)))
+            }
+            constant @ (Value::Constant(_) | Value::Unreadable(_)) => constant,
         }
     }
 
     /// The same activation with another shape of as many values.
     fn with_row_shape(self, shape: Vec<usize>) -> Value {
-        match self {
-            Value::FloatInput(_) => Value::FloatInput(shape),
-            Value::IntegerInput(_, element) => Value::IntegerInput(shape, element),
-            Value::Quantized(activation) => Value::Quantized(Activation {
-                shape,
-                ..activation
-            }),
-            Value::Dequantized(activation) => Value::Dequantized(Activation {
-                shape,
-                ..activation
-            }),
-            Value::Pending(pending) => {
-                Value::Pending(Rc::new(Pending::clone(&pending).shaped(shape)))
-            }
-            constant @ (Value::Constant(_) | Value::Unreadable(_)) => constant,
+        match self.view().map(|view| view.reshaped(shape)) {
+            Some(view) => self.with_view(view),
+            None => self,
         }
     }
 }
@@ -138,10 +139,9 @@ impl Importer {
     }
 
     pub(super) fn transpose(&mut self, node: &Node) -> Result<Value, ImportError> {
-        let Value::Constant(constant) = self.value(node, 0)?.clone() else {
-            return Err(
-                node.unsupported("it transposes an activation, which only constants can be so far")
-            );
+        let constant = match self.value(node, 0)?.clone() {
+            Value::Constant(constant) => constant,
+            value => return transposed(node, value),
         };
         match node.integers("perm") {
             None | Some([1, 0]) => {
@@ -167,7 +167,7 @@ impl Importer {
     }
 
     /// Axes as an attribute (before operator set 13) or as an input.
-    fn axes(&self, node: &Node) -> Result<Option<Vec<i64>>, ImportError> {
+    pub(super) fn axes(&self, node: &Node) -> Result<Option<Vec<i64>>, ImportError> {
         if let Some(axes) = node.integers("axes") {
             return Ok(Some(axes.to_vec()));
         }
@@ -181,8 +181,32 @@ impl Importer {
     }
 }
 
+/// An activation with its dimensions permuted, if no value has to move for it.
+fn transposed(node: &Node, value: Value) -> Result<Value, ImportError> {
+    let order = node.integers("perm").unwrap_or(&[]);
+    let shape = activation_shape(node, &value)?;
+    let mut row: Vec<usize> = Vec::with_capacity(shape.len());
+    for &from in order.iter().skip(1) {
+        let from = usize::try_from(from)
+            .ok()
+            .and_then(|from| from.checked_sub(1));
+        match from.filter(|from| *from < shape.len() && !row.contains(from)) {
+            Some(from) => row.push(from),
+            None => break,
+        }
+    }
+    let is_permutation = order.first() == Some(&0) && row.len() == shape.len();
+    let view = value.view().filter(|_| is_permutation);
+    match view.and_then(|view| view.permuted(&row)) {
+        Some(view) => Ok(value.with_view(view)),
+        None => Err(node.unsupported(format!(
+            "it permutes rows of shape {shape:?} as {order:?}, which moves more than channels"
+        ))),
+    }
+}
+
 fn activation_shape(node: &Node, value: &Value) -> Result<Vec<usize>, ImportError> {
-    let shape = value.row_shape().map(<[usize]>::to_vec);
+    let shape = value.view().map(|view| view.shape.clone());
     shape.ok_or_else(|| node.unsupported("its input is a constant"))
 }
 

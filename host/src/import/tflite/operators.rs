@@ -1,8 +1,23 @@
 //! Operators of the TFLite schema, by code: for dispatch, and so that a refusal can name them.
 
+pub(super) const ADD: i32 = 0;
+pub(super) const AVERAGE_POOL_2D: i32 = 1;
+pub(super) const CONCATENATION: i32 = 2;
+pub(super) const CONV_2D: i32 = 3;
+pub(super) const DEPTHWISE_CONV_2D: i32 = 4;
 pub(super) const DEQUANTIZE: i32 = 6;
 pub(super) const FULLY_CONNECTED: i32 = 9;
+pub(super) const MAX_POOL_2D: i32 = 17;
+pub(super) const MUL: i32 = 18;
+pub(super) const RELU: i32 = 19;
+pub(super) const RELU_N1_TO_1: i32 = 20;
+pub(super) const RELU6: i32 = 21;
 pub(super) const RESHAPE: i32 = 22;
+pub(super) const SOFTMAX: i32 = 25;
+pub(super) const PAD: i32 = 34;
+pub(super) const MEAN: i32 = 40;
+pub(super) const SQUEEZE: i32 = 43;
+pub(super) const EXPAND_DIMS: i32 = 70;
 pub(super) const QUANTIZE: i32 = 114;
 const CUSTOM: i32 = 32;
 
@@ -66,12 +81,26 @@ mod tests {
     #[test]
     fn codes_and_names_agree() {
         for (code, expected) in [
+            (ADD, "ADD"),
+            (AVERAGE_POOL_2D, "AVERAGE_POOL_2D"),
+            (CONCATENATION, "CONCATENATION"),
+            (CONV_2D, "CONV_2D"),
+            (DEPTHWISE_CONV_2D, "DEPTHWISE_CONV_2D"),
             (DEQUANTIZE, "DEQUANTIZE"),
             (FULLY_CONNECTED, "FULLY_CONNECTED"),
+            (MAX_POOL_2D, "MAX_POOL_2D"),
+            (MUL, "MUL"),
+            (RELU, "RELU"),
+            (RELU_N1_TO_1, "RELU_N1_TO_1"),
+            (RELU6, "RELU6"),
             (RESHAPE, "RESHAPE"),
+            (SOFTMAX, "SOFTMAX"),
+            (PAD, "PAD"),
+            (MEAN, "MEAN"),
+            (SQUEEZE, "SQUEEZE"),
+            (EXPAND_DIMS, "EXPAND_DIMS"),
             (QUANTIZE, "QUANTIZE"),
             (CUSTOM, "CUSTOM"),
-            (3, "CONV_2D"),
             (-1, "operator -1"),
         ] {
             assert_eq!(name(code, None), expected);

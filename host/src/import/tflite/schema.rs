@@ -150,46 +150,156 @@ table! {
     union verify_options
 }
 
-/// `options_type` of [`FullyConnectedOptions`].
-const FULLY_CONNECTED_OPTIONS: u8 = 8;
-
 /// Field of an operator that holds its options.
 const OPTIONS: VOffsetT = entry(4);
 
 type OperatorVerifier<'v, 'o, 'b> = flatbuffers::TableVerifier<'v, 'o, 'b>;
 
-/// Verifies the options of the operators that are read; those of others are never looked at.
-fn verify_options<'v, 'o, 'b>(
-    table: OperatorVerifier<'v, 'o, 'b>,
-) -> Result<OperatorVerifier<'v, 'o, 'b>, InvalidFlatbuffer> {
-    table.visit_union::<u8, _>(
-        "options_type",
-        entry(3),
-        "options",
-        OPTIONS,
-        false,
-        |kind, verifier, position| match kind {
-            FULLY_CONNECTED_OPTIONS => verifier
-                .verify_union_variant::<ForwardsUOffset<FullyConnectedOptions>>(
-                    "FullyConnectedOptions",
-                    position,
-                ),
-            _ => Ok(()),
-        },
-    )
+/// Declares the tables of options that are read, by their `options_type`: the verifier and an
+/// accessor for each. Options of other operators are never looked at.
+macro_rules! options {
+    ( $( $(#[$text:meta])* $accessor:ident = $type:literal : $table:ident ),+ $(,)? ) => {
+        fn verify_options<'v, 'o, 'b>(
+            table: OperatorVerifier<'v, 'o, 'b>,
+        ) -> Result<OperatorVerifier<'v, 'o, 'b>, InvalidFlatbuffer> {
+            table.visit_union::<u8, _>(
+                "options_type",
+                entry(3),
+                "options",
+                OPTIONS,
+                false,
+                |kind, verifier, position| match kind {
+                    $(
+                        $type => verifier.verify_union_variant::<ForwardsUOffset<$table>>(
+                            stringify!($table),
+                            position,
+                        ),
+                    )+
+                    _ => Ok(()),
+                },
+            )
+        }
+
+        impl<'a> Operator<'a> {
+            $(
+                $(#[$text])*
+                pub(super) fn $accessor(self) -> Option<$table<'a>> {
+                    if self.options_type() != Some($type) {
+                        return None;
+                    }
+                    // SAFETY: the verifier checked the options as this table, because of their
+                    // type.
+                    unsafe { self.0.get::<ForwardsUOffset<$table>>(OPTIONS, None) }
+                }
+            )+
+        }
+    };
 }
 
-impl<'a> Operator<'a> {
+options! {
+    /// Options of a convolution.
+    convolution_options = 1: ConvolutionOptions,
+    /// Options of a depthwise convolution.
+    depthwise_options = 2: DepthwiseOptions,
+    /// Options of a pooling layer.
+    pool_options = 5: PoolOptions,
     /// Options of a fully-connected layer.
-    pub(super) fn fully_connected_options(self) -> Option<FullyConnectedOptions<'a>> {
-        if self.options_type() != Some(FULLY_CONNECTED_OPTIONS) {
-            return None;
-        }
-        // SAFETY: the verifier checked the options as this table, because of their type.
-        unsafe {
-            self.0
-                .get::<ForwardsUOffset<FullyConnectedOptions>>(OPTIONS, None)
-        }
+    fully_connected_options = 8: FullyConnectedOptions,
+    /// Options of a softmax.
+    softmax_options = 9: SoftmaxOptions,
+    /// Options of a concatenation.
+    concatenation_options = 10: ConcatenationOptions,
+    /// Options of a sum.
+    add_options = 11: AddOptions,
+    /// Options of a product.
+    multiply_options = 21: MultiplyOptions,
+}
+
+table! {
+    /// Options of CONV_2D.
+    ConvolutionOptions<'a> {
+        /// One of `padding`.
+        padding = 0: i8,
+        /// Columns from one output to the next.
+        stride_x = 1: i32,
+        /// Rows from one output to the next.
+        stride_y = 2: i32,
+        /// One of `activation`.
+        activation = 3: i8,
+        /// Columns between two of the kernel's.
+        dilation_x = 4: i32,
+        /// Rows between two of the kernel's.
+        dilation_y = 5: i32,
+    }
+}
+
+table! {
+    /// Options of DEPTHWISE_CONV_2D.
+    DepthwiseOptions<'a> {
+        /// One of `padding`.
+        padding = 0: i8,
+        /// Columns from one output to the next.
+        stride_x = 1: i32,
+        /// Rows from one output to the next.
+        stride_y = 2: i32,
+        /// One of `activation`.
+        activation = 4: i8,
+        /// Columns between two of the kernel's.
+        dilation_x = 5: i32,
+        /// Rows between two of the kernel's.
+        dilation_y = 6: i32,
+    }
+}
+
+table! {
+    /// Options of AVERAGE_POOL_2D and MAX_POOL_2D.
+    PoolOptions<'a> {
+        /// One of `padding`.
+        padding = 0: i8,
+        /// Columns from one output to the next.
+        stride_x = 1: i32,
+        /// Rows from one output to the next.
+        stride_y = 2: i32,
+        /// Columns of the window.
+        width = 3: i32,
+        /// Rows of the window.
+        height = 4: i32,
+        /// One of `activation`.
+        activation = 5: i8,
+    }
+}
+
+table! {
+    /// Options of SOFTMAX.
+    SoftmaxOptions<'a> {
+        /// Factor of the exponents.
+        beta = 0: f32,
+    }
+}
+
+table! {
+    /// Options of CONCATENATION.
+    ConcatenationOptions<'a> {
+        /// Dimension; negative ones count from behind.
+        axis = 0: i32,
+        /// One of `activation`.
+        activation = 1: i8,
+    }
+}
+
+table! {
+    /// Options of ADD.
+    AddOptions<'a> {
+        /// One of `activation`.
+        activation = 0: i8,
+    }
+}
+
+table! {
+    /// Options of MUL.
+    MultiplyOptions<'a> {
+        /// One of `activation`.
+        activation = 0: i8,
     }
 }
 
@@ -218,6 +328,7 @@ pub(super) mod element {
     pub(crate) const FLOAT32: i8 = 0;
     pub(crate) const INT32: i8 = 2;
     pub(crate) const UINT8: i8 = 3;
+    pub(crate) const INT64: i8 = 4;
     pub(crate) const INT8: i8 = 9;
 
     /// Name of an element type in the schema.
@@ -254,4 +365,10 @@ pub(super) mod activation {
     pub(crate) const RELU: i8 = 1;
     pub(crate) const RELU_N1_TO_1: i8 = 2;
     pub(crate) const RELU6: i8 = 3;
+}
+
+/// How the border of an image is padded.
+pub(super) mod padding {
+    pub(crate) const SAME: i8 = 0;
+    pub(crate) const VALID: i8 = 1;
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 use systole_host::Network;
 use systole_host::cpu::CpuExecutor;
 use systole_host::model::{
-    Element, FullyConnected, Layer, Operation, Port, Quantization, Rounding, Scale, Source, Tensor,
-    TensorId,
+    Element, FullyConnected, Layer, Layout, Operation, Port, Quantization, Rounding, Scale, Source,
+    Tensor, TensorId,
 };
 use systole_stream::{Prediction, Predictor};
 
@@ -89,6 +89,7 @@ pub fn network(element: Element) -> Network {
             zero_point: i32::from(tensors[index].zero_point) + element.offset(),
         },
         external_float: true,
+        layout: Layout::Same,
     };
     let network = Network {
         name: "test".into(),
