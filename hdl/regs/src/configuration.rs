@@ -72,7 +72,7 @@ pub const SMALL: Configuration = Configuration {
     requantize_lanes: 4,
     scratchpad_bytes: 64 * 1024,
     weight_tiles: 2560,
-    parameter_entries: 2048,
+    parameter_entries: 4096,
     program_instructions: 128,
     accumulator_rows: 64,
     clock_khz: 150_000,

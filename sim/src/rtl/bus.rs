@@ -128,10 +128,10 @@ impl ReadChannel {
         }
     }
 
-    /// Notes that a cycle has passed in which only data could move (it is always taken).
-    pub fn tick(&mut self, inputs: &Inputs, now: u64) {
+    /// Notes that a cycle has passed in which only data could move.
+    pub fn tick(&mut self, inputs: &Inputs, outputs: &Outputs, now: u64) {
         self.now = now;
-        if inputs.m_r_valid == 1 {
+        if inputs.m_r_valid == 1 && outputs.m_r_ready == 1 {
             self.offering = false;
             if let Some(burst) = self.bursts.front_mut() {
                 burst.beats.pop_front();
@@ -144,7 +144,7 @@ impl ReadChannel {
 
     /// Notes what moved in a cycle.
     pub fn observe(&mut self, inputs: &Inputs, outputs: &Outputs, now: u64, host: &mut dyn Host) {
-        self.tick(inputs, now);
+        self.tick(inputs, outputs, now);
         if outputs.m_ar_valid == 1 && inputs.m_ar_ready == 1 {
             let beats = usize::from(outputs.m_ar_length) + 1;
             let mut data = vec![0; beats * 8];

@@ -109,7 +109,7 @@ impl RtlCore {
                 host.interrupt(self.outputs.interrupt_vector);
             }
         } else {
-            self.read.tick(&self.inputs, self.cycles);
+            self.read.tick(&self.inputs, &self.outputs, self.cycles);
             self.write.tick(&self.inputs, self.cycles);
         }
     }

@@ -56,4 +56,6 @@ pub struct Outputs {
     pub m_w_last: u8,
     pub interrupt_valid: u8,
     pub active: u8,
+    /// AXI read data is taken.
+    pub m_r_ready: u8,
 }

@@ -58,6 +58,7 @@ struct Outputs {
     uint8_t m_w_last;
     uint8_t interrupt_valid;
     uint8_t active;
+    uint8_t m_r_ready;
 };
 
 }  // extern "C"
@@ -151,6 +152,7 @@ void NAME(cycle)(void* handle, const Inputs* in, Outputs* out) {
     out->m_w_last = model->m_w_last;
     out->interrupt_valid = model->interrupt_valid;
     out->active = model->active;
+    out->m_r_ready = model->m_r_ready;
 
     model->clock = 1;
     model->eval();
