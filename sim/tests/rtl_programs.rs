@@ -111,12 +111,10 @@ impl Random {
     }
 }
 
-/// An image in the scratchpad: rows of pixels of channels.
+/// An image in the scratchpad.
 #[derive(Clone, Copy, Debug)]
 struct Image {
     height: usize,
-    width: usize,
-    channels: usize,
     row_stride: usize,
 }
 
@@ -164,31 +162,24 @@ fn layer(c: &Configuration, random: &mut Random, kind: u8) -> Layer {
             row_stride += 1;
         }
     }
-    let input = Image {
-        height,
-        width,
-        channels,
-        row_stride,
-    };
+    let input = Image { height, row_stride };
     let output = Image {
         height: output_height,
-        width: output_width,
-        channels: output_channels,
         row_stride: output_width * output_channels + random.within(0, 9),
     };
-    let residual = random.next() % 3 == 0;
+    let residual = random.next().is_multiple_of(3);
     let shared = kind == opcode::DEPTHWISE
         && stride_x <= kernel_width
         && kernel_width <= 3 * stride_x
-        && random.next() % 3 != 0;
+        && !random.next().is_multiple_of(3);
     let mut flags = 0;
-    if random.next() % 2 == 0 {
+    if random.next().is_multiple_of(2) {
         flags |= flag::DOUBLE_ROUNDING;
     }
     if residual {
         flags |= flag::RESIDUAL;
     }
-    if kind == opcode::POOL && random.next() % 2 == 0 {
+    if kind == opcode::POOL && random.next().is_multiple_of(2) {
         flags |= flag::MAXIMUM;
     }
     let clamp = random.byte() as i8;

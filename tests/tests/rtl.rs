@@ -147,7 +147,7 @@ fn a_bad_entry_is_answered_with_its_status_and_the_next_one_runs() {
         (RunEntry { flags: 0x80, ..run }, Status::InvalidField),
         (
             RunEntry {
-                reserved1: [1; 20],
+                reserved0: [1; 3],
                 ..run
             },
             Status::InvalidField,
