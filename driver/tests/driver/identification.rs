@@ -25,7 +25,7 @@ fn a_device_is_opened_with_all_that_it_says_about_itself() {
     let rig = Rig::new();
     let device = rig.open();
     let identity = device.identity();
-    assert_eq!((identity.abi_major, identity.abi_minor), (1, 0));
+    assert_eq!((identity.abi_major, identity.abi_minor), (2, 0));
     assert_eq!(identity.array_rows, SMALL.rows);
     assert_eq!(identity.array_columns, SMALL.columns);
     assert_eq!(identity.requantize_lanes, SMALL.requantize_lanes);
@@ -45,16 +45,16 @@ fn a_device_is_opened_with_all_that_it_says_about_itself() {
 
 #[test]
 fn another_interface_version_is_refused_with_both_versions_and_a_remedy() {
-    let newer = open_with(&[(register::ABI_VERSION, 0x0002_0003)]);
+    let newer = open_with(&[(register::ABI_VERSION, 0x0003_0003)]);
     assert!(matches!(
         newer,
         Error::InterfaceVersion {
-            device_major: 2,
+            device_major: 3,
             ..
         }
     ));
     let text = newer.to_string();
-    assert!(text.contains("2.3") && text.contains("1.0"), "{text}");
+    assert!(text.contains("3.3") && text.contains("2.0"), "{text}");
     assert!(text.contains("update this program"), "{text}");
     let older = open_with(&[(register::ABI_VERSION, 0x0000_0009)]).to_string();
     assert!(
