@@ -82,7 +82,7 @@ fn doubling_high(product: i64) -> i64 {
 }
 
 /// gemmlowp's `RoundingDivideByPOT`.
-fn divide_by_power(value: i64, exponent: u32) -> i64 {
+pub(super) fn divide_by_power(value: i64, exponent: u32) -> i64 {
     let mask = (1_i64 << exponent).wrapping_sub(1);
     let threshold = (mask >> 1).wrapping_add(i64::from(value < 0));
     (value >> exponent).wrapping_add(i64::from(value & mask > threshold))

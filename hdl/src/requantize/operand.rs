@@ -10,6 +10,7 @@
 
 use rust_hdl::prelude::*;
 
+use super::lane::divide_by_power;
 use crate::bits::{from_signed, slice, to_signed};
 
 /// Cycles from the second operand, which comes a cycle after the first, to the sum.
@@ -44,13 +45,6 @@ pub struct OperandSum {
 /// The low 9 bits as a signed number.
 fn nine(value: i64) -> i64 {
     value << 55 >> 55
-}
-
-/// gemmlowp's `RoundingDivideByPOT`.
-fn divide_by_power(value: i64, exponent: u32) -> i64 {
-    let mask = (1_i64 << exponent) - 1;
-    let threshold = (mask >> 1) + i64::from(value < 0);
-    (value >> exponent) + i64::from(value & mask > threshold)
 }
 
 impl Logic for OperandSum {
