@@ -144,16 +144,45 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
         .into());
     }
 
+    let mut sources: Vec<_> = std::fs::read_dir(&sources)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<_>>()?;
+    sources.retain(|path| path.extension().is_some_and(|extension| extension == "cpp"));
+    sources.push("src/verilated/shim.cpp".into());
+    // The runtime is the same for all configurations; the first one brings it.
+    if name == configuration::ALL[0].name {
+        for file in [
+            "verilated.cpp",
+            "verilated_fst_c.cpp",
+            "verilated_threads.cpp",
+        ] {
+            sources.push(verilator.join("include").join(file));
+        }
+    }
+    compile(name, sources, verilator, &directory).map_err(|error| {
+        format!("compiling the Verilated accelerator failed ({error}); `make setup` installs g++, zlib1g-dev and liblz4-dev")
+    })?;
+    std::fs::write(directory.join("complete"), "")?;
+    Ok(directory)
+}
+
+/// Compiles a model's C++ into a library of `directory`.
+fn compile(
+    name: &str,
+    sources: Vec<PathBuf>,
+    verilator: &Path,
+    directory: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let model = format!("Vsystole_{name}");
     let mut compiler = cc::Build::new();
     compiler
         .cpp(true)
         .std("c++17")
-        .opt_level(3)
         .debug(false)
         .warnings(false)
         .flag_if_supported("-fno-strict-aliasing")
-        .out_dir(&directory)
-        .include(&sources)
+        .out_dir(directory)
+        .include(directory.join("sources"))
         .include(verilator.join("include"))
         .include(verilator.join("include/vltstd"))
         .define("VM_COVERAGE", "0")
@@ -166,26 +195,19 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
         .define("MODEL_HEADER", format!("\"{model}.h\"").as_str())
         .define("NAME(f)", format!("systole_{name}_##f").as_str())
         .cargo_metadata(false);
-    for entry in std::fs::read_dir(&sources)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "cpp") {
-            compiler.file(path);
-        }
-    }
-    compiler.file("src/verilated/shim.cpp");
-    // The runtime is the same for all configurations; the first one brings it.
-    if name == configuration::ALL[0].name {
-        for file in [
-            "verilated.cpp",
-            "verilated_fst_c.cpp",
-            "verilated_threads.cpp",
-        ] {
-            compiler.file(verilator.join("include").join(file));
-        }
-    }
-    compiler.try_compile(&format!("systole_{name}")).map_err(|error| {
-        format!("compiling the Verilated accelerator failed ({error}); `make setup` installs g++, zlib1g-dev and liblz4-dev")
-    })?;
-    std::fs::write(directory.join("complete"), "")?;
-    Ok(directory)
+    // Verilator marks what runs once, at the start; optimizing it takes most of the time.
+    let (slow, fast): (Vec<_>, Vec<_>) = sources
+        .into_iter()
+        .partition(|path| path.to_string_lossy().ends_with("__Slow.cpp"));
+    let slow = compiler
+        .clone()
+        .opt_level(0)
+        .files(slow)
+        .try_compile_intermediates()?;
+    compiler
+        .opt_level(3)
+        .files(fast)
+        .objects(slow)
+        .try_compile(&format!("systole_{name}"))?;
+    Ok(())
 }
