@@ -39,7 +39,7 @@ mod weights;
 pub(crate) mod tests;
 
 pub use error::{CompileError, Memory};
-pub use program::{Buffer, HostLayout, Instruction, Program, RunAddresses};
+pub use program::{Buffer, HostLayout, Instruction, Layer, Program, RunAddresses};
 pub use residency::{Placement, Plan, Region, Residency};
 pub use step::Step;
 pub use target::Target;
@@ -120,13 +120,18 @@ fn assemble(name: &str, graph: &Graph, chosen: Candidate, target: &Target) -> Pr
         buffers: buffers(graph, &memory),
         scratchpad_bytes: memory.scratchpad_bytes,
         workspace_bytes: memory.workspace_bytes,
+        layers: (graph.nodes.iter())
+            .map(|node| Layer {
+                name: node.label.clone(),
+                macs: node.macs,
+            })
+            .collect(),
         steps: emitted.steps,
         parameters: emitted.parameters,
         weights,
         stream,
         // Groups have at most ROWS_MAX rows.
         group_rows: u16::try_from(settings.group_rows).unwrap_or(u16::MAX),
-        macs: graph.nodes.iter().map(|node| node.macs).sum(),
     }
 }
 

@@ -23,7 +23,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use systole_driver::{CompletionMode, Counters, Device};
-use systole_regs::entries::Statistics;
+use systole_regs::entries::{Statistics, TraceRecord};
 
 use crate::model::Network;
 pub use error::EngineError;
@@ -54,10 +54,13 @@ pub struct EngineOptions {
     pub timeout: Duration,
     /// Collect the device's counters for every command.
     pub statistics: bool,
+    /// Collect a record of each instruction for every command.
+    pub trace: bool,
 }
 
 impl Default for EngineOptions {
-    /// 64 rows, polling, version 1, half a minute (a simulated device is slow), no statistics.
+    /// 64 rows, polling, version 1, half a minute (a simulated device is slow), neither statistics nor
+    /// trace.
     fn default() -> Self {
         Self {
             batch: 64,
@@ -65,6 +68,7 @@ impl Default for EngineOptions {
             version: 1,
             timeout: Duration::from_secs(30),
             statistics: false,
+            trace: false,
         }
     }
 }
@@ -89,6 +93,9 @@ pub struct CommandReport {
     pub cycles: Option<u64>,
     /// The device's counters, if they were asked for.
     pub statistics: Option<Statistics>,
+    /// The records of its instructions in the order in which they finished; none if they were not
+    /// asked for, and from devices without a clock.
+    pub trace: Vec<TraceRecord>,
     /// Measured time from submission to completion, waiting for earlier commands included.
     pub elapsed: Duration,
 }

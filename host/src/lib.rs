@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod engine;
 pub mod import;
 pub mod model;
+pub mod profile;
 pub mod rows;
 
 pub use import::ImportError;

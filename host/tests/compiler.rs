@@ -65,6 +65,7 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
                     WORKSPACE
                 },
                 statistics: Some(STATISTICS),
+                trace: None,
             },
         ),
     ];
@@ -319,7 +320,7 @@ fn counters_are_what_the_program_says() {
     assert_eq!(statistics.dma_read_bytes, count * 640);
     assert_eq!(statistics.dma_write_bytes, count * 640);
     // Real dimensions, padded to 16 x 8 tiles; only the layer of 8 channels is padded.
-    assert_eq!(program.macs, 264_192);
+    assert_eq!(program.macs(), 264_192);
     assert_eq!(program.weight_tiles() * 128, 264_192 + 8 * 128);
 }
 

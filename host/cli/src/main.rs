@@ -1,7 +1,7 @@
 //! The `systole` command, the only place where all parts of Systole meet.
 //!
 //! ```text
-//!  infer, stream, bench --> systole-host (model, compiler, engine) --> systole-driver
+//!  infer, stream, bench, profile --> systole-host (model, compiler, engine) --> systole-driver
 //!                                                                           | vfio-user
 //!  sim serve  --> systole-sim (RTL or functional model) <-------------------+
 //! ```
@@ -23,6 +23,7 @@ mod info;
 mod input;
 mod output;
 mod process;
+mod profile;
 mod sim;
 mod stats;
 mod stream;
@@ -51,6 +52,7 @@ enum Command {
     Stream(stream::Arguments),
     Bench(bench::Arguments),
     Compile(compile::Arguments),
+    Profile(profile::Arguments),
     Info(info::Arguments),
     Devices(devices::Arguments),
     /// The simulated accelerator.
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Stream(arguments) => stream::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Sim(sim::Command::Serve(arguments)) => sim::serve(&arguments),

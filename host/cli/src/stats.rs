@@ -59,7 +59,9 @@ pub struct CommandStats {
 #[derive(Debug, Serialize)]
 pub struct Counters {
     vectors: u32,
+    depthwise_vectors: u32,
     stall_requantize: u32,
+    stall_prepare: u32,
     stall_drain: u32,
     stall_dma_read: u32,
     stall_dma_write: u32,
@@ -74,7 +76,9 @@ impl From<&systole_regs::entries::Statistics> for Counters {
     fn from(statistics: &systole_regs::entries::Statistics) -> Counters {
         Counters {
             vectors: statistics.vectors,
+            depthwise_vectors: statistics.depthwise_vectors,
             stall_requantize: statistics.stall_requantize,
+            stall_prepare: statistics.stall_prepare,
             stall_drain: statistics.stall_drain,
             stall_dma_read: statistics.stall_dma_read,
             stall_dma_write: statistics.stall_dma_write,

@@ -66,6 +66,7 @@ pub(super) fn emit(
     emitter.store_result()?;
     emitter.steps.push(Step {
         label: String::new(),
+        layer: None,
         instruction: Instruction::Transfer(Transfer {
             opcode: opcode::END,
             ..Transfer::default()
@@ -425,6 +426,7 @@ impl Emitter<'_> {
         let duration = method.duration_of(node, band.outputs.len(), channels.len(), self.estimator);
         self.steps.push(Step {
             label: label.clone(),
+            layer: Some(index),
             instruction: Instruction::Compute(instruction),
             unit: Unit::Compute,
             when: When::Always,

@@ -28,7 +28,7 @@ impl Program {
             self.name,
             self.input.elements(),
             self.output_elements,
-            self.macs
+            self.macs()
         )?;
         writeln!(
             f,

@@ -112,6 +112,15 @@ pub struct Buffer {
     pub spans: Vec<(usize, usize)>,
 }
 
+/// A layer as the accelerator computes it, with what is folded into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Names of the network's layers that it stands for.
+    pub name: String,
+    /// Multiplications of one row, without padding.
+    pub macs: u64,
+}
+
 /// A network compiled for a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
@@ -119,6 +128,8 @@ pub struct Program {
     pub name: String,
     /// Device that it is for.
     pub target: Target,
+    /// Layers, in the order in which they are computed.
+    pub layers: Vec<Layer>,
     /// Instructions, in order.
     pub steps: Vec<Step>,
     /// One entry per output channel, padded to whole requantization groups.
@@ -143,11 +154,19 @@ pub struct Program {
     pub tail: Tail,
     /// Values of an output row, behind the tail.
     pub output_elements: usize,
-    /// Multiplications of one row, without padding.
-    pub macs: u64,
 }
 
 impl Program {
+    /// Multiplications of one row, without padding.
+    pub fn macs(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.macs).sum()
+    }
+
+    /// Records that a traced run of `rows` rows writes, at most.
+    pub fn trace_entries(&self, rows: usize) -> usize {
+        self.steps.len() * rows.div_ceil(self.group_rows.into())
+    }
+
     /// The instructions alone.
     pub fn instructions(&self) -> impl ExactSizeIterator<Item = &Instruction> {
         self.steps.iter().map(|step| &step.instruction)
@@ -210,11 +229,8 @@ impl Program {
     pub fn run_entry(&self, slot: u8, rows: u16, addresses: &RunAddresses) -> RunEntry {
         RunEntry {
             opcode: opcode::RUN,
-            flags: if addresses.statistics.is_some() {
-                flag::STATISTICS
-            } else {
-                0
-            },
+            flags: addresses.statistics.map_or(0, |_| flag::STATISTICS)
+                | addresses.trace.map_or(0, |_| flag::TRACE),
             slot,
             input_address: addresses.input,
             output_address: addresses.output,
@@ -223,7 +239,9 @@ impl Program {
             // Rows have at most ROW_ELEMENTS_MAX bytes, and gaps that are no longer.
             input_stride: self.input.stride as u32,
             output_stride: self.output.stride as u32,
+            trace_entries: addresses.trace.map_or(0, |(_, entries)| entries),
             workspace_address: addresses.workspace,
+            trace_address: addresses.trace.map_or(0, |(address, _)| address),
             ..RunEntry::default()
         }
     }
@@ -237,7 +255,7 @@ impl Program {
     /// rows.
     pub fn estimated_utilization(&self, rows: usize) -> f64 {
         let capacity = self.estimated_cycles(rows) as f64 * self.target.elements() as f64;
-        self.macs as f64 * rows as f64 / capacity
+        self.macs() as f64 * rows as f64 / capacity
     }
 }
 
@@ -252,4 +270,6 @@ pub struct RunAddresses {
     pub workspace: u64,
     /// Where a statistics block is to be written.
     pub statistics: Option<u64>,
+    /// Where trace records are to be written, and how many there is room for.
+    pub trace: Option<(u64, u32)>,
 }

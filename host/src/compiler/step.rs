@@ -81,6 +81,9 @@ pub(super) struct Limits {
 pub struct Step {
     /// Name of the layer, or of the tensor that is copied; empty at the end.
     pub label: String,
+    /// Number of the layer in [`Program::layers`](super::Program::layers) that it computes, or a
+    /// part of which; `None` if it computes nothing.
+    pub layer: Option<usize>,
     /// The instruction.
     pub instruction: Instruction,
     pub(super) unit: Unit,

@@ -13,7 +13,7 @@ use crate::model::{
 use systole_regs::configuration::TINY;
 
 /// A chain of fully-connected layers between tensors of these sizes, with some weights.
-fn network(sizes: &[usize]) -> Network {
+pub(crate) fn network(sizes: &[usize]) -> Network {
     let tensor = |(index, &size): (usize, &usize)| Tensor {
         name: format!("tensor {index}"),
         shape: vec![size],

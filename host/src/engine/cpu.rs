@@ -134,6 +134,7 @@ fn work(queue: &Receiver<Job>, batch: usize, stop: &AtomicBool) {
                 rows: count,
                 cycles: None,
                 statistics: None,
+                trace: Vec::new(),
                 elapsed: begin.elapsed(),
             });
         }

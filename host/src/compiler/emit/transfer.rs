@@ -37,6 +37,7 @@ impl Emitter<'_> {
         let length = (self.settings.group_rows - 1) * stride + bytes.next_multiple_of(WORD);
         self.steps.push(Step {
             label,
+            layer: None,
             instruction: Instruction::Transfer(transfer),
             unit: Unit::Load,
             when,
@@ -63,6 +64,7 @@ impl Emitter<'_> {
         let length = (self.settings.group_rows - 1) * stride + bytes;
         self.steps.push(Step {
             label,
+            layer: None,
             instruction: Instruction::Transfer(transfer),
             unit: Unit::Store,
             when: When::Always,
@@ -108,6 +110,7 @@ impl Emitter<'_> {
         };
         self.steps.push(Step {
             label,
+            layer: None,
             instruction: Instruction::Transfer(transfer),
             unit,
             when: When::Always,
@@ -131,6 +134,7 @@ impl Emitter<'_> {
         };
         self.steps.push(Step {
             label,
+            layer: None,
             instruction: Instruction::Transfer(transfer),
             unit: Unit::Load,
             when: When::Always,

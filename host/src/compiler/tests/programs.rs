@@ -131,6 +131,7 @@ fn entries_carry_placement_and_addresses() {
         output: 0x3000,
         workspace: 0x5000,
         statistics: None,
+        trace: None,
     };
     let run = program.run_entry(1, 3, &addresses);
     assert_eq!(

@@ -28,7 +28,7 @@ pub(super) struct ModelMemory {
 impl Work {
     /// Everything that a model needs in memory that the device can reach.
     pub(super) fn prepare(&self, program: &Program) -> Result<ModelMemory, EngineError> {
-        let lanes = (0..LANES).map(|_| Lane::new(&self.device, program, self.options.batch));
+        let lanes = (0..LANES).map(|_| Lane::new(&self.device, program, self.options));
         Ok(ModelMemory {
             image: self.buffer(&program.image())?,
             stream: self.stream(program)?,

@@ -249,6 +249,7 @@ impl Work {
                 let rows = self.options.batch.min(batch.count - batch.sent);
                 let values = &batch.rows[batch.sent * elements..][..rows * elements];
                 lane.write_rows(values, program, &mut self.staging)?;
+                lane.clear_trace()?;
                 let entry = program.run_entry(
                     serving.placement.slot,
                     u16::try_from(rows).unwrap_or(u16::MAX),
@@ -371,6 +372,7 @@ impl Work {
                 true => Some(lane.statistics()?),
                 false => None,
             },
+            trace: lane.trace_records()?,
             elapsed: command.since.elapsed(),
         });
         batch.done += command.rows;
