@@ -4,7 +4,7 @@ use systole_regs::configuration::{ALL, LARGE, SMALL, TINY, WIDE};
 use systole_regs::instructions::{Transfer, flag};
 use systole_regs::{Configuration, Status};
 
-use super::run::was_executed;
+use super::trace::was_executed;
 use super::*;
 use crate::core::{Activity, Core, DmaError, Host};
 use crate::model::FunctionalModel;
