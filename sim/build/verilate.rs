@@ -29,12 +29,15 @@ const OPTIONS: &[&str] = &[
     "20000",
 ];
 
+/// The header that is included before everything of a model.
+const UNKNOWN: &str = "src/verilated/unknown.h";
+
 /// Emits and compiles every configuration, and tells cargo to link them.
 ///
 /// # Errors
 /// If a tool is missing or fails; the message says what to do.
 pub fn build() -> Result<(), Box<dyn Error>> {
-    for path in ["build", "src/verilated/shim.cpp"] {
+    for path in ["build", "src/verilated/shim.cpp", UNKNOWN] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed=SYSTOLE_VENV");
@@ -101,12 +104,14 @@ fn workspace() -> Result<PathBuf, Box<dyn Error>> {
 fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let emitted = systole_hdl::emit::emit(name)?;
     let shim = std::fs::read_to_string("src/verilated/shim.cpp")?;
+    let unknown = std::fs::read_to_string(UNKNOWN)?;
     let header =
         std::fs::read_to_string(verilator.join("include/verilated_config.h")).unwrap_or_default();
     let mut hasher = DefaultHasher::new();
     (
         &emitted.verilog,
         shim,
+        unknown,
         header,
         OPTIONS,
         include_str!("verilate.rs"),
@@ -144,8 +149,8 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
         .into());
     }
 
-    let mut compiler = cc::Build::new();
-    compiler
+    let mut runtime = cc::Build::new();
+    runtime
         .cpp(true)
         .std("c++17")
         .opt_level(3)
@@ -162,10 +167,14 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
         .define("VM_TRACE_FST", "1")
         .define("VM_TRACE_VCD", "0")
         .define("VM_TRACE_SAIF", "0")
+        .cargo_metadata(false);
+    let mut compiler = runtime.clone();
+    compiler
+        .flag("-include")
+        .flag(UNKNOWN)
         .define("MODEL", model.as_str())
         .define("MODEL_HEADER", format!("\"{model}.h\"").as_str())
-        .define("NAME(f)", format!("systole_{name}_##f").as_str())
-        .cargo_metadata(false);
+        .define("NAME(f)", format!("systole_{name}_##f").as_str());
     for entry in std::fs::read_dir(&sources)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "cpp") {
@@ -180,8 +189,9 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
             "verilated_fst_c.cpp",
             "verilated_threads.cpp",
         ] {
-            compiler.file(verilator.join("include").join(file));
+            runtime.file(verilator.join("include").join(file));
         }
+        compiler.objects(runtime.try_compile_intermediates()?);
     }
     compiler.try_compile(&format!("systole_{name}")).map_err(|error| {
         format!("compiling the Verilated accelerator failed ({error}); `make setup` installs g++, zlib1g-dev and liblz4-dev")
