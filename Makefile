@@ -9,7 +9,7 @@ SYSTOLE := $(TARGET_DIR)/release/systole
 VENV := $(or $(SYSTOLE_VENV),.venv)
 PYTHON_TOOLS := $(VENV)/bin/python
 
-.PHONY: help setup build test demo bench emit docs lint clean
+.PHONY: help setup build test soak demo bench emit docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ demo: build ## classify 360 held-out handwritten digits on the simulated acceler
 
 test: setup ## run every test of the workspace
 	cargo test --workspace --locked
+
+soak: setup ## run 10,000 random programs on the RTL (tiny and small), compare with the functional model; minutes
+	SYSTOLE_COSIM_SEEDS=10000 cargo test --release --locked -p systole-sim --features rtl --test cosim -- --nocapture
 
 bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
 	@mkdir -p build

@@ -29,12 +29,15 @@ const OPTIONS: &[&str] = &[
     "20000",
 ];
 
+/// The header that is included before everything of a model.
+const UNKNOWN: &str = "src/verilated/unknown.h";
+
 /// Emits and compiles every configuration, and tells cargo to link them.
 ///
 /// # Errors
 /// If a tool is missing or fails; the message says what to do.
 pub fn build() -> Result<(), Box<dyn Error>> {
-    for path in ["build", "src/verilated/shim.cpp"] {
+    for path in ["build", "src/verilated/shim.cpp", UNKNOWN] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed=SYSTOLE_VENV");
@@ -101,12 +104,14 @@ fn workspace() -> Result<PathBuf, Box<dyn Error>> {
 fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let emitted = systole_hdl::emit::emit(name)?;
     let shim = std::fs::read_to_string("src/verilated/shim.cpp")?;
+    let unknown = std::fs::read_to_string(UNKNOWN)?;
     let header =
         std::fs::read_to_string(verilator.join("include/verilated_config.h")).unwrap_or_default();
     let mut hasher = DefaultHasher::new();
     (
         &emitted.verilog,
         shim,
+        unknown,
         header,
         OPTIONS,
         include_str!("verilate.rs"),
@@ -144,22 +149,7 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
         .into());
     }
 
-    let mut sources: Vec<_> = std::fs::read_dir(&sources)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<std::io::Result<_>>()?;
-    sources.retain(|path| path.extension().is_some_and(|extension| extension == "cpp"));
-    sources.push("src/verilated/shim.cpp".into());
-    // The runtime is the same for all configurations; the first one brings it.
-    if name == configuration::ALL[0].name {
-        for file in [
-            "verilated.cpp",
-            "verilated_fst_c.cpp",
-            "verilated_threads.cpp",
-        ] {
-            sources.push(verilator.join("include").join(file));
-        }
-    }
-    compile(name, sources, verilator, &directory).map_err(|error| {
+    compile(name, verilator, &directory).map_err(|error| {
         format!("compiling the Verilated accelerator failed ({error}); `make setup` installs g++, zlib1g-dev and liblz4-dev")
     })?;
     std::fs::write(directory.join("complete"), "")?;
@@ -167,17 +157,13 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
 }
 
 /// Compiles a model's C++ into a library of `directory`.
-fn compile(
-    name: &str,
-    sources: Vec<PathBuf>,
-    verilator: &Path,
-    directory: &Path,
-) -> Result<(), Box<dyn Error>> {
+fn compile(name: &str, verilator: &Path, directory: &Path) -> Result<(), Box<dyn Error>> {
     let model = format!("Vsystole_{name}");
-    let mut compiler = cc::Build::new();
-    compiler
+    let mut runtime = cc::Build::new();
+    runtime
         .cpp(true)
         .std("c++17")
+        .opt_level(3)
         .debug(false)
         .warnings(false)
         .flag_if_supported("-fno-strict-aliasing")
@@ -191,23 +177,40 @@ fn compile(
         .define("VM_TRACE_FST", "1")
         .define("VM_TRACE_VCD", "0")
         .define("VM_TRACE_SAIF", "0")
+        .cargo_metadata(false);
+    let mut fast = runtime.clone();
+    fast.flag("-include")
+        .flag(UNKNOWN)
         .define("MODEL", model.as_str())
         .define("MODEL_HEADER", format!("\"{model}.h\"").as_str())
-        .define("NAME(f)", format!("systole_{name}_##f").as_str())
-        .cargo_metadata(false);
-    // Verilator marks what runs once, at the start; optimizing it takes most of the time.
-    let (slow, fast): (Vec<_>, Vec<_>) = sources
-        .into_iter()
-        .partition(|path| path.to_string_lossy().ends_with("__Slow.cpp"));
-    let slow = compiler
-        .clone()
-        .opt_level(0)
-        .files(slow)
-        .try_compile_intermediates()?;
-    compiler
-        .opt_level(3)
-        .files(fast)
-        .objects(slow)
-        .try_compile(&format!("systole_{name}"))?;
+        .define("NAME(f)", format!("systole_{name}_##f").as_str());
+    let mut slow = fast.clone();
+    // Verilator marks what runs once, at the start; optimizing it would take most of the time.
+    slow.opt_level(0);
+    for entry in std::fs::read_dir(directory.join("sources"))? {
+        let path = entry?.path();
+        let Some(file) = path.file_name().and_then(|file| file.to_str()) else {
+            continue;
+        };
+        if file.ends_with("__Slow.cpp") {
+            slow.file(path);
+        } else if file.ends_with(".cpp") {
+            fast.file(path);
+        }
+    }
+    fast.file("src/verilated/shim.cpp")
+        .objects(slow.try_compile_intermediates()?);
+    // The runtime is the same for all configurations; the first one brings it.
+    if name == configuration::ALL[0].name {
+        for file in [
+            "verilated.cpp",
+            "verilated_fst_c.cpp",
+            "verilated_threads.cpp",
+        ] {
+            runtime.file(verilator.join("include").join(file));
+        }
+        fast.objects(runtime.try_compile_intermediates()?);
+    }
+    fast.try_compile(&format!("systole_{name}"))?;
     Ok(())
 }

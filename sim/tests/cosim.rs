@@ -2,8 +2,10 @@
 //! latency and back-pressure by seed, unknown state randomized.
 //!
 //! `SYSTOLE_COSIM_SEEDS` sets the cases of the smaller configurations, of which the larger ones run
-//! a part; each holds several commands.
+//! a part; each holds several commands. `make soak` sets it to ten thousand.
 #![cfg(feature = "rtl")]
+
+use std::time::Instant;
 
 use systole_regs::{Configuration, configuration};
 use systole_sim::cosim::{Case, Coverage, compare, run};
@@ -13,6 +15,9 @@ use systole_sim::rtl::{RtlCore, RtlOptions};
 /// Cases of the smaller configurations in an ordinary test run: with these, every field and edge
 /// that `Coverage` knows of is met.
 const SEEDS: u64 = 800;
+
+/// Cases between two lines that say how far a long run has come.
+const PROGRESS: u64 = 500;
 
 fn seeds() -> u64 {
     std::env::var("SYSTOLE_COSIM_SEEDS")
@@ -26,7 +31,15 @@ fn seeds() -> u64 {
 fn equal(configuration: Configuration, share: u64) {
     let seeds = seeds().div_ceil(share);
     let mut coverage = Coverage::new();
+    let begin = Instant::now();
     for seed in 0..seeds {
+        if seed > 0 && seed.is_multiple_of(PROGRESS) {
+            let seconds = begin.elapsed().as_secs();
+            println!(
+                "{}: {seed} of {seeds} cases are equal, {seconds} s",
+                configuration.name
+            );
+        }
         let case = Case::generate(seed, configuration);
         let mut model = FunctionalModel::new(configuration);
         let expected = run(&mut model, &case).unwrap_or_else(|stall| panic!("model: {stall}"));
@@ -43,7 +56,11 @@ fn equal(configuration: Configuration, share: u64) {
         });
         coverage.record(&case, &expected);
     }
-    println!("{}: {seeds} cases\n{coverage}", configuration.name);
+    println!(
+        "{}: all {seeds} cases are equal, {} s\n{coverage}",
+        configuration.name,
+        begin.elapsed().as_secs()
+    );
     if seeds >= SEEDS {
         assert!(
             coverage.missing().is_empty(),

@@ -527,6 +527,10 @@ impl Logic for Sequencer {
         {
             self.may_begin.next = false;
         }
+        // The write engine may be busy with a record of the trace, and would not take the STORE.
+        if self.write_busy.val() && self.decoder.is_store.val() {
+            self.may_begin.next = false;
+        }
 
         match self.state.q.val() {
             SequencerState::Idle => {

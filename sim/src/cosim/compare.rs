@@ -4,7 +4,7 @@ use systole_regs::Status;
 use systole_regs::entries::{RunEntry, opcode};
 
 use super::case::{Case, Command};
-use super::run::{Reading, Trace};
+use super::trace::{Reading, Trace};
 
 /// The first difference between two traces.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +66,7 @@ pub fn compare(case: &Case, left: &Trace, right: &Trace) -> Result<(), Differenc
         }
         if a != b {
             let place = format!("episode {index}, STATUS after enabling, completions, interrupts");
-            let parts = |e: &super::run::EpisodeTrace| {
+            let parts = |e: &super::trace::EpisodeTrace| {
                 format!(
                     "{:#x}, {}, {:?}",
                     e.enabled,

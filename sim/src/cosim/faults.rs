@@ -45,6 +45,9 @@ pub(super) const OVERLAP: &[&str] = &[
 ];
 /// A RUN of an empty slot; made by the generator.
 pub(super) const SLOT_EMPTY: &str = "slot is empty";
+/// A RUN with a trace that doesn't begin at a word; made by those who trace.
+#[cfg(feature = "rtl")]
+pub(super) const TRACE_ADDRESS: &str = "misaligned trace address";
 
 /// Host memory that a command may find unmapped.
 pub(super) const DMA: &[&str] = &[
@@ -76,7 +79,14 @@ pub(super) fn spoil_entry(
     let odd = random.range(1, 7);
     match fault {
         "unknown opcode" => entry.opcode = random.range(4, 255) as u8,
-        "unknown flag" => entry.flags |= random.range(1, 127) as u8 * 2,
+        "unknown flag" => {
+            let known = match entry.opcode {
+                opcode::RUN => flag::ALL,
+                _ => flag::STATISTICS,
+            };
+            let flags = random.range(1, 127) as u8 * 2;
+            entry.flags |= if flags & !known == 0 { 1 << 7 } else { flags };
+        }
         "reserved byte" => {
             let byte = random.pick(&reserved(entry.opcode));
             bytemuck::bytes_of_mut(entry)[byte] = random.nonzero_byte();

@@ -19,12 +19,15 @@ mod cost;
 mod coverage;
 mod faults;
 mod generate;
+#[cfg(feature = "rtl")]
+pub mod inject;
 mod layout;
 mod memory;
 mod model;
 mod mutations;
 mod random;
 mod run;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -33,4 +36,5 @@ pub use case::{Case, Command, Ending, Episode, Intent, Model, QueueSetup};
 pub use compare::{Difference, compare};
 pub use coverage::Coverage;
 pub use memory::{Memory, Region};
-pub use run::{CompletionTrace, EpisodeTrace, Reading, Stall, Trace, run};
+pub use run::{run, run_timed};
+pub use trace::{CompletionTrace, EpisodeTrace, Reading, Stall, Trace};

@@ -13,7 +13,10 @@ use systole_regs::registers::{self, Register, control, status};
 use systole_regs::{SLOT_COUNT, entries::RunEntry};
 
 use super::case::{Case, Command, Ending, Episode};
-use super::memory::{Memory, Region};
+use super::memory::Memory;
+use super::trace::{
+    CompletionTrace, EpisodeTrace, Reading, Stall, Trace, architectural, was_executed,
+};
 use crate::core::{Activity, Core};
 
 const SUBMISSION_BYTES: usize = size_of::<RunEntry>();
@@ -23,82 +26,27 @@ const STATISTICS_BYTES: usize = size_of::<Statistics>();
 /// Steps without any completion after which a core counts as hung.
 const PATIENCE: usize = 5_000;
 
-/// What software saw of a core that went through a case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
-    /// Identification registers but the build hash.
-    pub identification: Vec<Reading>,
-    /// One for each episode of the case.
-    pub episodes: Vec<EpisodeTrace>,
-    /// Host memory at the end, undefined parts blanked.
-    pub memory: Vec<Region>,
-}
-
-/// A register and what it read as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// Name of the register; those of slots after the first have the same names.
-    pub name: &'static str,
-    /// Offset in BAR0.
-    pub offset: u32,
-    /// Value.
-    pub value: u32,
-}
-
-/// What software saw of one episode.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EpisodeTrace {
-    /// STATUS after enabling the queue.
-    pub enabled: u32,
-    /// Completions in the order of the commands; all of them unless the ending is `Unusable`.
-    pub completions: Vec<CompletionTrace>,
-    /// Vectors of the interrupts, in order.
-    pub interrupts: Vec<u16>,
-    /// Registers after the last completion and what the ending did.
-    pub registers: Vec<Reading>,
-    /// Registers after the reset.
-    pub reset: Vec<Reading>,
-}
-
-/// What software saw of one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompletionTrace {
-    /// The completion, `cycles` blanked.
-    pub entry: CompletionEntry,
-    /// Whether a statistics block was written.
-    pub statistics_written: bool,
-    /// The statistics of a successful command, its counters of cycles blanked.
-    pub statistics: Option<Statistics>,
-}
-
-/// A core that stopped answering.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "seed {seed}, episode {episode}: {answered} of {announced} commands were answered, then \
-     {what}; STATUS is {status:#x}"
-)]
-pub struct Stall {
-    /// Seed of the case.
-    pub seed: u64,
-    /// Index of the episode.
-    pub episode: usize,
-    /// Completions of the episode so far.
-    pub answered: usize,
-    /// Commands that had been announced.
-    pub announced: usize,
-    /// What happened.
-    pub what: &'static str,
-    /// STATUS at that time.
-    pub status: u32,
-}
-
 /// Takes a core through a case.
 ///
 /// # Errors
 /// [`Stall`] if the core hangs, or stops with a fatal error where there is none to expect.
 pub fn run(core: &mut dyn Core, case: &Case) -> Result<Trace, Stall> {
+    drive(core, case, false)
+}
+
+/// As [`run`], but with what depends on time: cycles of commands, stall counters, traces. Only
+/// what a failed run leaves in its output is blanked. For cores that must agree in each cycle.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_timed(core: &mut dyn Core, case: &Case) -> Result<Trace, Stall> {
+    drive(core, case, true)
+}
+
+fn drive(core: &mut dyn Core, case: &Case, timed: bool) -> Result<Trace, Stall> {
     let mut runner = Runner {
         core,
+        timed,
         seed: case.seed,
         memory: case.memory.clone(),
         blanks: Vec::new(),
@@ -143,6 +91,8 @@ fn blank(memory: &mut Memory, address: u64, bytes: usize) {
 
 struct Runner<'a> {
     core: &'a mut dyn Core,
+    /// Keeps what depends on time.
+    timed: bool,
     seed: u64,
     memory: Memory,
     /// Undefined parts of memory.
@@ -164,8 +114,9 @@ impl Runner<'_> {
 
     /// Every register whose value doesn't depend on time.
     fn readings(&mut self, indices: bool) -> Vec<Reading> {
+        let timed = self.timed;
         let timeless = |register: &&Register| {
-            !register.name.contains("CYCLES")
+            (timed || !register.name.contains("CYCLES"))
                 && (indices || !matches!(register.name, "SUBMISSION_HEAD" | "COMPLETION_TAIL"))
         };
         let mut readings: Vec<Reading> = [
@@ -259,8 +210,7 @@ impl Runner<'_> {
         for index in 0..u64::from(queue.completion_entries) {
             let cycles = CompletionEntry::field("cycles");
             let entry = queue.completion_base + index * COMPLETION_BYTES as u64;
-            self.blanks
-                .push((entry + cycles.offset as u64, cycles.bytes));
+            self.blank_timed(entry + cycles.offset as u64, cycles.bytes);
         }
     }
 
@@ -303,6 +253,13 @@ impl Runner<'_> {
             self.blank_command(command);
         }
         self.wait_for_fatal()
+    }
+
+    /// Blanks what depends on time, unless that is wanted.
+    fn blank_timed(&mut self, address: u64, bytes: usize) {
+        if !self.timed {
+            self.blanks.push((address, bytes));
+        }
     }
 
     fn blank_command(&mut self, command: &Command) {
@@ -405,21 +362,24 @@ impl Runner<'_> {
             .filter(|_| asked);
         let written = now.is_some_and(|now| before.bytes(address, STATISTICS_BYTES) != Ok(now));
         let succeeded = entry.status == Status::Success as u8;
+        let timed = self.timed;
         let statistics = now
-            .filter(|_| succeeded)
-            .map(|bytes| architectural(bytemuck::pod_read_unaligned(bytes)));
+            .filter(|_| succeeded || timed)
+            .map(bytemuck::pod_read_unaligned)
+            .map(|all| if timed { all } else { architectural(all) });
         let failed = executed && !succeeded;
         if written || asked && failed {
             // The trace has what is defined of it. A block that is only partly mapped may be
             // written as far as the burst before the end of its 4 KiB page.
-            self.blanks.push((address, STATISTICS_BYTES));
+            self.blank_timed(address, STATISTICS_BYTES);
         }
         if failed {
             self.blanks.extend(command.output);
             self.blanks.extend(command.workspace);
         }
+        let cycles = if timed { entry.cycles } else { 0 };
         CompletionTrace {
-            entry: CompletionEntry { cycles: 0, ..entry },
+            entry: CompletionEntry { cycles, ..entry },
             statistics_written: written,
             statistics,
         }
@@ -453,34 +413,5 @@ impl Runner<'_> {
             self.core.advance(&mut self.memory);
         }
         Err(self.stall("the reset did not end"))
-    }
-}
-
-/// Whether a command with this status passed the checks of its entry.
-pub(super) fn was_executed(code: u8) -> bool {
-    matches!(
-        Status::from_code(code),
-        Some(
-            Status::Success
-                | Status::DmaReadError
-                | Status::DmaWriteError
-                | Status::InvalidInstruction
-                | Status::InstructionBounds
-                | Status::ProgramOverrun
-        )
-    )
-}
-
-/// Statistics without what depends on time.
-fn architectural(statistics: Statistics) -> Statistics {
-    Statistics {
-        cycles: 0,
-        stall_requantize: 0,
-        stall_prepare: 0,
-        stall_drain: 0,
-        stall_dma_read: 0,
-        stall_dma_write: 0,
-        stall_control: 0,
-        ..statistics
     }
 }

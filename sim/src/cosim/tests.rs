@@ -1,9 +1,10 @@
 //! The comparison itself: it must accept equal cores and find the smallest deviation.
 
 use systole_regs::configuration::{ALL, LARGE, SMALL, TINY, WIDE};
+use systole_regs::instructions::{Transfer, flag};
 use systole_regs::{Configuration, Status};
 
-use super::run::was_executed;
+use super::trace::was_executed;
 use super::*;
 use crate::core::{Activity, Core, DmaError, Host};
 use crate::model::FunctionalModel;
@@ -309,4 +310,17 @@ fn cores_that_hang_are_reported() {
             (case.seed, 0, 0)
         );
     }
+}
+
+/// A program that succeeds may hold an instruction with any field, if it is skipped: seed 1318 has
+/// one that would load 2^32 - 1 bytes ahead, and no next group.
+#[test]
+fn coverage_takes_any_length_of_an_instruction_that_is_skipped() {
+    let case = Case::generate(1318, SMALL);
+    let skipped = |i: &Transfer| i.flags == flag::NEXT_GROUP && i.row_bytes == u32::MAX;
+    assert!(case.models.iter().any(|m| m.program.iter().any(skipped)));
+    let trace = trace(&case);
+    let mut coverage = Coverage::new();
+    coverage.record(&case, &trace);
+    assert!(coverage.missing().len() < Coverage::new().missing().len());
 }

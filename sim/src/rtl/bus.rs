@@ -13,12 +13,12 @@ use std::collections::VecDeque;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::fault::{Burst, Direction, ErrorResponse, Ledger};
 use crate::core::Host;
 use crate::verilated::{Inputs, Outputs};
 
-/// AXI's OKAY and SLVERR.
+/// AXI's OKAY.
 const OKAY: u8 = 0;
-const SLAVE_ERROR: u8 = 2;
 
 /// Latency and back-pressure of the bus.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,13 +80,15 @@ impl Weather {
 /// A burst of read data.
 struct ReadBurst {
     due: u64,
-    beats: VecDeque<u64>,
-    response: u8,
+    /// Data and response of each.
+    beats: VecDeque<(u64, u8)>,
+    burst: Burst,
 }
 
 /// Read address and data channels.
 pub struct ReadChannel {
     weather: Weather,
+    pub(super) ledger: Ledger,
     bursts: VecDeque<ReadBurst>,
     now: u64,
     offering: bool,
@@ -97,6 +99,7 @@ impl ReadChannel {
     pub fn new(timing: BusTiming, seed: u64) -> Self {
         Self {
             weather: Weather::new(timing, seed),
+            ledger: Ledger::new(Direction::Read),
             bursts: VecDeque::new(),
             now: 0,
             offering: false,
@@ -107,6 +110,11 @@ impl ReadChannel {
     pub fn clear(&mut self) {
         self.bursts.clear();
         self.offering = false;
+    }
+
+    /// Bursts whose data has not all been taken.
+    pub fn outstanding(&self) -> usize {
+        self.bursts.len()
     }
 
     /// Sets this cycle's inputs.
@@ -122,8 +130,9 @@ impl ReadChannel {
         if self.offering
             && let Some(burst) = self.bursts.front()
         {
-            inputs.m_r_data = burst.beats.front().copied().unwrap_or(0);
-            inputs.m_r_response = burst.response;
+            let (data, response) = burst.beats.front().copied().unwrap_or((0, OKAY));
+            inputs.m_r_data = data;
+            inputs.m_r_response = response;
             inputs.m_r_last = u8::from(burst.beats.len() == 1);
         }
     }
@@ -136,6 +145,7 @@ impl ReadChannel {
             if let Some(burst) = self.bursts.front_mut() {
                 burst.beats.pop_front();
                 if burst.beats.is_empty() {
+                    self.ledger.end(burst.burst, now);
                     self.bursts.pop_front();
                 }
             }
@@ -147,29 +157,35 @@ impl ReadChannel {
         self.tick(inputs, outputs, now);
         if outputs.m_ar_valid == 1 && inputs.m_ar_ready == 1 {
             let beats = usize::from(outputs.m_ar_length) + 1;
+            let (burst, fault) = self.ledger.begin(outputs.m_ar_address, beats, now);
             let mut data = vec![0; beats * 8];
             let response = match host.dma_read(outputs.m_ar_address, &mut data) {
                 Ok(()) => OKAY,
                 Err(error) => {
                     tracing::debug!(%error, "DMA read refused");
                     data.fill(0);
-                    SLAVE_ERROR
+                    ErrorResponse::Slave.code()
                 }
             };
             let beats = data
                 .chunks_exact(8)
-                .map(|beat| {
-                    beat.iter()
+                .enumerate()
+                .map(|(index, beat)| {
+                    let word = beat
+                        .iter()
                         .rev()
-                        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+                        .fold(0, |word, byte| word << 8 | u64::from(*byte));
+                    match fault {
+                        // Whoever uses this data all the same will be noticed.
+                        Some(fault) if fault.beats >> index & 1 == 1 => {
+                            (!word, fault.response.code())
+                        }
+                        _ => (word, response),
+                    }
                 })
                 .collect();
             let due = now + self.weather.latency();
-            self.bursts.push_back(ReadBurst {
-                due,
-                beats,
-                response,
-            });
+            self.bursts.push_back(ReadBurst { due, beats, burst });
         }
     }
 }
@@ -178,14 +194,25 @@ impl ReadChannel {
 struct WriteBurst {
     address: u64,
     failed: bool,
+    /// The error that it is answered with in any case.
+    error: Option<ErrorResponse>,
+    burst: Burst,
+}
+
+/// A response that waits for its time.
+struct WriteResponse {
+    due: u64,
+    response: u8,
+    burst: Burst,
 }
 
 /// Write address, data and response channels.
 pub struct WriteChannel {
     weather: Weather,
+    pub(super) ledger: Ledger,
     bursts: VecDeque<WriteBurst>,
     data: Vec<(u64, u8)>,
-    responses: VecDeque<(u64, u8)>,
+    responses: VecDeque<WriteResponse>,
     now: u64,
 }
 
@@ -194,6 +221,7 @@ impl WriteChannel {
     pub fn new(timing: BusTiming, seed: u64) -> Self {
         Self {
             weather: Weather::new(timing, seed),
+            ledger: Ledger::new(Direction::Write),
             bursts: VecDeque::new(),
             data: Vec::new(),
             responses: VecDeque::new(),
@@ -203,9 +231,19 @@ impl WriteChannel {
 
     /// Forgets all traffic.
     pub fn clear(&mut self) {
+        self.clear_unwritten();
+        self.responses.clear();
+    }
+
+    /// Forgets the bursts whose data has not all come; responses of others are still on their way.
+    pub fn clear_unwritten(&mut self) {
         self.bursts.clear();
         self.data.clear();
-        self.responses.clear();
+    }
+
+    /// Bursts that have not been answered.
+    pub fn outstanding(&self) -> usize {
+        self.bursts.len() + self.responses.len()
     }
 
     /// Sets this cycle's inputs.
@@ -213,19 +251,21 @@ impl WriteChannel {
         inputs.m_aw_ready = u8::from(connected && self.weather.open());
         inputs.m_w_ready = u8::from(connected && !self.bursts.is_empty() && self.weather.open());
         inputs.m_b_valid = 0;
-        if let Some((due, response)) = self.responses.front()
-            && *due <= self.now
+        if let Some(first) = self.responses.front()
+            && first.due <= self.now
         {
             inputs.m_b_valid = 1;
-            inputs.m_b_response = *response;
+            inputs.m_b_response = first.response;
         }
     }
 
     /// Notes that a cycle has passed in which only responses could move (they are always taken).
     pub fn tick(&mut self, inputs: &Inputs, now: u64) {
         self.now = now;
-        if inputs.m_b_valid == 1 {
-            self.responses.pop_front();
+        if inputs.m_b_valid == 1
+            && let Some(first) = self.responses.pop_front()
+        {
+            self.ledger.end(first.burst, now);
         }
     }
 
@@ -237,17 +277,27 @@ impl WriteChannel {
             if outputs.m_w_last == 1
                 && let Some(mut burst) = self.bursts.pop_front()
             {
-                write_burst(&mut burst, &self.data, host);
+                if burst.error != Some(ErrorResponse::Decode) {
+                    write_burst(&mut burst, &self.data, host);
+                }
                 self.data.clear();
-                let response = if burst.failed { SLAVE_ERROR } else { OKAY };
+                let error = burst.error.or(burst.failed.then_some(ErrorResponse::Slave));
                 let due = now + self.weather.latency();
-                self.responses.push_back((due, response));
+                self.responses.push_back(WriteResponse {
+                    due,
+                    response: error.map_or(OKAY, ErrorResponse::code),
+                    burst: burst.burst,
+                });
             }
         }
         if outputs.m_aw_valid == 1 && inputs.m_aw_ready == 1 {
+            let beats = usize::from(outputs.m_aw_length) + 1;
+            let (burst, fault) = self.ledger.begin(outputs.m_aw_address, beats, now);
             self.bursts.push_back(WriteBurst {
                 address: outputs.m_aw_address,
                 failed: false,
+                error: fault.map(|fault| fault.response),
+                burst,
             });
         }
     }

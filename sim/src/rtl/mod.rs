@@ -11,6 +11,7 @@
 //! register is accessed; in between, simulated time stands still.
 
 mod bus;
+mod fault;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use crate::core::{Activity, Core, Host};
 use crate::verilated::{Inputs, Outputs, Verilated, VerilatedError};
 pub use bus::BusTiming;
 use bus::{ReadChannel, WriteChannel};
+pub use fault::{Burst, BusFault, Direction, ErrorResponse};
 
 /// Cycles of one [`Core::advance`].
 const ADVANCE_CYCLES: usize = 4096;
@@ -36,6 +38,8 @@ pub struct RtlOptions {
     /// Randomizes what the design leaves open (registers without initial value, memories) and,
     /// unless `timing` is given, bus latency and back-pressure. `None`: all zeros and a steady bus.
     pub seed: Option<u64>,
+    /// Randomizes what the design leaves open, whatever `seed` is; zero stands for all zeros.
+    pub state_seed: Option<u64>,
     /// Waveform file (FST).
     pub trace: Option<PathBuf>,
     /// Latency and back-pressure of the bus; by default steady, or random with a seed.
@@ -66,9 +70,12 @@ impl RtlCore {
             BusTiming::STEADY
         });
         // A seed of zero means zeros to the shim.
-        let state_seed = options
-            .seed
-            .map_or(0, |seed| (seed as u32 & 0x7fff_fffe) + 1);
+        let state_seed = match options.state_seed {
+            Some(0) => 0,
+            other => other
+                .or(options.seed)
+                .map_or(0, |seed| (seed as u32 & 0x7fff_fffe) + 1),
+        };
         let model = Verilated::new(&configuration, state_seed, options.trace.as_deref())?;
         let mut core = Self {
             model,
@@ -90,6 +97,77 @@ impl RtlCore {
     /// Clock cycles simulated so far.
     pub fn cycles(&self) -> u64 {
         self.cycles
+    }
+
+    /// Has the bus answer a burst with an error.
+    pub fn inject(&mut self, fault: BusFault) {
+        match fault.direction {
+            Direction::Read => self.read.ledger.inject(fault),
+            Direction::Write => self.write.ledger.inject(fault),
+        }
+    }
+
+    /// Takes the faults back that have not struck; their number.
+    pub fn forgive(&mut self) -> usize {
+        self.read.ledger.forgive() + self.write.ledger.forgive()
+    }
+
+    /// Logs the bursts from now on.
+    pub fn record_bursts(&mut self) {
+        self.read.ledger.record();
+        self.write.ledger.record();
+    }
+
+    /// The bursts logged since the last call, in the order in which they began.
+    pub fn take_bursts(&mut self) -> Vec<Burst> {
+        let mut bursts = self.read.ledger.take();
+        bursts.extend(self.write.ledger.take());
+        bursts.sort_by_key(|burst| burst.begin);
+        bursts
+    }
+
+    /// Bursts that the device has begun and not seen the end of.
+    pub fn outstanding(&self) -> usize {
+        self.read.outstanding() + self.write.outstanding()
+    }
+
+    /// Runs until that cycle, or until there is nothing to do before it.
+    pub fn advance_to(&mut self, host: &mut dyn Host, cycle: u64) -> Activity {
+        while self.cycles < cycle {
+            self.cycle(Some(host));
+            if self.outputs.active == 0 {
+                return Activity::Idle;
+            }
+        }
+        Activity::Busy
+    }
+
+    /// A function-level reset that the bus takes no part in: responses to what the device had
+    /// begun arrive while it is held in reset, which must not matter to it.
+    pub fn reset_with_late_responses(&mut self) {
+        self.write.clear_unwritten();
+        self.hold_reset();
+        self.read.clear();
+        self.write.clear();
+    }
+
+    /// Asserts the reset pin and waits for the end of the reset.
+    fn hold_reset(&mut self) {
+        self.inputs.s_aw_valid = 0;
+        self.inputs.s_w_valid = 0;
+        self.inputs.s_ar_valid = 0;
+        self.inputs.reset = 1;
+        for _ in 0..RESET_CYCLES {
+            self.cycle(None);
+        }
+        self.inputs.reset = 0;
+        // The accelerator holds itself in reset until its pipelines have run empty.
+        for _ in 0..ACCESS_LIMIT {
+            self.cycle(None);
+            if self.outputs.active == 0 {
+                break;
+            }
+        }
     }
 
     /// One clock cycle. Without a host, DMA and interrupts are held off by back-pressure.
@@ -154,21 +232,7 @@ impl Core for RtlCore {
     fn reset(&mut self) {
         self.read.clear();
         self.write.clear();
-        self.inputs.s_aw_valid = 0;
-        self.inputs.s_w_valid = 0;
-        self.inputs.s_ar_valid = 0;
-        self.inputs.reset = 1;
-        for _ in 0..RESET_CYCLES {
-            self.cycle(None);
-        }
-        self.inputs.reset = 0;
-        // The accelerator holds itself in reset until its pipelines have run empty.
-        for _ in 0..ACCESS_LIMIT {
-            self.cycle(None);
-            if self.outputs.active == 0 {
-                break;
-            }
-        }
+        self.hold_reset();
     }
 
     fn advance(&mut self, host: &mut dyn Host) -> Activity {

@@ -88,6 +88,7 @@ void* NAME(create)(uint32_t seed, const char* trace_path) {
     device->context.randReset(seed == 0 ? 0 : 2);
     device->context.randSeed(static_cast<int>(seed & 0x7fffffff));
     device->context.traceEverOn(trace_path != nullptr);
+    systole_draws() = 0;
     device->model = std::make_unique<MODEL>(&device->context);
     if (trace_path != nullptr) {
         device->trace = std::make_unique<VerilatedFstC>();

@@ -13,7 +13,7 @@ use systole_regs::registers::{self, INTERRUPT_ENABLE, status};
 
 use super::case::{Case, Command, Ending, Episode, Intent, Model};
 use super::memory::Memory;
-use super::run::{EpisodeTrace, Trace};
+use super::trace::{EpisodeTrace, Trace};
 use super::{faults, mutations};
 
 type Group = &'static str;

@@ -186,8 +186,9 @@ impl Coverage {
         } else {
             rows.min(u32::from(model.group_rows))
         };
-        let words = i.row_bytes.next_multiple_of(8);
-        let pieces = match i.scratchpad_stride {
+        // A skipped instruction may have any length.
+        let words = u64::from(i.row_bytes).next_multiple_of(8);
+        let pieces = match u64::from(i.scratchpad_stride) {
             _ if pieces == 1 => "one",
             stride if stride == words => "without gap",
             stride if stride < words => "over the last word",

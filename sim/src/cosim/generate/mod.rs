@@ -8,6 +8,8 @@
 //! ```
 
 mod runs;
+#[cfg(feature = "rtl")]
+pub(super) mod scenario;
 
 use systole_regs::entries::{LoadEntry, RunEntry, Statistics, flag, opcode};
 use systole_regs::{Configuration, SLOT_COUNT, registers};
@@ -244,12 +246,17 @@ impl Generator {
         }
     }
 
-    /// Makes a model, its image and its stream in host memory.
+    /// Makes a model, now and then one whose runs fail.
     fn make_model(&mut self) -> usize {
         let mut model = ModelBuilder::build(&self.configuration, &mut self.random);
         if self.random.chance(30) {
             mutations::spoil(&mut model, &self.configuration, &mut self.random);
         }
+        self.place_model(model)
+    }
+
+    /// Puts the image and the stream of a model into host memory.
+    fn place_model(&mut self, mut model: Model) -> usize {
         let image = cost::image(&model);
         let address = self.layout.allocate(image.len(), 8, &mut self.random);
         self.layout
