@@ -7,6 +7,10 @@ SHELL := /bin/bash
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SYSTOLE := $(TARGET_DIR)/release/systole
 VENV := $(or $(SYSTOLE_VENV),.venv)
+# Configurations to simulate besides tiny and small; each takes minutes to compile.
+RTL ?=
+RTL_FEATURES = $(patsubst %,--features systole-cli/rtl-%,$(RTL))
+RTL_TESTS = --features systole-cli/rtl-wide,systole-cli/rtl-large,systole-sim/rtl-wide,systole-sim/rtl-large
 PYTHON_TOOLS := $(VENV)/bin/python
 
 .PHONY: help setup build test soak demo bench emit docs lint clean
@@ -17,14 +21,14 @@ help: ## this list
 setup: ## install what is missing: system packages, and the pinned tools into .venv
 	@.ci/setup
 
-build: setup ## build the `systole` command (release) with the Verilated accelerator inside
-	cargo build --release --locked -p systole-cli
+build: setup ## build the `systole` command (release) with the Verilated accelerator inside; RTL="wide large" adds these
+	cargo build --release --locked -p systole-cli $(RTL_FEATURES)
 
 demo: build ## classify 360 held-out handwritten digits on the simulated accelerator, check against the CPU
 	@$(PYTHON_TOOLS) host/demo/demo.py --systole $(SYSTOLE)
 
-test: setup ## run every test of the workspace
-	cargo test --workspace --locked
+test: setup ## run every test of the workspace, on all four configurations
+	cargo test --workspace --locked $(RTL_TESTS)
 
 soak: setup ## run 10,000 random programs on the RTL (tiny and small), compare with the functional model; minutes
 	SYSTOLE_COSIM_SEEDS=10000 cargo test --release --locked -p systole-sim --features rtl --test cosim -- --nocapture
@@ -42,8 +46,8 @@ docs: ## regenerate the register reference in docs/
 
 lint: setup ## format check, clippy and documentation, as CI does
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	cargo clippy --workspace --all-targets --locked $(RTL_TESTS) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked $(RTL_TESTS)
 
 clean: ## remove what builds made (not .venv)
 	cargo clean

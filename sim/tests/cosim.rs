@@ -83,11 +83,11 @@ fn small_equals_the_functional_model() {
 #[cfg(feature = "rtl-wide")]
 #[test]
 fn wide_equals_the_functional_model() {
-    equal(configuration::WIDE, 8);
+    equal(configuration::WIDE, 2);
 }
 
 #[cfg(feature = "rtl-large")]
 #[test]
 fn large_equals_the_functional_model() {
-    equal(configuration::LARGE, 16);
+    equal(configuration::LARGE, 4);
 }

@@ -71,7 +71,7 @@ fn core(arguments: &Arguments) -> anyhow::Result<Box<dyn Core>> {
     let options = RtlOptions {
         seed: arguments.seed,
         trace: arguments.trace.clone(),
-        timing: None,
+        ..RtlOptions::default()
     };
     let core = RtlCore::new(arguments.config, options).with_context(|| {
         format!(

@@ -156,6 +156,43 @@ fn convolutional_networks_equal_the_reference_kernels_on_the_hardware() {
     }
 }
 
+/// Cycles of one row at batch 1, from doorbell to completion, on a larger array; every byte equal.
+#[cfg(any(feature = "rtl-wide", feature = "rtl-large"))]
+fn a_larger_array(device: &str, most: [u64; 4]) {
+    if !common::references_are_there() {
+        return;
+    }
+    for ((file, key), most) in [
+        ("ad01_int8.tflite", "ad01_int8"),
+        ("kws_ref_model.tflite", "kws_dscnn_int8"),
+        ("pretrainedResnet_quant.tflite", "ic_resnet8_int8"),
+        ("vww_96_int8.tflite", "vww_96_int8"),
+    ]
+    .into_iter()
+    .zip(most)
+    {
+        let stats = check(file, key, device, 1, &[]);
+        let rows = stats["rows"].as_u64().expect("a number");
+        let cycles = stats["cycles"].as_u64().expect("a number") / rows;
+        println!("{device}, {file}: {cycles} cycles a row (simulated)");
+        assert!(cycles <= most, "{file}: {cycles} cycles");
+        check(file, key, device, 16, &[]);
+    }
+}
+
+/// At 200 MHz: faster than a phone's sensing hub on all four.
+#[cfg(feature = "rtl-wide")]
+#[test]
+fn the_wide_array_is_exact_and_fast() {
+    a_larger_array("sim:wide", [14_800, 17_000, 29_800, 38_400]);
+}
+
+#[cfg(feature = "rtl-large")]
+#[test]
+fn the_large_array_is_exact() {
+    a_larger_array("sim:large", [14_800, 17_000, 29_800, 38_400]);
+}
+
 #[test]
 fn a_device_serves_one_client_after_the_other() {
     if !common::references_are_there() {

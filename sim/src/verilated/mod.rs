@@ -65,7 +65,7 @@ shims! {
 pub enum VerilatedError {
     /// This build holds no RTL of that name.
     #[error(
-        "the RTL of configuration `{name}` is not part of this program; others than tiny and small need the features rtl-wide and rtl-large of systole-sim"
+        "the RTL of configuration `{name}` is not part of this program, because it takes minutes to compile: build it in with `make build RTL={name}` (the feature rtl-{name})"
     )]
     UnknownConfiguration {
         /// What was asked for.
