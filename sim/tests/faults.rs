@@ -7,11 +7,11 @@ use systole_regs::{Configuration, configuration};
 use systole_sim::cosim::inject::{Fault, Table, injections, strike};
 
 /// Faults of each kind in each phase.
-const EACH: u64 = 5;
+const EACH: u64 = 4;
 /// Faults of each thing that can be wrong with an entry or an instruction.
 const MALFORMED: u64 = 1;
 /// Faults that a configuration must have met in all.
-const LEAST: u32 = 500;
+const LEAST: u32 = 450;
 /// Seeds that are tried until one gives occasion for a fault.
 const TRIES: u64 = 200;
 

@@ -76,8 +76,7 @@ impl Scenario {
             // A generator of its own: the victim must not depend on how often it was tried.
             let mut random = Random::new(seed);
             let mut copy = model.clone();
-            let possible = suits(model) && spoil(&mut copy, &configuration, &mut random);
-            possible
+            suits(model) && spoil(&mut copy, &configuration, &mut random)
         });
         if let Some(spoil) = spoil {
             let mut copy = victim.clone();
