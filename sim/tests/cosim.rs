@@ -3,12 +3,16 @@
 //!
 //! `SYSTOLE_COSIM_SEEDS` sets the cases of the smaller configurations, of which the larger ones run
 //! a part; each holds several commands. `make soak` sets it to ten thousand.
+//!
+//! `SYSTOLE_COSIM_SEED` runs one case only, and writes every signal to `NAME-SEED.fst` in the
+//! folder that `SYSTOLE_COSIM_WAVES` names, if it is set.
 #![cfg(feature = "rtl")]
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use systole_regs::{Configuration, configuration};
-use systole_sim::cosim::{Case, Coverage, compare, run};
+use systole_sim::cosim::{Case, Coverage, Trace, compare, run};
 use systole_sim::model::FunctionalModel;
 use systole_sim::rtl::{RtlCore, RtlOptions};
 
@@ -19,17 +23,46 @@ const SEEDS: u64 = 800;
 /// Cases between two lines that say how far a long run has come.
 const PROGRESS: u64 = 500;
 
-fn seeds() -> u64 {
-    std::env::var("SYSTOLE_COSIM_SEEDS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(SEEDS)
+/// A number from the environment.
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
+}
+
+/// Takes both cores through one case, and compares what they did.
+fn one(configuration: Configuration, seed: u64, waveform: Option<PathBuf>) -> (Case, Trace) {
+    let name = configuration.name;
+    let case = Case::generate(seed, configuration);
+    let mut model = FunctionalModel::new(configuration);
+    let expected = run(&mut model, &case).unwrap_or_else(|stall| panic!("model: {stall}"));
+    // Every fourth case on a steady bus, to see the pipelines at full speed.
+    let options = RtlOptions {
+        seed: (!seed.is_multiple_of(4)).then_some(seed),
+        trace: waveform,
+        ..RtlOptions::default()
+    };
+    let mut rtl = RtlCore::new(configuration, options).expect("the RTL is linked in");
+    let got =
+        run(&mut rtl, &case).unwrap_or_else(|stall| panic!("{name} seed {seed}: RTL: {stall}"));
+    compare(&case, &expected, &got)
+        .unwrap_or_else(|difference| panic!("{name} seed {seed}: {difference}"));
+    (case, expected)
 }
 
 /// Runs one in `share` of the seeds: a larger array takes longer to simulate, and differs from
 /// the smaller ones in its dimensions only.
 fn equal(configuration: Configuration, share: u64) {
-    let seeds = seeds().div_ceil(share);
+    if let Some(seed) = number("SYSTOLE_COSIM_SEED") {
+        let waveform = std::env::var_os("SYSTOLE_COSIM_WAVES")
+            .map(|folder| Path::new(&folder).join(format!("{}-{seed}.fst", configuration.name)));
+        one(configuration, seed, waveform);
+        println!("{}: case {seed} is equal", configuration.name);
+        return;
+    }
+    let seeds = number("SYSTOLE_COSIM_SEEDS")
+        .unwrap_or(SEEDS)
+        .div_ceil(share);
     let mut coverage = Coverage::new();
     let begin = Instant::now();
     for seed in 0..seeds {
@@ -40,20 +73,7 @@ fn equal(configuration: Configuration, share: u64) {
                 configuration.name
             );
         }
-        let case = Case::generate(seed, configuration);
-        let mut model = FunctionalModel::new(configuration);
-        let expected = run(&mut model, &case).unwrap_or_else(|stall| panic!("model: {stall}"));
-        // Every fourth case on a steady bus, to see the pipelines at full speed.
-        let options = RtlOptions {
-            seed: (!seed.is_multiple_of(4)).then_some(seed),
-            ..RtlOptions::default()
-        };
-        let mut rtl = RtlCore::new(configuration, options).expect("the RTL is linked in");
-        let got = run(&mut rtl, &case)
-            .unwrap_or_else(|stall| panic!("{} seed {seed}: RTL: {stall}", configuration.name));
-        compare(&case, &expected, &got).unwrap_or_else(|difference| {
-            panic!("{} seed {seed}: {difference}", configuration.name)
-        });
+        let (case, expected) = one(configuration, seed, None);
         coverage.record(&case, &expected);
     }
     println!(
