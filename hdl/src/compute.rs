@@ -172,6 +172,9 @@ pub struct ComputeUnit<
     kept_first_parameter: DFF<Bits<32>>,
     kept_residual_parameter: DFF<Bits<32>>,
     begins: DFF<Bit>,
+    waited: DFF<Bit>,
+    prepared: DFF<Bit>,
+    prepares: Signal<Local, Bit>,
     free: DFF<Bits<16>>,
     sum_row: DFF<Bits<16>>,
     next_free: Signal<Local, Bits<16>>,
@@ -288,6 +291,9 @@ impl<
             kept_first_parameter: Default::default(),
             kept_residual_parameter: Default::default(),
             begins: Default::default(),
+            waited: Default::default(),
+            prepared: Default::default(),
+            prepares: Default::default(),
             free: Default::default(),
             sum_row: Default::default(),
             next_free: Default::default(),
@@ -328,6 +334,8 @@ impl<
             kept_first_parameter,
             kept_residual_parameter,
             begins,
+            waited,
+            prepared,
             free,
             sum_row
         );
@@ -571,8 +579,12 @@ impl<
         self.busy.next = self.begins.q.val() || self.drain.busy.val();
         self.vector_valid.next = self.matrix.valid.val() == bits::<1>(1);
         self.depthwise_valid.next = self.depthwise.valid.val() == bits::<1>(1);
-        self.stalled.next = self.matrix.stalled.val() || self.depthwise.stalled.val();
-        self.preparing.next = self.begins.q.val() || self.depthwise.preparing.val();
+        // A vector is seen a cycle after it was issued, so its absence has to be, too.
+        self.waited.d.next = self.matrix.stalled.val() || self.depthwise.stalled.val();
+        self.stalled.next = self.waited.q.val();
+        self.prepares.next = self.begins.q.val() || self.depthwise.preparing.val();
+        self.prepared.d.next = self.prepares.val();
+        self.preparing.next = self.prepares.val() || self.prepared.q.val();
         if self.reset.val() {
             self.begins.d.next = false;
             self.free.d.next = self.accumulator_rows.val();

@@ -128,6 +128,15 @@ fn layers_of_published_networks_are_accounted_for() {
         assert_eq!(number(&report["macs"]), macs);
         let found = report["layers"].as_array().expect("a list").len();
         assert_eq!(found, layers, "{file}");
+        // Layers of few sums wait for requantization, and it is said to be that: what is called a
+        // drain is the way of the last vectors.
+        let causes = &report["causes"];
+        if file.starts_with("vww") {
+            assert!(
+                number(&causes["requantize"]) > 2 * number(&causes["drain"]),
+                "{causes}"
+            );
+        }
         // As without a trace.
         let plain = infer_cycles(file);
         let traced = number(&report["cycles"]);
