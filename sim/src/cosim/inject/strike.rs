@@ -15,7 +15,14 @@ use super::plan::{Plan, Timeline};
 use super::{Failure, Fault, Kind, Malformation, Phase, Struck};
 use crate::core::Core;
 use crate::model::FunctionalModel;
-use crate::rtl::{Direction, RtlCore, RtlOptions};
+use crate::rtl::{BusTiming, Direction, RtlCore, RtlOptions};
+
+/// A bus that answers later than a reset lasts.
+const SLOW: BusTiming = BusTiming {
+    latency: 260,
+    jitter: 100,
+    stall: 20,
+};
 
 /// Takes the RTL through a fault and past it. `None` if the random models of this seed give no
 /// occasion for the fault.
@@ -34,12 +41,16 @@ pub fn strike(fault: &Fault) -> Result<Option<Struck>, Failure> {
     }
 }
 
-/// The RTL on a bus with this seed's weather; every fourth on a steady one.
+/// The RTL on a bus with this seed's weather; every fourth on a steady one, and resets by software
+/// on a slow one too.
 fn rtl(fault: &Fault) -> RtlCore {
     let steady = fault.seed.is_multiple_of(4);
+    // Answers that come long after the device could have been through with its reset.
+    let slow = fault.kind == Kind::ControlReset && fault.seed % 4 == 1;
     let options = RtlOptions {
         seed: (!steady).then_some(fault.seed),
         state_seed: fault.state_seed,
+        timing: slow.then_some(SLOW),
         ..RtlOptions::default()
     };
     RtlCore::new(fault.configuration, options).expect("the RTL is linked in")
