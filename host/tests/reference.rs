@@ -158,6 +158,16 @@ fn convolutional_onnx_networks_agree_with_the_goldens() {
             let lead = i32::from(expected[expected_class]) - i32::from(expected[class]);
             assert!(lead <= 2 * bound, "{onnx}: {class}, not {expected_class}");
         }
+        // ONNX Runtime's float32 goes the other way at a few rounding boundaries, so it is up to 3
+        // steps away from what the graph says in exact arithmetic. This is one at most, and only
+        // where an average is a tie.
+        let exact: Vec<i8> = values(&fixture(&format!("{golden}_exact.npy")));
+        let (count, most) = differences(&logits, &exact);
+        println!("{onnx}: {count} differ from exact arithmetic, by {most} at most");
+        assert!(
+            most <= 1 && count * 10 <= exact.len(),
+            "{onnx}: {count}, by {most}"
+        );
         let outputs = run(&network, &rows);
         assert_eq!(outputs.len(), logits.len());
     }
