@@ -527,6 +527,10 @@ impl Logic for Sequencer {
         {
             self.may_begin.next = false;
         }
+        // The trace writes with the same engine, which would miss the start.
+        if self.write_busy.val() && self.decoder.is_store.val() {
+            self.may_begin.next = false;
+        }
 
         match self.state.q.val() {
             SequencerState::Idle => {
