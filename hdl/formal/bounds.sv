@@ -3,7 +3,8 @@
 //
 // The fields are taken from the words here, where the reference says that they are. Indices are
 // any below their bounds; where an index is multiplied by a stride, the product is one of the
-// three of bounds_extent.sv.
+// three of bounds_extent.sv. The regions are proved in several runs, each with one of the names
+// F_PROVE_... defined: the solver is quicker then.
 
 reg f_past = 0;
 always @(posedge clock) f_past <= 1;
@@ -73,27 +74,46 @@ wire f_is_depthwise_tile = f_i1 != 0 && f_i1 <= 65536 && (f_i1 - 1) * F_ROWS < f
 wire f_is_piece = f_i1 < pieces && f_s1 == f_place_stride && f_byte < f_row_bytes;
 wire [31:0] f_whole_rows = (f_channels + F_LANES - 1) / F_LANES * F_LANES;
 
-// As soon as an instruction has been checked it is inside; it waits to begin like that.
+// As soon as an instruction has been checked it is inside; it waits to begin like that. Each
+// region is known to be inside from the cycle on in which the result of its step is looked at.
 wire f_checked = f_past && state$q == SequencerState$Dispatch;
+`define F_KNOWN(at) (f_past && f_computes && (f_checked || state$q == SequencerState$Check && step$q > latency + (at)))
 wire f_computes = f_opcode >= 3 && f_opcode <= 5;
 wire f_moves = f_opcode == 1 || f_opcode == 2 || f_opcode == 7 || f_opcode == 8;
 always @(*) begin
+`ifdef F_PROVE_OUTPUT
+    if (`F_KNOWN(4) && f_is_output)
+        output_is_inside: assert(f_output + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
+`endif
+`ifdef F_PROVE_RESIDUAL
+    if (`F_KNOWN(6) && f_is_output && f_residual)
+        residual_is_inside: assert(f_second + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
+`endif
+`ifdef F_PROVE_INPUT
+    if (`F_KNOWN(8) && f_is_input)
+        input_is_inside: assert(f_input + f_p1 + f_p2 + f_byte < F_SCRATCHPAD);
+`endif
+`ifdef F_PROVE_WEIGHTS
+    if (`F_KNOWN(9) && f_opcode == 3 && f_is_matrix_tile)
+        matrix_weights_are_inside: assert(f_weight + f_p1 - f_s1 + f_byte < weight_count);
+`endif
+`ifdef F_PROVE_DEPTHWISE
+    if (`F_KNOWN(9) && f_opcode == 4 && f_is_depthwise_tile)
+        depthwise_weights_are_inside: assert(f_weight + f_p1 - f_s1 + f_p2 - f_s2 + f_byte < weight_count);
+    if (`F_KNOWN(0) && f_opcode == 4 && f_is_depthwise_tile)
+        depthwise_blocks_do_not_overlap: assert(f_p2 - f_s2 + f_byte < f_s1);
+`endif
+`ifdef F_PROVE_WEIGHTS
+    if (`F_KNOWN(10) && f_byte < f_channels)
+        parameters_are_inside: assert(f_parameter + f_byte < parameter_count);
+    if (`F_KNOWN(10) && f_residual && f_byte < 3)
+        residual_parameters_are_inside: assert(f_parameter + f_whole_rows + f_byte < parameter_count);
+`endif
     if (f_checked && f_computes) begin
-        if (f_is_output) output_is_inside: assert(f_output + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
-        if (f_is_output && f_residual)
-            residual_is_inside: assert(f_second + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
-        if (f_is_input) input_is_inside: assert(f_input + f_p1 + f_p2 + f_byte < F_SCRATCHPAD);
-        if (f_opcode == 3 && f_is_matrix_tile)
-            matrix_weights_are_inside: assert(f_weight + f_p1 - f_s1 + f_byte < weight_count);
-        if (f_opcode == 4 && f_is_depthwise_tile)
-            depthwise_weights_are_inside: assert(f_weight + f_p1 - f_s1 + f_p2 - f_s2 + f_byte < weight_count
-                && f_p2 - f_s2 + f_byte < f_s1);
-        if (f_byte < f_channels) parameters_are_inside: assert(f_parameter + f_byte < parameter_count);
-        if (f_residual && f_byte < 3)
-            residual_parameters_are_inside: assert(f_parameter + f_whole_rows + f_byte < parameter_count);
         nothing_is_empty: assert(group_size$q != 0 && f_output_height != 0 && f_output_width != 0
             && f_channels != 0 && f_input_tiles != 0 && f_kernel_height != 0);
     end
+`ifdef F_PROVE_INPUT
     if (f_checked && f_moves) begin
         if (f_is_piece) piece_is_inside: assert(f_place + f_p1 + f_byte < F_SCRATCHPAD);
         // A read overwrites whole words.
@@ -101,6 +121,7 @@ always @(*) begin
     end
     if (f_checked && f_opcode == 6 && f_byte < f_count)
         loaded_weights_are_inside: assert(f_load_weight + f_byte < weight_count);
+`endif
     if (f_checked) known_opcode: assert(f_computes || f_moves || f_opcode == 6);
 
     // Starts: only of what was checked, with those operands; what the DMA engines rely on.
@@ -125,7 +146,8 @@ always @(*) begin
     // What makes the induction close.
     if (f_past && (state$q == SequencerState$Check || f_checked)) assert(decoder$well_formed && !decoder$is_end && !skipped);
     if (f_checked && f_moves) assert(f_row_bytes <= F_SCRATCHPAD);
-    if (f_checked && f_computes) assert(f_channels <= F_SCRATCHPAD);
+    if (`F_KNOWN(4)) assert(f_channels <= F_SCRATCHPAD);
+    if (f_past && state$q == SequencerState$Check) assert(step$q <= (decoder$is_compute ? last_compute : latency));
     if (f_past && state$q != SequencerState$Idle && state$q != SequencerState$Finished && state$q != SequencerState$Stop)
         groups_have_rows: assert(group_size$q != 0 && group_size$q <= rows_left$q);
     if (f_past && busy) rows_are_whole_words: assert(host_input$q[2:0] == 0 && host_output$q[2:0] == 0);

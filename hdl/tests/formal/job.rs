@@ -11,11 +11,9 @@ use crate::tools;
 pub enum Mode {
     /// Prove by k-induction: all cycles from the first on.
     Prove,
-    /// Look for counterexamples in the first cycles only.
-    Bounded,
     /// Reach the cover statements: the assumptions leave room for what matters.
     Cover,
-    /// As `Bounded`, on a block with a mistake: a counterexample must be found.
+    /// Search the first cycles of a block with a mistake: a counterexample must be found.
     Refute,
 }
 
@@ -23,7 +21,7 @@ impl Mode {
     fn option(self) -> &'static str {
         match self {
             Mode::Prove => "prove",
-            Mode::Bounded | Mode::Refute => "bmc",
+            Mode::Refute => "bmc",
             Mode::Cover => "cover",
         }
     }
@@ -58,10 +56,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match (self.mode, self.as_expected) {
             (Mode::Prove, true) => "proved by k-induction, k =",
-            (Mode::Bounded, true) => "no counterexample, cycles:",
             (Mode::Cover, true) => "all covers reached, cycles:",
             (Mode::Refute, true) => "mistake found, cycles:",
-            (Mode::Prove | Mode::Bounded, false) => "NOT PROVED, depth",
+            (Mode::Prove, false) => "NOT PROVED, depth",
             (Mode::Cover, false) => "NOT COVERED, cycles:",
             (Mode::Refute, false) => "MISTAKE NOT FOUND, cycles:",
         };
@@ -79,7 +76,7 @@ impl Job {
     pub fn effort(&self) -> u32 {
         self.weight
             * match self.mode {
-                Mode::Prove | Mode::Bounded => 4,
+                Mode::Prove => 4,
                 Mode::Cover => 2,
                 Mode::Refute => 1,
             }
@@ -112,10 +109,8 @@ impl Job {
         // sby names its verdict; its exit code alone doesn't tell a refutation from an error.
         let verdict = |word: &str| log.contains(&format!("DONE ({word},"));
         let as_expected = match self.mode {
-            Mode::Prove => {
-                verdict("PASS") && log.contains("successful proof by k-induction")
-            }
-            Mode::Bounded | Mode::Cover => verdict("PASS"),
+            Mode::Prove => verdict("PASS") && log.contains("successful proof by k-induction"),
+            Mode::Cover => verdict("PASS"),
             Mode::Refute => verdict("FAIL") && log.contains("failed assertion"),
         };
         Report {
@@ -131,7 +126,14 @@ impl Job {
 
 /// The lines of a log that say what went wrong.
 fn details(log: &str) -> String {
-    const TELLING: [&str; 6] = ["summary:", "ERROR", "DONE", "Assert failed", "Unreached", "Warning: Resizing"];
+    const TELLING: [&str; 6] = [
+        "summary:",
+        "ERROR",
+        "DONE",
+        "Assert failed",
+        "Unreached",
+        "Warning: Resizing",
+    ];
     let lines: Vec<_> = log
         .lines()
         .filter(|line| TELLING.iter().any(|word| line.contains(word)))

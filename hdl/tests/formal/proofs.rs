@@ -8,6 +8,7 @@ use systole_hdl::dma::fifo::BeatFifo;
 use systole_hdl::dma::reader::DmaReader;
 use systole_hdl::dma::writer::DmaWriter;
 use systole_hdl::emit::{tidy, verilog_of};
+use systole_hdl::queue::engine::QueueEngine;
 use systole_regs::configuration::TINY;
 
 use crate::job::{Job, Mode};
@@ -21,6 +22,8 @@ pub struct Proof {
     /// Verilog of the block.
     verilog: String,
     properties: &'static str,
+    /// Name that the properties' text asks for, if it does.
+    define: &'static str,
     /// Texts for the blocks inside, by their names.
     inside: Vec<(&'static str, &'static str)>,
     /// What is cut out of the block for the proof.
@@ -48,6 +51,7 @@ impl Proof {
             name,
             verilog: tidy(&verilog_of(Box::new(block))),
             properties,
+            define: "F_PROVE",
             inside: Vec::new(),
             cuts: Vec::new(),
             mode: Mode::Prove,
@@ -90,7 +94,13 @@ impl Proof {
             text = replaced(&text, (&end, &format!("{properties}{end}")));
         }
         let end = "endmodule // top\n";
-        replaced(&text, (end, &format!("{}{end}", self.properties)))
+        replaced(
+            &text,
+            (
+                end,
+                &format!("`define {}\n{}{end}", self.define, self.properties),
+            ),
+        )
     }
 }
 
@@ -116,8 +126,13 @@ pub fn all() -> Vec<Proof> {
         registers(),
         extent(),
         products(),
-        bounds(),
+        bounds("bounds-output", "F_PROVE_OUTPUT"),
+        bounds("bounds-residual", "F_PROVE_RESIDUAL"),
+        bounds_of_input(),
+        bounds("bounds-weights", "F_PROVE_WEIGHTS"),
+        bounds("bounds-depthwise", "F_PROVE_DEPTHWISE"),
         sequencer(),
+        queue(),
     ]
 }
 
@@ -127,7 +142,13 @@ fn fifo() -> Proof {
         cover: Some(20),
         mistakes: vec![
             (("beats[tail[3:0]] <=", "beats[tail[2:0]] <="), 12),
-            (("if (pop) head <= head + 5'd1;", "if (pop && !push) head <= head + 5'd1;"), 6),
+            (
+                (
+                    "if (pop) head <= head + 5'd1;",
+                    "if (pop && !push) head <= head + 5'd1;",
+                ),
+                6,
+            ),
         ],
         ..Proof::new("fifo", BeatFifo::default(), text!("fifo.sv"))
     }
@@ -136,6 +157,13 @@ fn fifo() -> Proof {
 fn reader() -> Proof {
     Proof {
         cover: Some(25),
+        mistakes: vec![
+            (
+                ("to_boundary = 32'(32'h200)", "to_boundary = 32'(32'h201)"),
+                8,
+            ),
+            (("error$d = 1'b1;", "error$d = 1'b0;"), 10),
+        ],
         weight: 15,
         ..Proof::new("reader", DmaReader::new(), text!("reader.sv"))
     }
@@ -150,6 +178,16 @@ fn writer() -> Proof {
             ("push_last", text!("writer_delay.sv")),
         ],
         cover: Some(25),
+        mistakes: vec![
+            (
+                (
+                    "push_last$entry = 1'(32'h1);",
+                    "push_last$entry = 1'(32'h0);",
+                ),
+                12,
+            ),
+            (("credits$d = next_credits;", "credits$d = credits$q;"), 12),
+        ],
         weight: 60,
         ..Proof::new("writer", DmaWriter::new(), text!("writer.sv"))
     }
@@ -158,6 +196,10 @@ fn writer() -> Proof {
 fn registers() -> Proof {
     Proof {
         cover: Some(12),
+        mistakes: vec![
+            (("if (b_ready) begin", "if (1'b1) begin"), 8),
+            (("if (r_ready) begin", "if (1'b1) begin"), 10),
+        ],
         ..Proof::new("registers", Registers::new(&TINY, 0), text!("registers.sv"))
     }
 }
@@ -166,6 +208,7 @@ fn extent() -> Proof {
     Proof {
         depth: 5,
         cover: Some(8),
+        mistakes: vec![(("count1 <= count - 16'd1;", "count1 <= count;"), 6)],
         ..Proof::new("extent", Extent::default(), text!("extent.sv"))
     }
 }
@@ -178,24 +221,75 @@ fn products() -> Proof {
     }
 }
 
-fn bounds() -> Proof {
+/// One of the runs that the proof of bounds is split into.
+fn bounds(name: &'static str, part: &'static str) -> Proof {
     Proof {
+        define: part,
         inside: vec![("extent", text!("bounds_extent.sv"))],
         cuts: vec![
             ("{48'd0, count1} * {32'd0, stride1}", "f_before"),
             ("{32'd0, tiles1} * {48'd0, unit1}", "f_length"),
         ],
-        depth: 17,
-        cover: Some(36),
+        depth: 7,
         weight: 100,
-        ..Proof::new("bounds", Sequencer::new(&TINY), text!("bounds.sv"))
+        ..Proof::new(name, Sequencer::new(&TINY), text!("bounds.sv"))
+    }
+}
+
+fn bounds_of_input() -> Proof {
+    Proof {
+        cover: Some(36),
+        mistakes: vec![
+            (
+                ("extent$count = pieces;", "extent$count = pieces - 16'd1;"),
+                24,
+            ),
+            (("beats = beats + 32'(32'h1);", ""), 24),
+        ],
+        ..bounds("bounds-input", "F_PROVE_INPUT")
     }
 }
 
 fn sequencer() -> Proof {
     Proof {
         depth: 14,
+        // The first is the mistake that this proof has found: a store was lost in the trace.
+        mistakes: vec![
+            (
+                (
+                    "if (write_busy && decoder$is_store) begin",
+                    "if (1'b0) begin",
+                ),
+                26,
+            ),
+            (
+                (
+                    "if (step$q == last_group_step) begin",
+                    "if (step$q == 8'd99) begin",
+                ),
+                12,
+            ),
+        ],
+        cover: Some(30),
         weight: 50,
         ..Proof::new("sequencer", Sequencer::new(&TINY), text!("sequencer.sv"))
+    }
+}
+
+fn queue() -> Proof {
+    Proof {
+        cover: Some(24),
+        mistakes: vec![
+            (
+                (
+                    "write_row_bytes = 32'(32'h10);",
+                    "write_row_bytes = 32'(32'h8);",
+                ),
+                22,
+            ),
+            (("(next_completion != completion_head$q)", "1'b1"), 24),
+        ],
+        weight: 20,
+        ..Proof::new("queue", QueueEngine::new(&TINY), text!("queue.sv"))
     }
 }
