@@ -82,10 +82,14 @@ wire f_computes = f_opcode >= 3 && f_opcode <= 5;
 wire f_moves = f_opcode == 1 || f_opcode == 2 || f_opcode == 7 || f_opcode == 8;
 always @(*) begin
 `ifdef F_PROVE_OUTPUT
+    if (f_past && f_computes && state$q == SequencerState$Check && step$q == latency + 3 && f_is_output)
+        output_so_far: assert(extent$finish >= f_output + f_p1 + f_p2);
     if (`F_KNOWN(4) && f_is_output)
         output_is_inside: assert(f_output + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
 `endif
 `ifdef F_PROVE_RESIDUAL
+    if (f_past && f_computes && state$q == SequencerState$Check && step$q == latency + 5 && f_is_output)
+        residual_so_far: assert(extent$finish >= f_second + f_p1 + f_p2);
     if (`F_KNOWN(6) && f_is_output && f_residual)
         residual_is_inside: assert(f_second + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
 `endif

@@ -126,11 +126,8 @@ pub fn all() -> Vec<Proof> {
         registers(),
         extent(),
         products(),
-        bounds("bounds-output", "F_PROVE_OUTPUT"),
-        bounds("bounds-residual", "F_PROVE_RESIDUAL"),
         bounds_of_input(),
         bounds("bounds-weights", "F_PROVE_WEIGHTS"),
-        bounds("bounds-depthwise", "F_PROVE_DEPTHWISE"),
         sequencer(),
         queue(),
     ]
