@@ -100,7 +100,6 @@ always @(*) if (f_past) begin
 end
 always @(posedge clock) if (f_past) begin
     a_pass_ends: cover(group_done && !last_group);
-    a_store_begins_beside: cover(write_start && compute_busy);
     a_run_ends_well: cover(busy && state$q == SequencerState$Finished && result$q == success && in_first_group$q == 0);
     the_end_is_missing: cover(state$q == SequencerState$Finished && result$q == program_overrun);
     it_waits_for_the_trace: cover(state$q == SequencerState$Dispatch && decoder$is_store && f_trace != 0);
