@@ -1,0 +1,292 @@
+//! The proofs: blocks, their properties, and the mistakes that the properties must find.
+
+use rust_hdl::prelude::*;
+use systole_hdl::bar::registers::Registers;
+use systole_hdl::control::extent::Extent;
+use systole_hdl::control::sequencer::Sequencer;
+use systole_hdl::dma::fifo::BeatFifo;
+use systole_hdl::dma::reader::DmaReader;
+use systole_hdl::dma::writer::DmaWriter;
+use systole_hdl::emit::{tidy, verilog_of};
+use systole_hdl::queue::engine::QueueEngine;
+use systole_regs::configuration::TINY;
+
+use crate::job::{Job, Mode};
+
+/// A text of the emitted Verilog and what is put in its place.
+type Change = (&'static str, &'static str);
+
+/// The properties of a block.
+pub struct Proof {
+    name: &'static str,
+    /// Verilog of the block.
+    verilog: String,
+    properties: &'static str,
+    /// Name that the properties' text asks for, if it does.
+    define: &'static str,
+    /// Texts for the blocks inside, by their names.
+    inside: Vec<(&'static str, &'static str)>,
+    /// What is cut out of the block for the proof.
+    cuts: Vec<Change>,
+    mode: Mode,
+    depth: usize,
+    /// Cycles that all cover statements are reached in.
+    cover: Option<usize>,
+    /// Mistakes, and the cycles in which each is found.
+    mistakes: Vec<(Change, usize)>,
+    /// Rough time that a proof takes, in seconds.
+    weight: u32,
+}
+
+/// Text of a file in `hdl/formal`.
+macro_rules! text {
+    ($name:literal) => {
+        include_str!(concat!("../../formal/", $name))
+    };
+}
+
+impl Proof {
+    fn new<B: Block>(name: &'static str, block: B, properties: &'static str) -> Self {
+        Self {
+            name,
+            verilog: tidy(&verilog_of(Box::new(block))),
+            properties,
+            define: "F_PROVE",
+            inside: Vec::new(),
+            cuts: Vec::new(),
+            mode: Mode::Prove,
+            depth: 3,
+            cover: None,
+            mistakes: Vec::new(),
+            weight: 5,
+        }
+    }
+
+    /// The proof, its covers, and its mistakes.
+    pub fn jobs(&self) -> Vec<Job> {
+        let job = |suffix: String, mode, depth, verilog| Job {
+            name: format!("{}{suffix}", self.name),
+            mode,
+            depth,
+            verilog,
+            weight: self.weight,
+        };
+        let right = self.with_properties(&self.verilog);
+        let mut jobs = vec![job(String::new(), self.mode, self.depth, right.clone())];
+        if let Some(cycles) = self.cover {
+            jobs.push(job("-cover".into(), Mode::Cover, cycles, right));
+        }
+        for (index, (change, cycles)) in self.mistakes.iter().enumerate() {
+            let wrong = self.with_properties(&replaced(&self.verilog, *change));
+            let suffix = format!("-mistake-{}", index + 1);
+            jobs.push(job(suffix, Mode::Refute, *cycles, wrong));
+        }
+        jobs
+    }
+
+    fn with_properties(&self, verilog: &str) -> String {
+        let mut text = verilog.to_owned();
+        for change in &self.cuts {
+            text = replaced(&text, *change);
+        }
+        for (block, properties) in &self.inside {
+            let end = format!("endmodule // top${block}\n");
+            text = replaced(&text, (&end, &format!("{properties}{end}")));
+        }
+        let end = "endmodule // top\n";
+        replaced(
+            &text,
+            (
+                end,
+                &format!("`define {}\n{}{end}", self.define, self.properties),
+            ),
+        )
+    }
+}
+
+/// Replaces what is there exactly once.
+fn replaced(verilog: &str, (before, after): (&str, &str)) -> String {
+    assert_eq!(
+        verilog.matches(before).count(),
+        1,
+        "`{before}` isn't there exactly once"
+    );
+    verilog.replace(before, after)
+}
+
+/// A module of no block, for properties about arithmetic alone.
+const EMPTY: &str = "module top(clock);\n    input wire clock;\nendmodule // top\n";
+
+/// All proofs.
+pub fn all() -> Vec<Proof> {
+    vec![
+        fifo(),
+        reader(),
+        writer(),
+        registers(),
+        extent(),
+        products(),
+        bounds_of_input(),
+        bounds("bounds-weights", "F_PROVE_WEIGHTS"),
+        sequencer(),
+        queue(),
+    ]
+}
+
+fn fifo() -> Proof {
+    Proof {
+        depth: 4,
+        cover: Some(20),
+        mistakes: vec![
+            (("beats[tail[3:0]] <=", "beats[tail[2:0]] <="), 12),
+            (
+                (
+                    "if (pop) head <= head + 5'd1;",
+                    "if (pop && !push) head <= head + 5'd1;",
+                ),
+                6,
+            ),
+        ],
+        ..Proof::new("fifo", BeatFifo::default(), text!("fifo.sv"))
+    }
+}
+
+fn reader() -> Proof {
+    Proof {
+        cover: Some(25),
+        mistakes: vec![
+            (
+                ("to_boundary = 32'(32'h200)", "to_boundary = 32'(32'h201)"),
+                8,
+            ),
+            (("error$d = 1'b1;", "error$d = 1'b0;"), 10),
+        ],
+        weight: 15,
+        ..Proof::new("reader", DmaReader::new(), text!("reader.sv"))
+    }
+}
+
+fn writer() -> Proof {
+    Proof {
+        inside: vec![
+            ("fifo", text!("writer_fifo.sv")),
+            ("push", text!("writer_delay.sv")),
+            ("push_strobe", text!("writer_delay.sv")),
+            ("push_last", text!("writer_delay.sv")),
+        ],
+        cover: Some(25),
+        mistakes: vec![
+            (
+                (
+                    "push_last$entry = 1'(32'h1);",
+                    "push_last$entry = 1'(32'h0);",
+                ),
+                12,
+            ),
+            (("credits$d = next_credits;", "credits$d = credits$q;"), 12),
+        ],
+        weight: 60,
+        ..Proof::new("writer", DmaWriter::new(), text!("writer.sv"))
+    }
+}
+
+fn registers() -> Proof {
+    Proof {
+        cover: Some(12),
+        mistakes: vec![
+            (("if (b_ready) begin", "if (1'b1) begin"), 8),
+            (("if (r_ready) begin", "if (1'b1) begin"), 10),
+        ],
+        ..Proof::new("registers", Registers::new(&TINY, 0), text!("registers.sv"))
+    }
+}
+
+fn extent() -> Proof {
+    Proof {
+        depth: 5,
+        cover: Some(8),
+        mistakes: vec![(("count1 <= count - 16'd1;", "count1 <= count;"), 6)],
+        ..Proof::new("extent", Extent::default(), text!("extent.sv"))
+    }
+}
+
+fn products() -> Proof {
+    Proof {
+        verilog: EMPTY.into(),
+        depth: 1,
+        ..Proof::new("products", Extent::default(), text!("products.sv"))
+    }
+}
+
+/// One of the runs that the proof of bounds is split into.
+fn bounds(name: &'static str, part: &'static str) -> Proof {
+    Proof {
+        define: part,
+        inside: vec![("extent", text!("bounds_extent.sv"))],
+        cuts: vec![
+            ("{48'd0, count1} * {32'd0, stride1}", "f_before"),
+            ("{32'd0, tiles1} * {48'd0, unit1}", "f_length"),
+        ],
+        depth: 7,
+        weight: 100,
+        ..Proof::new(name, Sequencer::new(&TINY), text!("bounds.sv"))
+    }
+}
+
+fn bounds_of_input() -> Proof {
+    Proof {
+        cover: Some(36),
+        mistakes: vec![
+            (
+                ("extent$count = pieces;", "extent$count = pieces - 16'd1;"),
+                24,
+            ),
+            (("beats = beats + 32'(32'h1);", ""), 24),
+        ],
+        ..bounds("bounds-input", "F_PROVE_INPUT")
+    }
+}
+
+fn sequencer() -> Proof {
+    Proof {
+        depth: 14,
+        // The first is the mistake that this proof has found: a store was lost in the trace.
+        mistakes: vec![
+            (
+                (
+                    "if (write_busy && decoder$is_store) begin",
+                    "if (1'b0) begin",
+                ),
+                26,
+            ),
+            (
+                (
+                    "if (step$q == last_group_step) begin",
+                    "if (step$q == 8'd99) begin",
+                ),
+                12,
+            ),
+        ],
+        cover: Some(30),
+        weight: 50,
+        ..Proof::new("sequencer", Sequencer::new(&TINY), text!("sequencer.sv"))
+    }
+}
+
+fn queue() -> Proof {
+    Proof {
+        cover: Some(24),
+        mistakes: vec![
+            (
+                (
+                    "write_row_bytes = 32'(32'h10);",
+                    "write_row_bytes = 32'(32'h8);",
+                ),
+                22,
+            ),
+            (("(next_completion != completion_head$q)", "1'b1"), 24),
+        ],
+        weight: 20,
+        ..Proof::new("queue", QueueEngine::new(&TINY), text!("queue.sv"))
+    }
+}
