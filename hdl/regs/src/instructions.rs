@@ -18,8 +18,9 @@
 //! have yet to finish. Zero waits for all of them, so a program of zeros is strictly sequential;
 //! [`NO_LIMIT`] waits for none. A program in which an instruction begins before data that it
 //! reads is there, or writes what another still reads, computes something undefined, within the
-//! scratchpad and the model's own regions. END waits for everything only at the end of the run;
-//! the next group's instructions follow those of the group before by the same rule.
+//! scratchpad and the model's own regions. END waits for everything only at the end of the run, and
+//! its limits are zero like its other fields; the next group's instructions follow those of the
+//! group before by the same rule. An instruction that is skipped counts as finished.
 //!
 //! # Checks
 //! An instruction is checked whole before it begins: a field that its opcode doesn't use must be
