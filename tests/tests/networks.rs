@@ -98,7 +98,7 @@ fn a_streaming_wake_word_equals_the_reference_kernels() {
     let network = Network::load(fixtures.join("wake_word.tflite")).expect("it is supported");
     let network = Arc::new(network);
     let read = |name: &str| {
-        Rows::read(&fixtures.join(name), &network)
+        Rows::read(fixtures.join(name), &network)
             .expect("rows of the network")
             .values
     };
