@@ -107,7 +107,11 @@ impl Job {
         let took = begin.elapsed();
         let log = String::from_utf8_lossy(&output.stdout);
         // sby names its verdict; its exit code alone doesn't tell a refutation from an error.
-        let verdict = |word: &str| log.contains(&format!("DONE ({word},"));
+        let ended = |word: &str| log.contains(&format!("DONE ({word},"));
+        // A name that isn't there would be any value: what is shown of it would mean little.
+        let names_are_known =
+            !log.contains("implicitly declared") && !log.contains("prep: Warning: Wire");
+        let verdict = |word: &str| names_are_known && ended(word);
         let as_expected = match self.mode {
             Mode::Prove => verdict("PASS") && log.contains("successful proof by k-induction"),
             Mode::Cover => verdict("PASS"),
@@ -126,13 +130,15 @@ impl Job {
 
 /// The lines of a log that say what went wrong.
 fn details(log: &str) -> String {
-    const TELLING: [&str; 6] = [
+    const TELLING: [&str; 8] = [
         "summary:",
         "ERROR",
         "DONE",
         "Assert failed",
         "Unreached",
         "Warning: Resizing",
+        "implicitly declared",
+        "prep: Warning: Wire",
     ];
     let lines: Vec<_> = log
         .lines()
