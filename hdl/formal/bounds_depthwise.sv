@@ -6,6 +6,7 @@ always @(*) begin
     if (`F_KNOWN(0) && f_opcode == 4 && f_is_depthwise_tile)
         depthwise_blocks_do_not_overlap: assert(f_p2 - f_s2 + f_byte < f_s1);
 
+`ifndef F_MISTAKEN
     if (`F_AT(1)) assert(`F_FIRST(0, f_kernel_height, f_columns, F_SCRATCHPAD));
     if (`F_AT(2)) assert(`F_SECOND(0, F_SCRATCHPAD) && (!f_is_column || f_length2 >= f_p2));
     if (`F_AT(3) && f_is_column) assert(f_finish >= f_p2);
@@ -26,4 +27,5 @@ always @(*) begin
         end
         if (`F_AT(12) && f_is_depthwise_tile && f_fits) assert(f_weight + f_p1 <= weight_count);
     end
+`endif
 end

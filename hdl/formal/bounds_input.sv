@@ -3,6 +3,7 @@ always @(*) begin
     if (`F_KNOWN(8) && f_is_input)
         input_is_inside: assert(f_input + f_p1 + f_p2 + f_byte < F_SCRATCHPAD);
 
+`ifndef F_MISTAKEN
     if (`F_AT(8)) assert(`F_IMAGE(f_input, f_input_batch, f_input_height, f_input_stride));
     if (`F_AT(9)) begin
         assert(!f_chain2 && f_base2 == f_input && `F_BYTES_FOLLOW(f_input_bytes));
@@ -14,4 +15,5 @@ always @(*) begin
     end
     if (`F_AT(11) && f_is_input && f_fits)
         assert(f_input + f_p1 + f_p2 + f_input_bytes <= F_SCRATCHPAD);
+`endif
 end

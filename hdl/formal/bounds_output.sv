@@ -3,6 +3,7 @@ always @(*) begin
     if (`F_KNOWN(4) && f_is_output)
         output_is_inside: assert(f_output + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
 
+`ifndef F_MISTAKEN
     if (`F_AT(4)) assert(`F_IMAGE(f_output, f_output_batch, f_output_height, f_output_row));
     if (`F_AT(5)) begin
         assert(!f_chain2 && f_base2 == f_output && `F_BYTES_FOLLOW(f_channels));
@@ -15,4 +16,5 @@ always @(*) begin
     end
     if (`F_AT(7) && f_is_output && f_fits)
         assert(f_output + f_p1 + f_p2 + f_p3 + f_channels <= F_SCRATCHPAD);
+`endif
 end

@@ -3,6 +3,7 @@ always @(*) begin
     if (`F_KNOWN(6) && f_is_output && f_residual)
         residual_is_inside: assert(f_second + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
 
+`ifndef F_MISTAKEN
     if (`F_AT(6)) assert(`F_IMAGE(f_second, f_output_batch, f_output_height, f_output_row));
     if (`F_AT(7)) begin
         assert(!f_chain2 && f_base2 == f_second && `F_BYTES_FOLLOW(f_channels));
@@ -15,4 +16,5 @@ always @(*) begin
     end
     if (`F_AT(9) && f_is_output && f_fits)
         assert(f_second + f_p1 + f_p2 + f_p3 + f_channels <= F_SCRATCHPAD);
+`endif
 end

@@ -8,10 +8,10 @@ always @(*) begin
         parameters_are_inside: assert(f_parameter + f_byte < parameter_count);
     if (`F_KNOWN(10) && f_residual && f_byte < 3)
         residual_parameters_are_inside: assert(f_parameter + f_whole_rows + f_byte < parameter_count);
-
     if (f_past && compute_start && f_opcode == 3) column_tiles_are_right: assert(f_channels <= column_tiles * F_COLUMNS
         && f_channels > (column_tiles - 1) * F_COLUMNS);
 
+`ifndef F_MISTAKEN
     // The first step bounds the channels: the number of column tiles doesn't wrap.
     if (`F_KNOWN(4)) assert(f_channels <= F_SCRATCHPAD);
     if (`F_AT(4)) assert(!f_chain1);
@@ -30,4 +30,5 @@ always @(*) begin
     if (`F_AT(11)) assert(`F_FIRST(f_parameter, f_entries, 1, parameter_count));
     if (`F_AT(12)) assert(`F_SECOND(f_parameter, parameter_count) && f_length2 == f_entries);
     if (`F_AT(13) && f_fits) assert(f_parameter + f_entries <= parameter_count);
+`endif
 end

@@ -88,8 +88,13 @@ impl Job {
         // What a run before has left would be in sby's way.
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).expect("the target directory is writable");
+        // A mistake shows late in its cycles; the solver needn't look for it in the early ones.
+        let skip = match self.mode {
+            Mode::Refute => format!("skip {}\n", self.depth * 3 / 4),
+            Mode::Prove | Mode::Cover => String::new(),
+        };
         let script = format!(
-            "[options]\nmode {}\ndepth {}\n\n[engines]\nsmtbmc yices\n\n\
+            "[options]\nmode {}\ndepth {}\n{skip}\n[engines]\nsmtbmc yices\n\n\
              [script]\nread -formal design.v\nprep -flatten -top top\n\n[files]\ndesign.v\n",
             self.mode.option(),
             self.depth,
@@ -115,7 +120,12 @@ impl Job {
         let as_expected = match self.mode {
             Mode::Prove => verdict("PASS") && log.contains("successful proof by k-induction"),
             Mode::Cover => verdict("PASS"),
-            Mode::Refute => verdict("FAIL") && log.contains("failed assertion"),
+            // By what is promised, which has a name, not by a step of the proof.
+            Mode::Refute => {
+                verdict("FAIL")
+                    && log.contains("failed assertion top.")
+                    && !log.contains("assertion top._witness_")
+            }
         };
         Report {
             name: self.name.clone(),

@@ -75,6 +75,7 @@ impl Proof {
         }
         for (index, (change, cycles)) in self.mistakes.iter().enumerate() {
             let wrong = self.with_properties(&replaced(&self.verilog, *change));
+            let wrong = format!("`define F_MISTAKEN\n{wrong}");
             let suffix = format!("-mistake-{}", index + 1);
             jobs.push(job(suffix, Mode::Refute, *cycles, wrong));
         }
@@ -117,16 +118,13 @@ pub fn all() -> Vec<Proof> {
         registers(),
         extent(),
         products(),
-        bounds("bounds-output", text!("bounds.sv", "bounds_output.sv")),
-        bounds("bounds-residual", text!("bounds.sv", "bounds_residual.sv")),
-        bounds("bounds-input", text!("bounds.sv", "bounds_input.sv")),
-        bounds("bounds-weights", text!("bounds.sv", "bounds_weights.sv")),
-        bounds(
-            "bounds-depthwise",
-            text!("bounds.sv", "bounds_depthwise.sv"),
-        ),
-        bounds("bounds-transfer", text!("bounds.sv", "bounds_transfer.sv")),
-        bounds("bounds-starts", text!("bounds.sv", "bounds_starts.sv")),
+        bounds_of_output(),
+        bounds_of_residual(),
+        bounds_of_input(),
+        bounds_of_weights(),
+        bounds_of_depthwise(),
+        bounds_of_transfers(),
+        starts(),
         sequencer(),
         queue(),
     ]
@@ -231,6 +229,91 @@ fn bounds(name: &'static str, properties: &'static str) -> Proof {
     }
 }
 
+fn bounds_of_output() -> Proof {
+    let count = "extent$count = operands$output_width;";
+    Proof {
+        mistakes: vec![((count, "extent$count = operands$output_width - 16'd1;"), 27)],
+        ..bounds("bounds-output", text!("bounds.sv", "bounds_output.sv"))
+    }
+}
+
+fn bounds_of_residual() -> Proof {
+    let base = "extent$base = operands$second_address;";
+    Proof {
+        mistakes: vec![((base, ""), 29)],
+        ..bounds("bounds-residual", text!("bounds.sv", "bounds_residual.sv"))
+    }
+}
+
+fn bounds_of_input() -> Proof {
+    let bytes = "extent$tiles = 32'(operands$input_row_bytes);";
+    Proof {
+        mistakes: vec![(
+            (
+                bytes,
+                "extent$tiles = 32'(operands$input_row_bytes - 16'd1);",
+            ),
+            31,
+        )],
+        ..bounds("bounds-input", text!("bounds.sv", "bounds_input.sv"))
+    }
+}
+
+fn bounds_of_weights() -> Proof {
+    let tiles = "extent$tiles = 32'(column_tiles);";
+    Proof {
+        mistakes: vec![
+            ((tiles, "extent$tiles = 32'(column_tiles - 16'd1);"), 32),
+            (
+                (
+                    "extent$tiles = channel_entries + residual_entries;",
+                    "extent$tiles = channel_entries;",
+                ),
+                33,
+            ),
+        ],
+        ..bounds("bounds-weights", text!("bounds.sv", "bounds_weights.sv"))
+    }
+}
+
+fn bounds_of_depthwise() -> Proof {
+    let blocks = "extent$tiles = 32'(blocks);";
+    Proof {
+        mistakes: vec![((blocks, "extent$tiles = 32'(blocks - 16'd1);"), 32)],
+        ..bounds(
+            "bounds-depthwise",
+            text!("bounds.sv", "bounds_depthwise.sv"),
+        )
+    }
+}
+
+fn bounds_of_transfers() -> Proof {
+    Proof {
+        mistakes: vec![
+            (
+                ("extent$count = pieces;", "extent$count = pieces - 16'd1;"),
+                24,
+            ),
+            (("beats = beats + 32'(32'h1);", ""), 24),
+        ],
+        ..bounds("bounds-transfer", text!("bounds.sv", "bounds_transfer.sv"))
+    }
+}
+
+fn starts() -> Proof {
+    Proof {
+        cover: Some(36),
+        mistakes: vec![(
+            (
+                "write_start = decoder$is_store;",
+                "write_start = ~decoder$is_compute;",
+            ),
+            24,
+        )],
+        ..bounds("bounds-starts", text!("bounds.sv", "bounds_starts.sv"))
+    }
+}
+
 fn sequencer() -> Proof {
     Proof {
         depth: 14,
@@ -243,13 +326,7 @@ fn sequencer() -> Proof {
                 ),
                 26,
             ),
-            (
-                (
-                    "if (step$q == last_group_step) begin",
-                    "if (step$q == 8'd99) begin",
-                ),
-                12,
-            ),
+            (("rows_left$d = following_rows;", ""), 20),
         ],
         cover: Some(30),
         weight: 50,
