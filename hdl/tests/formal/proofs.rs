@@ -180,7 +180,10 @@ fn writer() -> Proof {
                 ),
                 12,
             ),
-            (("credits$d = next_credits;", "credits$d = credits$q;"), 12),
+            (
+                ("to_boundary = 32'(32'h200)", "to_boundary = 32'(32'h201)"),
+                8,
+            ),
         ],
         weight: 60,
         ..Proof::new("writer", DmaWriter::new(), text!("writer.sv"))
