@@ -3,8 +3,13 @@
 //
 // The fields are taken from the words here, where the reference says that they are. Indices are
 // any below their bounds; where an index is multiplied by a stride, the product is one of the
-// three of bounds_extent.sv. The regions are proved in several runs, each with one of the names
-// F_PROVE_... defined: the solver is quicker then.
+// three of bounds_extent.sv.
+//
+// This file has what the proofs share; each of bounds_*.sv is a proof of one kind of region. The
+// bounds arithmetic is a pipeline of three stages, and so are the proofs: its registers hold the
+// operands, then the products and the base, then the end. Said step by step, the induction takes
+// two cycles, and the solver no case apart from the addition at hand. A mistake has to be found by
+// what is promised: such steps are left out where F_MISTAKEN is defined.
 
 reg f_past = 0;
 always @(posedge clock) f_past <= 1;
@@ -72,98 +77,45 @@ wire f_is_depthwise_tile = f_i1 != 0 && f_i1 <= 65536 && (f_i1 - 1) * F_ROWS < f
     && f_i2 != 0 && f_i2 <= f_kernel_height && f_s2 == f_columns && f_byte < f_columns;
 // Byte `f_byte` of piece f_i1 of a transfer.
 wire f_is_piece = f_i1 < pieces && f_s1 == f_place_stride && f_byte < f_row_bytes;
-wire [31:0] f_whole_rows = (f_channels + F_LANES - 1) / F_LANES * F_LANES;
 
-// As soon as an instruction has been checked it is inside; it waits to begin like that. Each
-// region is known to be inside from the cycle on in which the result of its step is looked at.
-wire f_checked = f_past && state$q == SequencerState$Dispatch;
-`define F_KNOWN(at) (f_past && f_computes && (f_checked || state$q == SequencerState$Check && step$q > latency + (at)))
+// --- registers of the bounds arithmetic ---------------------------------------------------------
+(* hierconn *) wire \extent.chain1 , \extent.chain2 ;
+(* hierconn *) wire [31:0] \extent.base1 , \extent.base2 , \extent.stride1 , \extent.tiles1 ;
+(* hierconn *) wire [31:0] \extent.limit1 , \extent.limit2 ;
+(* hierconn *) wire [15:0] \extent.count1 , \extent.unit1 ;
+(* hierconn *) wire [63:0] \extent.before2 , \extent.length2 ;
+wire f_chain1 = \extent.chain1 , f_chain2 = \extent.chain2 , f_fits = extent$fits;
+wire [31:0] f_base1 = \extent.base1 , f_base2 = \extent.base2 , f_stride1 = \extent.stride1 , f_tiles1 = \extent.tiles1 ;
+wire [31:0] f_limit1 = \extent.limit1 , f_limit2 = \extent.limit2 ;
+wire [15:0] f_count1 = \extent.count1 , f_unit1 = \extent.unit1 ;
+wire [63:0] f_before2 = \extent.before2 , f_length2 = \extent.length2 , f_finish = extent$finish;
+
+// --- when what is known ---------------------------------------------------------------------------
 wire f_computes = f_opcode >= 3 && f_opcode <= 5;
 wire f_moves = f_opcode == 1 || f_opcode == 2 || f_opcode == 7 || f_opcode == 8;
+// As soon as an instruction has been checked it is inside; it waits to begin like that.
+wire f_checked = f_past && state$q == SequencerState$Dispatch;
+wire f_checking = f_past && state$q == SequencerState$Check;
+// A region of a computation is known to be inside from the cycle on in which its step's end is looked at.
+`define F_KNOWN(at) (f_computes && (f_checked || f_checking && step$q > latency + (at)))
+// The operands of step s are in the first registers at F_AT(s + 1), its end is there at F_AT(s + 3).
+`define F_AT(at) (f_computes && f_checking && step$q == (at))
+// The first registers hold a region of one piece; the second ones do.
+`define F_FIRST(base, tiles, unit, limit) (!f_chain1 && f_base1 == (base) && f_count1 == 0 \
+    && f_tiles1 == (tiles) && f_unit1 == (unit) && f_limit1 == (limit))
+`define F_SECOND(base, limit) (!f_chain2 && f_base2 == (base) && f_before2 == 0 && f_limit2 == (limit))
+// The first registers hold rows and lines of an image; then its pixels' bytes follow on it.
+`define F_IMAGE(base, batch, height, row) (!f_chain1 && f_base1 == (base) && f_count1 == group_size$q - 16'd1 \
+    && f_stride1 == (batch) && f_tiles1 == (height) - 1 && f_unit1 == (row))
+`define F_BYTES_FOLLOW(bytes) (f_chain1 && f_tiles1 == (bytes) && f_unit1 == 1 && f_limit1 == F_SCRATCHPAD)
+`define F_BYTES_ARE_LAST(bytes) (f_chain2 && f_length2 == (bytes) && f_limit2 == F_SCRATCHPAD \
+    && f_finish < 64'h4_0000_0000_0000)
+
+`ifndef F_MISTAKEN
 always @(*) begin
-`ifdef F_PROVE_OUTPUT
-    if (f_past && f_computes && state$q == SequencerState$Check && step$q == latency + 3 && f_is_output)
-        output_so_far: assert(extent$finish >= f_output + f_p1 + f_p2);
-    if (`F_KNOWN(4) && f_is_output)
-        output_is_inside: assert(f_output + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
-`endif
-`ifdef F_PROVE_RESIDUAL
-    if (f_past && f_computes && state$q == SequencerState$Check && step$q == latency + 5 && f_is_output)
-        residual_so_far: assert(extent$finish >= f_second + f_p1 + f_p2);
-    if (`F_KNOWN(6) && f_is_output && f_residual)
-        residual_is_inside: assert(f_second + f_p1 + f_p2 + f_p3 + f_byte < F_SCRATCHPAD);
-`endif
-`ifdef F_PROVE_INPUT
-    if (`F_KNOWN(8) && f_is_input)
-        input_is_inside: assert(f_input + f_p1 + f_p2 + f_byte < F_SCRATCHPAD);
-`endif
-`ifdef F_PROVE_WEIGHTS
-    if (`F_KNOWN(9) && f_opcode == 3 && f_is_matrix_tile)
-        matrix_weights_are_inside: assert(f_weight + f_p1 - f_s1 + f_byte < weight_count);
-`endif
-`ifdef F_PROVE_DEPTHWISE
-    if (`F_KNOWN(9) && f_opcode == 4 && f_is_depthwise_tile)
-        depthwise_weights_are_inside: assert(f_weight + f_p1 - f_s1 + f_p2 - f_s2 + f_byte < weight_count);
-    if (`F_KNOWN(0) && f_opcode == 4 && f_is_depthwise_tile)
-        depthwise_blocks_do_not_overlap: assert(f_p2 - f_s2 + f_byte < f_s1);
-`endif
-`ifdef F_PROVE_WEIGHTS
-    if (`F_KNOWN(10) && f_byte < f_channels)
-        parameters_are_inside: assert(f_parameter + f_byte < parameter_count);
-    if (`F_KNOWN(10) && f_residual && f_byte < 3)
-        residual_parameters_are_inside: assert(f_parameter + f_whole_rows + f_byte < parameter_count);
-`endif
-    if (f_checked && f_computes) begin
-        nothing_is_empty: assert(group_size$q != 0 && f_output_height != 0 && f_output_width != 0
-            && f_channels != 0 && f_input_tiles != 0 && f_kernel_height != 0);
-    end
-`ifdef F_PROVE_INPUT
-    if (f_checked && f_moves) begin
-        if (f_is_piece) piece_is_inside: assert(f_place + f_p1 + f_byte < F_SCRATCHPAD);
-        // A read overwrites whole words.
-        if (f_is_piece) whole_words_are_inside: assert(f_place + f_p1 + (f_byte | 7) < F_SCRATCHPAD);
-    end
-    if (f_checked && f_opcode == 6 && f_byte < f_count)
-        loaded_weights_are_inside: assert(f_load_weight + f_byte < weight_count);
-`endif
-    if (f_checked) known_opcode: assert(f_computes || f_moves || f_opcode == 6);
-
-    // Starts: only of what was checked, with those operands; what the DMA engines rely on.
-    if (f_past && (compute_start || read_start || write_start)) starts_after_the_check: assert(f_checked);
-    one_unit_begins: assert($countones({compute_start, read_start, write_start}) <= 1);
-    if (f_past && compute_start) begin
-        unit_fits_computation: assert(f_computes && words$0 == f_instruction[63:0] && words$7 == f_instruction[511:448]);
-        group_is_passed_on: assert(group == group_size$q);
-        tiles_are_passed_on: assert(first_tile == 16'(weight_base + f_weight));
-        parameters_are_passed_on: assert(first_parameter == parameter_base + f_parameter);
-        if (f_opcode == 3) column_tiles_are_right: assert(f_channels <= column_tiles * F_COLUMNS
-            && f_channels > (column_tiles - 1) * F_COLUMNS);
-    end
-    if (f_past && (read_start || write_start)) begin
-        pieces_are_possible: assert(pieces != 0 && piece_bytes != 0 && piece_bytes <= 32'hffff_fff8);
-        host_words_are_whole: assert(host_address[2:0] == 0 && host_stride[2:0] == 0);
-        if (!read_weights) place_is_passed_on: assert(f_moves && scratchpad_address == f_place
-            && scratchpad_stride == f_place_stride && piece_bytes == f_row_bytes);
-        if (read_weights) weights_are_passed_on: assert(f_opcode == 6 && read_start && piece_bytes == f_count * F_ROWS * F_COLUMNS);
-    end
-
-    // What makes the induction close.
-    if (f_past && (state$q == SequencerState$Check || f_checked)) assert(decoder$well_formed && !decoder$is_end && !skipped);
-    if (f_checked && f_moves) assert(f_row_bytes <= F_SCRATCHPAD);
-    if (`F_KNOWN(4)) assert(f_channels <= F_SCRATCHPAD);
-    if (f_past && state$q == SequencerState$Check) assert(step$q <= (decoder$is_compute ? last_compute : latency));
+    if (f_checking || f_checked) assert(decoder$well_formed && !decoder$is_end && !skipped);
+    if (f_checking) assert(step$q <= (decoder$is_compute ? last_compute : latency));
     if (f_past && state$q != SequencerState$Idle && state$q != SequencerState$Finished && state$q != SequencerState$Stop)
         groups_have_rows: assert(group_size$q != 0 && group_size$q <= rows_left$q);
-    if (f_past && busy) rows_are_whole_words: assert(host_input$q[2:0] == 0 && host_output$q[2:0] == 0);
-    if (f_past && busy && state$q != SequencerState$Group)
-        next_rows_are_whole_words: assert(next_input$q[2:0] == 0 && next_output$q[2:0] == 0);
 end
-always @(posedge clock) if (f_past) begin
-    a_matrix_begins: cover(compute_start && f_opcode == 3 && f_is_output && f_is_input && f_residual
-        && f_i1 == 1 && f_i2 == 1 && f_i3 == 1 && f_p1 == 128);
-    a_depthwise_begins: cover(compute_start && f_opcode == 4 && f_is_depthwise_tile && f_i1 == 2 && f_i2 == 2);
-    a_load_begins: cover(read_start && f_opcode == 1 && f_is_piece && f_i1 == 1);
-    weights_are_streamed: cover(read_start && read_weights);
-    a_store_begins: cover(write_start && f_opcode == 2);
-    one_is_refused: cover(state$q == SequencerState$Stop && result$q == instruction_bounds && f_computes);
-end
+`endif

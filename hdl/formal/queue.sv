@@ -98,6 +98,7 @@ always @(posedge clock) f_age <= processing ? f_age + 1 : 0;
 always @(*) if (f_past) begin
     progress: assert(f_age <= F_COMMAND);
 
+`ifndef F_MISTAKEN
     // What makes the induction close.
     assert(f_read < F_SLOW && f_write < F_SLOW && f_run < F_SLOW);
     if (state$q == QueueState$Idle || f_fatal || state$q == QueueState$Interrupt) assert(f_write == 0 && f_run == 0 && f_read == 0);
@@ -131,6 +132,7 @@ always @(*) if (f_past) begin
     if (state$q >= QueueState$FetchWait && state$q <= QueueState$Check) assert(!f_cleared && !f_load_failed);
     if (state$q >= QueueState$LoadProgram && state$q <= QueueState$Commit) assert(f_cleared && !f_load_failed && is_load);
     if (state$q != QueueState$Interrupt) assert(f_interrupt == 0 || state$q == QueueState$Idle);
+`endif
 end
 always @(posedge clock) if (f_past) begin
     a_model_is_loaded: cover(slot_fill);

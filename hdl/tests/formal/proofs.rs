@@ -22,8 +22,6 @@ pub struct Proof {
     /// Verilog of the block.
     verilog: String,
     properties: &'static str,
-    /// Name that the properties' text asks for, if it does.
-    define: &'static str,
     /// Texts for the blocks inside, by their names.
     inside: Vec<(&'static str, &'static str)>,
     /// What is cut out of the block for the proof.
@@ -38,10 +36,10 @@ pub struct Proof {
     weight: u32,
 }
 
-/// Text of a file in `hdl/formal`.
+/// Text of files in `hdl/formal`.
 macro_rules! text {
-    ($name:literal) => {
-        include_str!(concat!("../../formal/", $name))
+    ($($name:literal),+) => {
+        concat!($(include_str!(concat!("../../formal/", $name))),+)
     };
 }
 
@@ -51,7 +49,6 @@ impl Proof {
             name,
             verilog: tidy(&verilog_of(Box::new(block))),
             properties,
-            define: "F_PROVE",
             inside: Vec::new(),
             cuts: Vec::new(),
             mode: Mode::Prove,
@@ -78,6 +75,7 @@ impl Proof {
         }
         for (index, (change, cycles)) in self.mistakes.iter().enumerate() {
             let wrong = self.with_properties(&replaced(&self.verilog, *change));
+            let wrong = format!("`define F_MISTAKEN\n{wrong}");
             let suffix = format!("-mistake-{}", index + 1);
             jobs.push(job(suffix, Mode::Refute, *cycles, wrong));
         }
@@ -94,13 +92,7 @@ impl Proof {
             text = replaced(&text, (&end, &format!("{properties}{end}")));
         }
         let end = "endmodule // top\n";
-        replaced(
-            &text,
-            (
-                end,
-                &format!("`define {}\n{}{end}", self.define, self.properties),
-            ),
-        )
+        replaced(&text, (end, &format!("{}{end}", self.properties)))
     }
 }
 
@@ -126,8 +118,13 @@ pub fn all() -> Vec<Proof> {
         registers(),
         extent(),
         products(),
+        bounds_of_output(),
+        bounds_of_residual(),
         bounds_of_input(),
-        bounds("bounds-weights", "F_PROVE_WEIGHTS"),
+        bounds_of_weights(),
+        bounds_of_depthwise(),
+        bounds_of_transfers(),
+        starts(),
         sequencer(),
         queue(),
     ]
@@ -183,7 +180,10 @@ fn writer() -> Proof {
                 ),
                 12,
             ),
-            (("credits$d = next_credits;", "credits$d = credits$q;"), 12),
+            (
+                ("to_boundary = 32'(32'h200)", "to_boundary = 32'(32'h201)"),
+                8,
+            ),
         ],
         weight: 60,
         ..Proof::new("writer", DmaWriter::new(), text!("writer.sv"))
@@ -218,24 +218,80 @@ fn products() -> Proof {
     }
 }
 
-/// One of the runs that the proof of bounds is split into.
-fn bounds(name: &'static str, part: &'static str) -> Proof {
+/// The proof of one kind of region.
+fn bounds(name: &'static str, properties: &'static str) -> Proof {
     Proof {
-        define: part,
         inside: vec![("extent", text!("bounds_extent.sv"))],
         cuts: vec![
             ("{48'd0, count1} * {32'd0, stride1}", "f_before"),
             ("{32'd0, tiles1} * {48'd0, unit1}", "f_length"),
         ],
-        depth: 7,
-        weight: 100,
-        ..Proof::new(name, Sequencer::new(&TINY), text!("bounds.sv"))
+        depth: 2,
+        weight: 10,
+        ..Proof::new(name, Sequencer::new(&TINY), properties)
+    }
+}
+
+fn bounds_of_output() -> Proof {
+    let count = "extent$count = operands$output_width;";
+    Proof {
+        mistakes: vec![((count, "extent$count = operands$output_width - 16'd1;"), 27)],
+        ..bounds("bounds-output", text!("bounds.sv", "bounds_output.sv"))
+    }
+}
+
+fn bounds_of_residual() -> Proof {
+    let base = "extent$base = operands$second_address;";
+    Proof {
+        mistakes: vec![((base, ""), 29)],
+        ..bounds("bounds-residual", text!("bounds.sv", "bounds_residual.sv"))
     }
 }
 
 fn bounds_of_input() -> Proof {
+    let bytes = "extent$tiles = 32'(operands$input_row_bytes);";
     Proof {
-        cover: Some(36),
+        mistakes: vec![(
+            (
+                bytes,
+                "extent$tiles = 32'(operands$input_row_bytes - 16'd1);",
+            ),
+            31,
+        )],
+        ..bounds("bounds-input", text!("bounds.sv", "bounds_input.sv"))
+    }
+}
+
+fn bounds_of_weights() -> Proof {
+    let tiles = "extent$tiles = 32'(column_tiles);";
+    Proof {
+        mistakes: vec![
+            ((tiles, "extent$tiles = 32'(column_tiles - 16'd1);"), 32),
+            (
+                (
+                    "extent$tiles = channel_entries + residual_entries;",
+                    "extent$tiles = channel_entries;",
+                ),
+                33,
+            ),
+        ],
+        ..bounds("bounds-weights", text!("bounds.sv", "bounds_weights.sv"))
+    }
+}
+
+fn bounds_of_depthwise() -> Proof {
+    let blocks = "extent$tiles = 32'(blocks);";
+    Proof {
+        mistakes: vec![((blocks, "extent$tiles = 32'(blocks - 16'd1);"), 32)],
+        ..bounds(
+            "bounds-depthwise",
+            text!("bounds.sv", "bounds_depthwise.sv"),
+        )
+    }
+}
+
+fn bounds_of_transfers() -> Proof {
+    Proof {
         mistakes: vec![
             (
                 ("extent$count = pieces;", "extent$count = pieces - 16'd1;"),
@@ -243,7 +299,21 @@ fn bounds_of_input() -> Proof {
             ),
             (("beats = beats + 32'(32'h1);", ""), 24),
         ],
-        ..bounds("bounds-input", "F_PROVE_INPUT")
+        ..bounds("bounds-transfer", text!("bounds.sv", "bounds_transfer.sv"))
+    }
+}
+
+fn starts() -> Proof {
+    Proof {
+        cover: Some(36),
+        mistakes: vec![(
+            (
+                "write_start = decoder$is_store;",
+                "write_start = ~decoder$is_compute;",
+            ),
+            24,
+        )],
+        ..bounds("bounds-starts", text!("bounds.sv", "bounds_starts.sv"))
     }
 }
 
@@ -259,13 +329,7 @@ fn sequencer() -> Proof {
                 ),
                 26,
             ),
-            (
-                (
-                    "if (step$q == last_group_step) begin",
-                    "if (step$q == 8'd99) begin",
-                ),
-                12,
-            ),
+            (("rows_left$d = following_rows;", ""), 20),
         ],
         cover: Some(30),
         weight: 50,
