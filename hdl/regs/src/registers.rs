@@ -59,7 +59,7 @@ registers! { IDENTIFICATION, "What the device is. Offsets from the start of BAR0
 }
 
 registers! { CONTROL_BLOCK, "Device control.":
-    CONTROL 0x080 ReadWrite "Bit 0 (ENABLE): process the queue; clearing it stops after the current command. Bit 1 (RESET): writing 1 resets queues, slots and counters as soon as running DMA has ended; reads as 1 until then.";
+    CONTROL 0x080 ReadWrite "Bit 0 (ENABLE): process the queue; clearing it stops after the current command; set it again only when STATUS.BUSY is 0. Bit 1 (RESET): writing 1 resets queues, slots and counters as soon as running DMA has ended; reads as 1 until then.";
     STATUS 0x084 ReadOnly "Bit 0 (READY): enabled and without fatal error. Bit 1 (FATAL): the queue itself failed; only RESET helps. Bit 2 (BUSY): a command is being processed. Bits 15:8: status code of the fatal error.";
 }
 
@@ -86,7 +86,7 @@ pub mod status {
 /// Distance between the register blocks of two queue pairs.
 pub const QUEUE_BLOCK_BYTES: u32 = 0x40;
 
-registers! { QUEUE_BLOCK, "Queue pair q, at these offsets + q * 0x40. Write them while CONTROL.ENABLE is 0.":
+registers! { QUEUE_BLOCK, "Queue pair q, at these offsets + q * 0x40. Write them while CONTROL.ENABLE and STATUS.BUSY are 0.":
     SUBMISSION_BASE_LOW 0x100 ReadWrite "Bus address of the submission ring, bits 31:0. A multiple of 64.";
     SUBMISSION_BASE_HIGH 0x104 ReadWrite "Bus address of the submission ring, bits 63:32.";
     SUBMISSION_ENTRIES 0x108 ReadWrite "Entries of the submission ring, 2 to QUEUE_ENTRIES_MAX.";
