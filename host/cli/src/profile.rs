@@ -72,7 +72,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let report = Report::new(&profile, arguments, &path);
         return output::print(&format!("{}\n", serde_json::to_string(&report)?));
     }
-    output::print(&format!("{profile}\ntimeline: {}\n", path.display()))
+    let kind = match arguments.device {
+        DeviceName::Simulated { .. } => ", simulated",
+        _ => "",
+    };
+    output::print(&format!(
+        "{profile}\ndevice: {}{kind}\ntimeline: {}\n",
+        arguments.device,
+        path.display()
+    ))
 }
 
 fn timeline_path(arguments: &Arguments) -> PathBuf {

@@ -193,6 +193,7 @@ fn the_table_names_layers_and_causes() {
         "requantize",
         "dma_read",
         "device's counters",
+        "sim:tiny, simulated",
     ] {
         assert!(printed.contains(word), "{printed}");
     }
