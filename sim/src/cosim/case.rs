@@ -7,8 +7,10 @@ use systole_regs::Configuration;
 use systole_regs::entries::RunEntry;
 use systole_regs::image::Parameter;
 use systole_regs::instructions::Transfer;
+use systole_regs::registers::{self, control};
 
 use super::memory::Memory;
+use crate::core::Core;
 
 /// One co-simulation, as generated from a seed.
 #[derive(Clone, Debug)]
@@ -51,6 +53,30 @@ pub struct QueueSetup {
     pub completion_entries: u32,
     /// INTERRUPT register.
     pub interrupt: u32,
+}
+
+impl QueueSetup {
+    /// Writes the queue block, and enables the queue.
+    pub(super) fn write(&self, core: &mut dyn Core) {
+        for (offset, value) in [
+            (registers::SUBMISSION_BASE_LOW, self.submission_base as u32),
+            (
+                registers::SUBMISSION_BASE_HIGH,
+                (self.submission_base >> 32) as u32,
+            ),
+            (registers::SUBMISSION_ENTRIES, self.submission_entries),
+            (registers::COMPLETION_BASE_LOW, self.completion_base as u32),
+            (
+                registers::COMPLETION_BASE_HIGH,
+                (self.completion_base >> 32) as u32,
+            ),
+            (registers::COMPLETION_ENTRIES, self.completion_entries),
+            (registers::INTERRUPT, self.interrupt),
+            (registers::CONTROL, control::ENABLE),
+        ] {
+            core.write_register(offset, value);
+        }
+    }
 }
 
 /// How an episode ends.

@@ -158,7 +158,7 @@ impl Runner<'_> {
         if usable {
             self.clear_rings(episode);
         }
-        self.set_up(episode);
+        episode.queue.write(self.core);
         let enabled = self.status();
         let completions = if usable {
             self.commands(episode, before)?
@@ -211,28 +211,6 @@ impl Runner<'_> {
             let cycles = CompletionEntry::field("cycles");
             let entry = queue.completion_base + index * COMPLETION_BYTES as u64;
             self.blank_timed(entry + cycles.offset as u64, cycles.bytes);
-        }
-    }
-
-    fn set_up(&mut self, episode: &Episode) {
-        let queue = &episode.queue;
-        for (offset, value) in [
-            (registers::SUBMISSION_BASE_LOW, queue.submission_base as u32),
-            (
-                registers::SUBMISSION_BASE_HIGH,
-                (queue.submission_base >> 32) as u32,
-            ),
-            (registers::SUBMISSION_ENTRIES, queue.submission_entries),
-            (registers::COMPLETION_BASE_LOW, queue.completion_base as u32),
-            (
-                registers::COMPLETION_BASE_HIGH,
-                (queue.completion_base >> 32) as u32,
-            ),
-            (registers::COMPLETION_ENTRIES, queue.completion_entries),
-            (registers::INTERRUPT, queue.interrupt),
-            (registers::CONTROL, control::ENABLE),
-        ] {
-            self.core.write_register(offset, value);
         }
     }
 

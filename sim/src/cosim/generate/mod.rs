@@ -42,20 +42,26 @@ struct Generator {
     budget: usize,
 }
 
-impl Case {
-    /// The case of this seed: the same on every machine.
-    pub fn generate(seed: u64, configuration: Configuration) -> Case {
+impl Generator {
+    fn new(seed: u64, configuration: Configuration, budget: usize) -> Self {
         let mut random = Random::new(seed);
         let layout = Layout::new(&mut random);
-        let mut generator = Generator {
+        Self {
             configuration,
             random,
             layout,
             models: Vec::new(),
             slots: [None; SLOT_COUNT as usize],
             command_id: 0,
-            budget: BUDGET_CYCLES,
-        };
+            budget,
+        }
+    }
+}
+
+impl Case {
+    /// The case of this seed: the same on every machine.
+    pub fn generate(seed: u64, configuration: Configuration) -> Case {
+        let mut generator = Generator::new(seed, configuration, BUDGET_CYCLES);
         let mut episodes = Vec::new();
         for _ in 0..generator.random.pick(&[1, 1, 1, 2, 3]) {
             if generator.budget > 0 {

@@ -7,7 +7,6 @@ use systole_regs::entries::{LoadEntry, RunEntry, TraceRecord, flag};
 use super::super::case::{Command, Model, QueueSetup};
 use super::super::cost;
 use super::super::faults;
-use super::super::layout::Layout;
 use super::super::memory::Memory;
 use super::super::model::ModelBuilder;
 use super::super::random::Random;
@@ -54,17 +53,7 @@ impl Scenario {
         suits: &dyn Fn(&Model) -> bool,
         spoil: Option<Spoil<'_>>,
     ) -> Scenario {
-        let mut random = Random::new(seed);
-        let layout = Layout::new(&mut random);
-        let mut generator = Generator {
-            configuration,
-            random,
-            layout,
-            models: Vec::new(),
-            slots: [None; 2],
-            command_id: 0,
-            budget: RUN_CYCLES,
-        };
+        let mut generator = Generator::new(seed, configuration, RUN_CYCLES);
         let queue = generator.queue();
         let bystander = generator.small_model(&|_| true);
         let bystander = generator.tenant(0, bystander);

@@ -98,24 +98,7 @@ impl<'a, C: Core> Driver<'a, C> {
                 .expect("rings are mapped")
                 .fill(0);
         }
-        for (offset, value) in [
-            (registers::SUBMISSION_BASE_LOW, queue.submission_base as u32),
-            (
-                registers::SUBMISSION_BASE_HIGH,
-                (queue.submission_base >> 32) as u32,
-            ),
-            (registers::SUBMISSION_ENTRIES, queue.submission_entries),
-            (registers::COMPLETION_BASE_LOW, queue.completion_base as u32),
-            (
-                registers::COMPLETION_BASE_HIGH,
-                (queue.completion_base >> 32) as u32,
-            ),
-            (registers::COMPLETION_ENTRIES, queue.completion_entries),
-            (registers::INTERRUPT, queue.interrupt),
-            (registers::CONTROL, control::ENABLE),
-        ] {
-            self.core.write_register(offset, value);
-        }
+        queue.write(&mut self.core);
         (self.submitted, self.errors, self.host.interrupts) = (0, 0, 0);
         self.host.memory.take_interrupts();
         Failure::check("STATUS when enabled", status::READY, self.status())

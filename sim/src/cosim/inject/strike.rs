@@ -64,6 +64,11 @@ struct Reference {
 }
 
 impl Reference {
+    /// The bystander's run must cost what it costs without a fault.
+    fn check_bystander(&self, statistics: Statistics) -> Result<(), Failure> {
+        Failure::check("statistics of the bystander", self.bystander, statistics)
+    }
+
     fn new(scenario: &Scenario) -> Result<Reference, Failure> {
         let mut driver = Driver::new(FunctionalModel::new(scenario.configuration), scenario);
         driver.set_up()?;
@@ -96,11 +101,7 @@ fn prepare<C: Core>(
 ) -> Result<(), Failure> {
     driver.set_up()?;
     let statistics = bring_up(driver, &scenario.bystander)?;
-    Failure::check(
-        "statistics of the bystander",
-        reference.bystander,
-        statistics,
-    )?;
+    reference.check_bystander(statistics)?;
     if loaded {
         driver.load(&scenario.victim.load)?;
     }
@@ -227,11 +228,7 @@ fn go_on(
     load: bool,
 ) -> Result<(), Failure> {
     let statistics = driver.run(&scenario.bystander.run, &scenario.bystander.load)?;
-    Failure::check(
-        "statistics of the bystander",
-        reference.bystander,
-        statistics,
-    )?;
+    reference.check_bystander(statistics)?;
     if load {
         driver.load(&scenario.victim.load)?;
     }
@@ -253,11 +250,7 @@ fn after_reset(
     driver.command(&scenario.victim.run.entry, empty)?;
     if fault.seed.is_multiple_of(3) {
         let statistics = bring_up(driver, &scenario.bystander)?;
-        Failure::check(
-            "statistics of the bystander",
-            reference.bystander,
-            statistics,
-        )?;
+        reference.check_bystander(statistics)?;
     }
     driver.load(&scenario.victim.load)?;
     run_victim(driver, scenario, reference)
