@@ -3,6 +3,11 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+#[path = "../support/environment.rs"]
+mod environment;
+
+use environment::environment;
+
 /// Names that sby wants, and what they are called in the virtual environment.
 const WRAPPED: [(&str, &str); 4] = [
     ("sby", "yowasp-sby"),
@@ -18,11 +23,8 @@ pub fn work() -> PathBuf {
 
 /// Makes a directory with the tools' names for the search path, and returns that path.
 pub fn prepare() -> String {
-    let environment = std::env::var_os("SYSTOLE_VENV").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv"),
-        PathBuf::from,
-    );
-    let environment = std::fs::canonicalize(environment).expect("there is .venv: run `make setup`");
+    let environment =
+        std::fs::canonicalize(environment()).expect("there is .venv: run `make setup`");
     let directory = work().join("bin");
     std::fs::create_dir_all(&directory).expect("the target directory is writable");
     for (name, tool) in WRAPPED {

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+#[path = "environment.rs"]
+mod environment;
+
+use environment::environment;
+
 /// Verilator's directory in the project's virtual environment.
 pub fn root() -> PathBuf {
-    let environment = std::env::var_os("SYSTOLE_VENV").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv"),
-        PathBuf::from,
-    );
-    std::fs::read_dir(environment.join("lib"))
+    std::fs::read_dir(environment().join("lib"))
         .ok()
         .into_iter()
         .flatten()
