@@ -131,9 +131,19 @@ fn between(
     transfers: &[(Cause, Vec<(u64, u64)>)],
     layer: usize,
 ) -> Vec<Gap> {
+    // A unit's transfers follow each other, so those in the gap lie together.
+    let inside = |spans: &[(u64, u64)]| {
+        let first = spans.partition_point(|span| span.1 <= start);
+        let end = spans.partition_point(|span| span.0 < finish);
+        first..end.max(first)
+    };
+    let transfers = transfers
+        .iter()
+        .map(|(cause, spans)| (*cause, &spans[inside(spans)]))
+        .collect::<Vec<_>>();
     let mut edges: Vec<u64> = transfers
         .iter()
-        .flat_map(|(_, spans)| spans)
+        .flat_map(|(_, spans)| *spans)
         .flat_map(|&(start, finish)| [start, finish])
         .filter(|edge| (start + 1..finish).contains(edge))
         .chain([start, finish])
