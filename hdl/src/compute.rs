@@ -559,6 +559,7 @@ impl<
         self.requantize.parameters.next = self.parameters.entries.val();
         self.requantize.capture.next = self.drain.capture.val();
         self.requantize.capture_second.next = self.drain.capture_second.val();
+        self.requantize.returning.next = self.drain.returning.val();
         self.requantize.reentry.next = self.drain.reentry.val();
         self.requantize.other.next = self.other.val();
         self.requantize.double_rounding.next =

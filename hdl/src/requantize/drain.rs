@@ -92,6 +92,8 @@ pub struct Drain {
     pub capture: Signal<Out, Bits<1>>,
     /// The second group of them.
     pub capture_second: Signal<Out, Bits<1>>,
+    /// Results are there that are added to.
+    pub returning: Signal<Out, Bits<1>>,
     /// Results come back as sums.
     pub reentry: Signal<Out, Bits<1>>,
     /// An operand is to be read.
@@ -273,6 +275,7 @@ impl Logic for Drain {
             self.write_address.next = self.second_at.delayed.val();
             self.write_bytes.next = self.second_bytes.delayed.val();
         }
+        self.returning.next = self.result_flag.delayed.val();
         self.reentry.next = self.reentry_flag.delayed.val();
 
         // Where in the loops this cycle is.

@@ -3,10 +3,16 @@
 //! are shifted left by 20 bits before they are scaled with gemmlowp's two roundings.
 //!
 //! ```text
-//!  result --(+ bias)--> 9 bits x multiplier --> round --> divide --+
-//!                                                                  +--> sum
-//!  other  --(+ bias)--> 9 bits x multiplier --> round --> divide --+
+//!  result --+
+//!           +--(+ bias)--> 9 bits x multiplier --> round --> divide --+--> one, then the other --> sum
+//!  other  --+
 //! ```
+//!
+//! Groups with a residual come in every other cycle, and the second operand a cycle after the
+//! first: one multiplier scales both, one after the other. It adds up shifted multipliers; the DSPs
+//! belong to the array.
+
+use std::collections::VecDeque;
 
 use rust_hdl::prelude::*;
 
@@ -14,16 +20,21 @@ use super::lane::divide_by_power;
 use crate::bits::{from_signed, slice, to_signed};
 
 /// Cycles from the second operand, which comes a cycle after the first, to the sum.
-pub const LATENCY: usize = 5;
+pub const LATENCY: usize = 10;
+
+/// Cycles that a scaled operand waits for in the simulation.
+const SCALED: usize = LATENCY - 2;
 
 /// Bits that an operand is shifted left by before it is scaled.
 const HEADROOM: u32 = 20;
 
-/// Scales and adds one pair of operands a cycle.
+/// Scales and adds a pair of operands every other cycle.
 #[derive(LogicBlock, Default)]
 pub struct OperandSum {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// The first operand comes; the second follows.
+    pub returning: Signal<In, Bits<1>>,
     /// First operand, signed.
     pub first: Signal<In, Bits<8>>,
     /// Second operand, signed, a cycle later.
@@ -35,11 +46,10 @@ pub struct OperandSum {
     pub other_entry: Signal<In, Bits<72>>,
     /// The sum, signed, [`LATENCY`] cycles later.
     pub sum: Signal<Out, Bits<32>>,
-    _first: i64,
-    _biased: [i64; 2],
-    _products: [i64; 2],
-    _high: [i64; 2],
-    _scaled: [i64; 2],
+    _operand: i64,
+    _returning: bool,
+    _scaled: VecDeque<i64>,
+    _previous: i64,
 }
 
 /// The low 9 bits as a signed number.
@@ -47,24 +57,37 @@ fn nine(value: i64) -> i64 {
     value << 55 >> 55
 }
 
+/// An operand with its bias, scaled.
+fn scale(operand: i64, entry: Bits<72>) -> i64 {
+    let biased = nine(operand + slice(entry, 0, 9) as i64);
+    let multiplier = i64::from(slice(entry, 32, 32) as u32 as i32);
+    // The doubling high multiply of an operand shifted left by the headroom: a product is rounded
+    // to nearest, ties upwards.
+    let dropped = 31 - HEADROOM;
+    let high = (biased * multiplier + (1 << (dropped - 1))) >> dropped;
+    let shift = i32::from(slice(entry, 64, 8) as i8).clamp(-31, 0);
+    divide_by_power(high, shift.unsigned_abs())
+}
+
 impl Logic for OperandSum {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let entries = [self.first_entry.val(), self.other_entry.val()];
-            let operands = [self._first, to_signed(self.other.val())];
-            self._first = to_signed(self.first.val());
-            self.sum.next = from_signed(self._scaled[0] + self._scaled[1]);
-            for index in 0..2 {
-                let shift = i32::from(slice(entries[index], 64, 8) as i8).clamp(-31, 0);
-                self._scaled[index] = divide_by_power(self._high[index], shift.unsigned_abs());
-                // The doubling high multiply of an operand shifted left by the headroom: a
-                // product is rounded to nearest, ties upwards.
-                let dropped = 31 - HEADROOM;
-                self._high[index] = (self._products[index] + (1 << (dropped - 1))) >> dropped;
-                let multiplier = i64::from(slice(entries[index], 32, 32) as u32 as i32);
-                self._products[index] = self._biased[index] * multiplier;
-                let bias = slice(entries[index], 0, 9) as i64;
-                self._biased[index] = nine(operands[index] + bias);
+            let entry = if self._returning {
+                self.first_entry.val()
+            } else {
+                self.other_entry.val()
+            };
+            self._scaled.resize(SCALED, 0);
+            self._scaled.push_back(scale(self._operand, entry));
+            self._returning = self.returning.val().get_bit(0);
+            self._operand = to_signed(if self._returning {
+                self.first.val()
+            } else {
+                self.other.val()
+            });
+            if let Some(scaled) = self._scaled.pop_front() {
+                self.sum.next = from_signed(scaled + self._previous);
+                self._previous = scaled;
             }
         }
     }
@@ -74,51 +97,77 @@ impl Logic for OperandSum {
     }
 
     fn hdl(&self) -> Verilog {
-        let mut declare = String::new();
-        let mut clocked = String::new();
-        for name in ["first", "other"] {
-            // Sums of shifted multipliers: the DSPs belong to the array.
-            let terms: Vec<_> = (0..9)
-                .map(|bit| {
-                    let sign = if bit == 8 { "-" } else { "+" };
-                    format!("{sign} ({name}_biased[{bit}] ? ({name}_wide <<< {bit}) : 42'sd0)")
-                })
-                .collect();
-            declare += &format!(
-                "\
-reg signed [8:0] {name}_biased;
-reg signed [41:0] {name}_product;
-reg signed [31:0] {name}_high;
-wire signed [41:0] {name}_wide = {{{{10{{{name}_entry[63]}}}}, {name}_entry[63:32]}};
-wire signed [41:0] {name}_multiplied = 42'sd0 {terms};
-wire signed [41:0] {name}_nudged = {name}_product + 42'sd{half};
-wire signed [7:0] {name}_shift = {name}_entry[71:64];
-wire [4:0] {name}_right = ({name}_shift >= 8'sd0) ? 5'd0 : ({name}_shift < -8'sd31) ? 5'd31 : 5'd0 - {name}_shift[4:0];
-wire signed [32:0] {name}_mask = (33'sd1 <<< {name}_right) - 33'sd1;
-wire signed [32:0] {name}_extended = {{{name}_high[31], {name}_high}};
-wire signed [32:0] {name}_threshold = ({name}_mask >>> 1) + $signed({{32'd0, {name}_high[31]}});
-reg signed [32:0] {name}_scaled;
-wire signed [32:0] {name}_divided = ({name}_extended >>> {name}_right) + $signed({{32'd0, ({name}_extended & {name}_mask) > {name}_threshold}});
-",
-                terms = terms.join(" "),
-                half = 1 << (30 - HEADROOM),
-            );
-            clocked += &format!(
-                "   {name}_biased <= {{{operand}[7], {operand}}} + {name}_entry[8:0];\n   {name}_scaled <= {name}_divided;\n   {name}_product <= {name}_multiplied;\n   {name}_high <= {{{name}_nudged[41], {name}_nudged[41:{}]}};\n",
-                31 - HEADROOM,
-                operand = if name == "first" { "held" } else { name },
-            );
-        }
         Verilog::Custom(format!(
-            "\
-reg [7:0] held;
-{declare}wire signed [32:0] both = first_scaled + other_scaled;
-
-always @(posedge clock) begin
-   held <= first;
-{clocked}   sum <= both[31:0];
-end
-"
+            "{DECLARATIONS}\nalways @(posedge clock) begin\n{STAGES}end\n"
         ))
     }
 }
+
+/// Registers are numbered by the stage that reads them.
+const DECLARATIONS: &str = "\
+reg signed [7:0] operand1;
+reg returning1;
+wire [71:0] entry1 = returning1 ? first_entry : other_entry;
+wire signed [7:0] shift1 = entry1[71:64];
+
+// Products of the multiplier with two bits of the operand each; the operand's sign is negative, and
+// what it subtracts takes the half of the rounding with it.
+reg [8:0] biased2;
+reg signed [31:0] multiplier2;
+wire signed [41:0] once2 = {{10{multiplier2[31]}}, multiplier2};
+wire signed [41:0] twice2 = {{9{multiplier2[31]}}, multiplier2, 1'b0};
+reg signed [41:0] first3, second3, third3, fourth3, top3;
+reg signed [41:0] lower4, upper4, half4;
+reg signed [41:0] product5, half5;
+wire signed [41:0] nudged5 = product5 + half5;
+
+// Division with the rounding bit kept; bits below it decide ties of negative numbers.
+reg [4:0] right2, right3, right4, right5, right6;
+reg [2:0] right7;
+reg signed [31:0] high6;
+wire signed [32:0] whole6 = {high6, 1'b0};
+reg signed [32:0] value7, value8;
+reg sticky7, sticky8;
+wire signed [32:0] part7 = value7 >>> right7;
+reg signed [31:0] scaled9, previous9;
+";
+
+/// What each stage computes.
+const STAGES: &str = "\
+   operand1 <= returning ? first : other;
+   returning1 <= returning;
+
+   biased2 <= {operand1[7], operand1} + entry1[8:0];
+   multiplier2 <= entry1[63:32];
+   right2 <= (shift1 >= 8'sd0) ? 5'd0 : (shift1 < -8'sd31) ? 5'd31 : 5'd0 - shift1[4:0];
+
+   first3 <= (biased2[0] ? once2 : 42'sd0) + (biased2[1] ? twice2 : 42'sd0);
+   second3 <= (biased2[2] ? once2 : 42'sd0) + (biased2[3] ? twice2 : 42'sd0);
+   third3 <= (biased2[4] ? once2 : 42'sd0) + (biased2[5] ? twice2 : 42'sd0);
+   fourth3 <= (biased2[6] ? once2 : 42'sd0) + (biased2[7] ? twice2 : 42'sd0);
+   top3 <= biased2[8] ? once2 : 42'sd0;
+   right3 <= right2;
+   lower4 <= first3 + (second3 <<< 2);
+   upper4 <= third3 + (fourth3 <<< 2);
+   half4 <= 42'sd1024 - (top3 <<< 8);
+   right4 <= right3;
+   product5 <= lower4 + (upper4 <<< 4);
+   half5 <= half4;
+   right5 <= right4;
+   high6 <= $signed({nudged5[41], nudged5[41:11]});
+   right6 <= right5;
+
+   case (right6[4:3])
+      2'd0: value7 <= whole6;
+      2'd1: value7 <= whole6 >>> 8;
+      2'd2: value7 <= whole6 >>> 16;
+      2'd3: value7 <= whole6 >>> 24;
+   endcase
+   sticky7 <= (|whole6[7:0]) & (right6[4:3] != 2'd0) | (|whole6[15:8]) & right6[4] | (|whole6[23:16]) & (right6[4:3] == 2'd3);
+   right7 <= right6[2:0];
+   value8 <= part7;
+   sticky8 <= sticky7 | (|(value7[6:0] & ~(7'h7f << right7)));
+   scaled9 <= $signed(value8[32:1]) + $signed({31'd0, value8[0] & (~value8[32] | sticky8)});
+   previous9 <= scaled9;
+   sum <= scaled9 + previous9;
+";

@@ -98,6 +98,8 @@ pub struct RequantizeUnit<
     pub second_maximum: Signal<In, Bits<8>>,
     /// Residual sums enter in place of sums, [`REENTRY`] cycles after the `select` of their results.
     pub reentry: Signal<In, Bits<1>>,
+    /// Results are there that a residual is added to.
+    pub returning: Signal<In, Bits<1>>,
     /// What is added to the results, a cycle after them.
     pub other: Signal<In, Bits<QW>>,
     /// Takes `parameters` as entries of residual sums.
@@ -131,6 +133,7 @@ impl<const Q: usize, const AW: usize, const QA: usize, const QP: usize, const QW
             second_minimum: Signal::default(),
             second_maximum: Signal::default(),
             reentry: Signal::default(),
+            returning: Signal::default(),
             other: Signal::default(),
             capture: Signal::default(),
             capture_second: Signal::default(),
@@ -158,6 +161,7 @@ impl<const Q: usize, const AW: usize, const QA: usize, const QP: usize, const QW
         self.entries.entries.next = self.parameters.val();
         for i in 0..Q {
             self.operand[i].clock.next = self.clock.val();
+            self.operand[i].returning.next = self.returning.val();
             self.operand[i].first.next = self.lane[i].result.val();
             self.operand[i].other.next = self.other.val().get_bits::<8>(i * 8);
             self.operand[i].first_entry.next = self.entries.first_entry.val();

@@ -135,6 +135,7 @@ pub fn leaves(bench: &mut Bench) {
                 leaf.first_entry.next = entry(random);
                 leaf.other_entry.next = entry(random);
             }
+            leaf.returning.next = from_unsigned(flag(random.often()));
             leaf.first.next = from_signed(random.signed(8));
             leaf.other.next = from_signed(random.signed(8));
         },
