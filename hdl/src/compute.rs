@@ -22,7 +22,7 @@ use crate::memory::scratchpad::WINDOW_LATENCY;
 use crate::memory::weights::WeightMemory;
 use crate::requantize::drain::Drain;
 use crate::requantize::unit::RequantizeUnit;
-use crate::window::depthwise::DepthwiseIssue;
+use crate::window::depthwise::{DepthwiseIssue, NO_BOUNDARY};
 use crate::window::matrix::MatrixIssue;
 use crate::window::shape::{self, WindowShape};
 
@@ -172,9 +172,6 @@ pub struct ComputeUnit<
     kept_first_parameter: DFF<Bits<32>>,
     kept_residual_parameter: DFF<Bits<32>>,
     begins: DFF<Bit>,
-    waited: DFF<Bit>,
-    prepared: DFF<Bit>,
-    prepares: Signal<Local, Bit>,
     free: DFF<Bits<16>>,
     sum_row: DFF<Bits<16>>,
     next_free: Signal<Local, Bits<16>>,
@@ -252,7 +249,7 @@ impl<
             double_rounding: Constant::new(u64::from(flag::DOUBLE_ROUNDING).into()),
             residual: Constant::new(u64::from(flag::RESIDUAL).into()),
             maximum: Constant::new(u64::from(flag::MAXIMUM).into()),
-            no_boundary: Constant::new(63_u64.into()),
+            no_boundary: Constant::new(NO_BOUNDARY.into()),
             fields: ComputeFields::new(),
             matrix: MatrixIssue::new(R),
             depthwise: DepthwiseIssue::new(R, C, R + 2),
@@ -291,9 +288,6 @@ impl<
             kept_first_parameter: Default::default(),
             kept_residual_parameter: Default::default(),
             begins: Default::default(),
-            waited: Default::default(),
-            prepared: Default::default(),
-            prepares: Default::default(),
             free: Default::default(),
             sum_row: Default::default(),
             next_free: Default::default(),
@@ -334,8 +328,6 @@ impl<
             kept_first_parameter,
             kept_residual_parameter,
             begins,
-            waited,
-            prepared,
             free,
             sum_row
         );
@@ -442,8 +434,7 @@ impl<
         self.shape.address.next = self.matrix.address.val();
         self.shape.distance.next = self.matrix.distance.val();
         self.shape.window_bytes.next = self.fields.window_bytes.val();
-        self.shape.x.next = self.matrix.x.val();
-        self.shape.x_first.next = self.matrix.x_first.val();
+        self.shape.x_end.next = self.matrix.x_end.val();
         self.shape.y.next = self.matrix.y.val();
         self.shape.rows_left.next = self.matrix.rows_left.val();
         self.tile.entry.next = self.matrix.tile.val();
@@ -451,7 +442,7 @@ impl<
             self.shape.address.next = self.depthwise.address.val();
             self.shape.distance.next = self.no_boundary.val();
             self.shape.window_bytes.next = bits::<16>(0);
-            self.shape.x.next = self.depthwise.x.val();
+            self.shape.x_end.next = self.depthwise.x_end.val();
             self.shape.y.next = self.depthwise.y.val();
             self.shape.rows_left.next = bits::<8>(1);
             self.tile.entry.next = self.depthwise.tile.val();
@@ -580,12 +571,8 @@ impl<
         self.busy.next = self.begins.q.val() || self.drain.busy.val();
         self.vector_valid.next = self.matrix.valid.val() == bits::<1>(1);
         self.depthwise_valid.next = self.depthwise.valid.val() == bits::<1>(1);
-        // A vector is seen a cycle after it was issued, so its absence has to be, too.
-        self.waited.d.next = self.matrix.stalled.val() || self.depthwise.stalled.val();
-        self.stalled.next = self.waited.q.val();
-        self.prepares.next = self.begins.q.val() || self.depthwise.preparing.val();
-        self.prepared.d.next = self.prepares.val();
-        self.preparing.next = self.prepares.val() || self.prepared.q.val();
+        self.stalled.next = self.matrix.stalled.val() || self.depthwise.stalled.val();
+        self.preparing.next = self.matrix.preparing.val() || self.depthwise.preparing.val();
         if self.reset.val() {
             self.begins.d.next = false;
             self.free.d.next = self.accumulator_rows.val();

@@ -39,4 +39,5 @@ pub mod memory;
 pub mod queue;
 pub mod reference;
 pub mod requantize;
+pub mod walk;
 pub mod window;

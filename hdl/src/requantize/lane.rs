@@ -151,7 +151,7 @@ reg [71:0] channel1;
 reg signed [31:0] multiplier2, multiplier3, multiplier4;
 reg [17:1] second_at;
 reg [14:1] double_at;
-wire signed [7:0] shift1 = channel1[71:64];
+wire signed [7:0] shift1 = $signed(channel1[71:64]);
 wire over1 = shift1 > 8'sd30;
 wire under1 = shift1 < -8'sd31;
 
@@ -169,15 +169,17 @@ wire signed [15:0] high_multiplier4 = multiplier4[31:16];
 reg signed [16:0] low5, low_multiplier5;
 reg signed [15:0] high5, high_multiplier5;
 reg signed [17:0] both5, both_multiplier5;
+wire signed [17:0] both4 = $signed({low4[16], low4}) + $signed({{2{high4[15]}}, high4});
+wire signed [17:0] both_multiplier4 = $signed({low_multiplier4[16], low_multiplier4}) + $signed({{2{high_multiplier4[15]}}, high_multiplier4});
 reg signed [31:0] low_product6, low_product7, high_product6, high_product7, high_product8;
 reg signed [35:0] both_product6, both_product7, without_low8;
 reg [31:0] low_product8, low_product9;
 reg signed [31:0] high_product9;
-reg signed [33:0] middle9;
+reg signed [35:0] middle9;
 reg signed [63:0] product10;
 
 // The first of two roundings.
-wire signed [32:0] high10 = $signed({{2{product10[63]}}, product10[62:31]}) + $signed({32'd0, product10[30]});
+wire signed [32:0] high10 = $signed(product10[63:31]) + $signed({32'd0, product10[30]});
 reg signed [63:0] value11;
 
 // Shift right by 0 to 61 bits; what is left are the rounding bit and 10 bits of the result. Bits
@@ -234,8 +236,8 @@ const STAGES: &str = "\
    low_multiplier5 <= low_multiplier4;
    high5 <= high4;
    high_multiplier5 <= high_multiplier4;
-   both5 <= low4 + high4;
-   both_multiplier5 <= low_multiplier4 + high_multiplier4;
+   both5 <= both4;
+   both_multiplier5 <= both_multiplier4;
    low_product6 <= low5 * low_multiplier5;
    high_product6 <= high5 * high_multiplier5;
    both_product6 <= both5 * both_multiplier5;
@@ -245,10 +247,10 @@ const STAGES: &str = "\
    without_low8 <= both_product7 - $signed({4'd0, low_product7});
    low_product8 <= low_product7;
    high_product8 <= high_product7;
-   middle9 <= without_low8 - high_product8;
+   middle9 <= without_low8 - $signed({{4{high_product8[31]}}, high_product8});
    low_product9 <= low_product8;
    high_product9 <= high_product8;
-   product10 <= $signed({high_product9, low_product9}) + $signed({{14{middle9[33]}}, middle9, 16'd0});
+   product10 <= $signed({high_product9, low_product9}) + $signed({{12{middle9[35]}}, middle9, 16'd0});
    drop3 <= drop2;
    drop4 <= drop3;
    drop5 <= drop4;

@@ -11,16 +11,25 @@
 //! through the whole line; in direct mode each pixel has columns of its own, and the phases are
 //! the kernel's columns. A pixel is completed in the phase of its last column, when as many steps
 //! have passed as it began columns ago.
+//!
+//! As in [`crate::walk`], each loop holds what is taken next: the column after the current one is
+//! there while the rows of the current one are read, with what it does to the sums.
 
 use rust_hdl::prelude::*;
 
 use crate::fixed::Fixed;
+use crate::walk::{Loop, Pointer, Tag};
+
+/// Lanes to a boundary that no vector reaches.
+pub const NO_BOUNDARY: u64 = 63;
 
 /// What the issue is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum DepthwiseState {
     /// Nothing.
     Idle,
+    /// Lets the values of the loops travel inwards.
+    Fill,
     /// Reads the weights of a block of channels.
     Weights,
     /// Lets the weights arrive.
@@ -80,11 +89,9 @@ pub struct DepthwiseIssue {
     pub result_rows: Signal<Out, Bits<8>>,
     /// They are taken.
     pub take: Signal<Out, Bit>,
-    /// Vectors are still to come.
-    pub active: Signal<Out, Bit>,
-    /// Weights are loaded, or arrive.
+    /// No vector shows yet: weights are loaded, or arrive.
     pub preparing: Signal<Out, Bit>,
-    /// Waiting for accumulators.
+    /// No vector shows because accumulators were waited for.
     pub stalled: Signal<Out, Bit>,
     /// A weight tile is read.
     pub weight_valid: Signal<Out, Bits<1>>,
@@ -108,38 +115,79 @@ pub struct DepthwiseIssue {
     pub step: Signal<Out, Bits<6>>,
     /// Scratchpad address of its lane 0.
     pub address: Signal<Out, Bits<32>>,
-    /// Position of lane 0 in the image's row.
-    pub x: Signal<Out, Bits<32>>,
+    /// Position in the image's row of the byte [`NO_BOUNDARY`] after lane 0.
+    pub x_end: Signal<Out, Bits<32>>,
     /// Row of the image.
     pub y: Signal<Out, Bits<32>>,
     lanes: Fixed<Bits<16>>,
     sums: Fixed<Bits<16>>,
     settle_cycles: Fixed<Bits<8>>,
-    state: DFF<DepthwiseState>,
-    channels_left: DFF<Bits<16>>,
-    batch_left: DFF<Bits<16>>,
-    lines_left: DFF<Bits<16>>,
-    pixels_left: DFF<Bits<16>>,
-    steps_left: DFF<Bits<16>>,
-    settling: DFF<Bits<8>>,
-    spacing: DFF<Bits<8>>,
-    kernel_left: DFF<Bits<8>>,
+    no_boundary: Fixed<Bits<32>>,
+    // Constants of the instruction.
+    shared: DFF<Bit>,
+    cycle: DFF<Bits<16>>,
+    final_age: DFF<Bits<2>>,
+    final_phase: DFF<Bits<16>>,
+    before_final: DFF<Bits<16>>,
+    before_last: DFF<Bits<16>>,
+    single_phase: DFF<Bit>,
+    first_final: DFF<Bit>,
+    first_complete: DFF<Bit>,
+    above: DFF<Bits<32>>,
+    // The loops.
+    fills_batch: DFF<Bit>,
+    fills_line: DFF<Bit>,
+    fills_column: DFF<Bit>,
+    fills_current: DFF<Bit>,
+    block_address: Pointer<32>,
+    block_x: Pointer<32>,
+    block_channels: Pointer<16>,
+    batches: Loop,
+    batch_address: Pointer<32>,
+    batch_x: DFF<Bits<32>>,
+    batch_wide: Tag,
+    batch_final: Tag,
+    lines: Loop,
+    line_address: Pointer<32>,
+    line_x: DFF<Bits<32>>,
+    line_y: Pointer<32>,
+    line_wide: Tag,
+    line_ending: Tag,
+    line_final: Tag,
+    pixels: Loop,
+    pixel_address: DFF<Bits<32>>,
+    pixel_x: DFF<Bits<32>>,
+    column_address: DFF<Bits<32>>,
+    column_x: DFF<Bits<32>>,
+    column_y: DFF<Bits<32>>,
+    column_wide: Tag,
+    column_ending: Tag,
+    column_final: Tag,
     phase: DFF<Bits<16>>,
     aged: DFF<Bits<2>>,
+    last_phase: DFF<Bit>,
+    completes: DFF<Bit>,
     fresh: DFF<Bit>,
-    tile_pointer: DFF<Bits<16>>,
-    block_address: DFF<Bits<32>>,
-    batch_address: DFF<Bits<32>>,
-    line_address: DFF<Bits<32>>,
-    pixel_address: DFF<Bits<32>>,
-    column_address: DFF<Bits<32>>,
+    kernel_rows: Loop,
     lane_address: DFF<Bits<32>>,
-    block_x: DFF<Bits<32>>,
-    pixel_x: DFF<Bits<32>>,
-    column_x: DFF<Bits<32>>,
-    line_y: DFF<Bits<32>>,
+    lane_x: DFF<Bits<32>>,
     lane_y: DFF<Bits<32>>,
     step_pointer: DFF<Bits<16>>,
+    clears: DFF<Bit>,
+    shifts: DFF<Bit>,
+    emits: DFF<Bit>,
+    wide: DFF<Bit>,
+    ends_block: DFF<Bit>,
+    ends: DFF<Bit>,
+    // What the issue is doing.
+    state: DFF<DepthwiseState>,
+    steps_left: DFF<Bits<16>>,
+    weight_pointer: DFF<Bits<6>>,
+    settling: DFF<Bits<8>>,
+    spaced: DFF<Bit>,
+    tile_pointer: DFF<Bits<16>>,
+    prepares: DFF<Bit>,
+    waits: DFF<Bit>,
     out_weight: DFF<Bits<1>>,
     out_weight_step: DFF<Bits<6>>,
     out_tile: DFF<Bits<16>>,
@@ -153,23 +201,17 @@ pub struct DepthwiseIssue {
     out_address: DFF<Bits<32>>,
     out_x: DFF<Bits<32>>,
     out_y: DFF<Bits<32>>,
-    shared: Signal<Local, Bit>,
-    cycle: Signal<Local, Bits<16>>,
-    final_age: Signal<Local, Bits<2>>,
-    final_phase: Signal<Local, Bits<16>>,
-    last_row: Signal<Local, Bit>,
-    last_phase: Signal<Local, Bit>,
-    completes: Signal<Local, Bit>,
-    go: Signal<Local, Bit>,
-    above: Signal<Local, Bits<32>>,
-    left: Signal<Local, Bits<32>>,
+    twice: Signal<Local, Bits<16>>,
     tap: Signal<Local, Bits<32>>,
     jump: Signal<Local, Bits<32>>,
-    next_column: Signal<Local, Bits<32>>,
-    next_x: Signal<Local, Bits<32>>,
-    next_line: Signal<Local, Bits<32>>,
-    next_batch: Signal<Local, Bits<32>>,
-    next_block: Signal<Local, Bits<32>>,
+    is_wide: Signal<Local, Bit>,
+    is_final: Signal<Local, Bit>,
+    go: Signal<Local, Bit>,
+    takes_column: Signal<Local, Bit>,
+    takes_line: Signal<Local, Bit>,
+    takes_batch: Signal<Local, Bit>,
+    takes_block: Signal<Local, Bit>,
+    grown: Signal<Local, Bits<2>>,
 }
 
 impl DepthwiseIssue {
@@ -180,6 +222,7 @@ impl DepthwiseIssue {
             lanes: Fixed::new((rows as u64).into()),
             sums: Fixed::new((columns as u64).into()),
             settle_cycles: Fixed::new((settle as u64).into()),
+            no_boundary: Fixed::new(NO_BOUNDARY.into()),
             ..Default::default()
         }
     }
@@ -191,31 +234,50 @@ impl Logic for DepthwiseIssue {
         dff_setup!(
             self,
             clock,
-            state,
-            channels_left,
-            batch_left,
-            lines_left,
-            pixels_left,
-            steps_left,
-            settling,
-            spacing,
-            kernel_left,
+            shared,
+            cycle,
+            final_age,
+            final_phase,
+            before_final,
+            before_last,
+            single_phase,
+            first_final,
+            first_complete,
+            above,
+            fills_batch,
+            fills_line,
+            fills_column,
+            fills_current,
+            batch_x,
+            line_x,
+            pixel_address,
+            pixel_x,
+            column_address,
+            column_x,
+            column_y,
             phase,
             aged,
+            last_phase,
+            completes,
             fresh,
-            tile_pointer,
-            block_address,
-            batch_address,
-            line_address,
-            pixel_address,
-            column_address,
             lane_address,
-            block_x,
-            pixel_x,
-            column_x,
-            line_y,
+            lane_x,
             lane_y,
             step_pointer,
+            clears,
+            shifts,
+            emits,
+            wide,
+            ends_block,
+            ends,
+            state,
+            steps_left,
+            weight_pointer,
+            settling,
+            spaced,
+            tile_pointer,
+            prepares,
+            waits,
             out_weight,
             out_weight_step,
             out_tile,
@@ -230,7 +292,28 @@ impl Logic for DepthwiseIssue {
             out_x,
             out_y
         );
-        self.active.next = self.state.q.val() != DepthwiseState::Idle;
+        clock!(
+            self,
+            clock,
+            block_address,
+            block_x,
+            block_channels,
+            batches,
+            batch_address,
+            batch_wide,
+            batch_final,
+            lines,
+            line_address,
+            line_y,
+            line_wide,
+            line_ending,
+            line_final,
+            pixels,
+            column_wide,
+            column_ending,
+            column_final,
+            kernel_rows
+        );
         self.weight_valid.next = self.out_weight.q.val();
         self.weight_step.next = self.out_weight_step.q.val();
         self.tile.next = self.out_tile.q.val();
@@ -242,191 +325,255 @@ impl Logic for DepthwiseIssue {
         self.shift.next = self.out_shift.q.val();
         self.step.next = self.out_step.q.val();
         self.address.next = self.out_address.q.val();
-        self.x.next = self.out_x.q.val();
+        self.x_end.next = self.out_x.q.val();
         self.y.next = self.out_y.q.val();
 
         // Phases of a pixel step, and the age and phase in which a pixel is complete.
-        self.shared.next = self.phases.val() != bits::<8>(0);
-        self.cycle.next = self.kernel_width.val();
-        self.final_age.next = bits::<2>(0);
-        self.final_phase.next = self.kernel_width.val() - bits::<16>(1);
-        if self.shared.val() {
-            self.cycle.next = bit_cast::<16, 8>(self.phases.val());
-            if self.kernel_width.val() > self.cycle.val() {
-                self.final_age.next = bits::<2>(1);
-                self.final_phase.next = self.kernel_width.val() - self.cycle.val() - bits::<16>(1);
-            }
-            if self.kernel_width.val() > (self.cycle.val() + self.cycle.val()) {
-                self.final_age.next = bits::<2>(2);
-                self.final_phase.next =
-                    self.kernel_width.val() - self.cycle.val() - self.cycle.val() - bits::<16>(1);
-            }
+        self.shared.d.next = self.phases.val() != bits::<8>(0);
+        self.cycle.d.next = self.kernel_width.val();
+        if self.phases.val() != bits::<8>(0) {
+            self.cycle.d.next = bit_cast::<16, 8>(self.phases.val());
         }
-        // Results of the block: a row of accumulators for each C channels.
-        self.result_rows.next = bits::<8>(1);
-        if (self.channels_left.q.val() > self.sums.val()) && (self.lanes.val() > self.sums.val()) {
-            self.result_rows.next = bits::<8>(2);
+        self.twice.next = self.cycle.q.val() + self.cycle.q.val();
+        self.final_age.d.next = bits::<2>(0);
+        self.final_phase.d.next = self.kernel_width.val() - bits::<16>(1);
+        if self.kernel_width.val() > self.cycle.q.val() {
+            self.final_age.d.next = bits::<2>(1);
+            self.final_phase.d.next = self.kernel_width.val() - self.cycle.q.val() - bits::<16>(1);
         }
-
-        self.last_row.next = self.kernel_left.q.val() == bits::<8>(1);
-        self.last_phase.next = (self.phase.q.val() + bits::<16>(1)) == self.cycle.val();
-        self.completes.next = self.last_row.val()
-            && (self.phase.q.val() == self.final_phase.val())
-            && (self.aged.q.val() == self.final_age.val());
-        self.go.next = (self.state.q.val() == DepthwiseState::Vectors)
-            && (!self.completes.val()
-                || (self.room.val() && (self.spacing.q.val() == bits::<8>(0))));
-        self.stalled.next = (self.state.q.val() == DepthwiseState::Vectors) && !self.go.val();
-        self.preparing.next = (self.state.q.val() == DepthwiseState::Weights)
-            || (self.state.q.val() == DepthwiseState::Settle);
-        self.take.next = self.go.val() && self.completes.val();
-        self.above.next = bits::<32>(0) - bit_cast::<32, 8>(self.pad_top.val());
-        self.left.next = bits::<32>(0) - bit_cast::<32, 16>(self.pad_left.val());
+        if self.kernel_width.val() > self.twice.val() {
+            self.final_age.d.next = bits::<2>(2);
+            self.final_phase.d.next = self.kernel_width.val() - self.twice.val() - bits::<16>(1);
+        }
+        self.before_final.d.next = self.final_phase.q.val() - bits::<16>(1);
+        self.before_last.d.next = self.cycle.q.val() - bits::<16>(2);
+        self.single_phase.d.next = self.cycle.q.val() == bits::<16>(1);
+        self.first_final.d.next = self.final_phase.q.val() == bits::<16>(0);
+        self.first_complete.d.next =
+            (self.final_phase.q.val() == bits::<16>(0)) && (self.final_age.q.val() == bits::<2>(0));
+        self.above.d.next = bits::<32>(0) - bit_cast::<32, 8>(self.pad_top.val());
         self.tap.next = bit_cast::<32, 16>(self.tap_step.val());
         self.jump.next = bit_cast::<32, 16>(self.column_step.val());
-        // The column after this one: in direct mode the next pixel's first after the last.
-        self.next_column.next = self.column_address.q.val() + self.tap.val();
-        self.next_x.next = self.column_x.q.val() + self.tap.val();
-        if !self.shared.val() && self.last_phase.val() {
-            self.next_column.next = self.pixel_address.q.val() + self.jump.val();
-            self.next_x.next = self.pixel_x.q.val() + self.jump.val();
-        }
-        self.next_line.next = self.line_address.q.val() + self.line_step.val();
-        self.next_batch.next = self.batch_address.q.val() + self.batch_stride.val();
-        self.next_block.next = self.block_address.q.val() + bit_cast::<32, 16>(self.lanes.val());
 
+        // What is taken in this cycle.
+        self.go.next = (self.state.q.val() == DepthwiseState::Vectors)
+            && (!(self.emits.q.val() && self.kernel_rows.last.val())
+                || (self.room.val() && !self.spaced.q.val()));
+        self.take.next = self.go.val() && self.emits.q.val() && self.kernel_rows.last.val();
+        self.waits.d.next = (self.state.q.val() == DepthwiseState::Vectors) && !self.go.val();
+        self.stalled.next = self.waits.q.val();
+        self.prepares.d.next = self.start.val()
+            || (self.state.q.val() == DepthwiseState::Fill)
+            || (self.state.q.val() == DepthwiseState::Weights)
+            || (self.state.q.val() == DepthwiseState::Settle);
+        self.preparing.next = self.start.val() || self.prepares.q.val();
+        self.fills_batch.d.next = self.start.val();
+        self.fills_line.d.next = self.fills_batch.q.val();
+        self.fills_column.d.next = self.fills_line.q.val();
+        self.fills_current.d.next = self.fills_column.q.val();
+        self.takes_column.next =
+            self.fills_current.q.val() || (self.go.val() && self.kernel_rows.last.val());
+        self.takes_line.next = self.fills_column.q.val()
+            || (self.takes_column.val() && self.completes.q.val() && self.pixels.last.val());
+        self.takes_batch.next =
+            self.fills_line.q.val() || (self.takes_line.val() && self.lines.last.val());
+        self.takes_block.next =
+            self.fills_batch.q.val() || (self.takes_batch.val() && self.batches.last.val());
+
+        // Blocks of channels. A wide one's results take two rows of accumulators.
+        self.is_wide.next = (self.block_channels.value.val() > self.sums.val())
+            && (self.lanes.val() > self.sums.val());
+        self.is_final.next = self.block_channels.value.val() <= self.lanes.val();
+        self.block_address.restart.next = self.start.val();
+        self.block_address.advance.next = self.takes_block.val();
+        self.block_address.base.next = self.origin.val();
+        self.block_address.step.next = bit_cast::<32, 16>(self.lanes.val());
+        self.block_x.restart.next = self.start.val();
+        self.block_x.advance.next = self.takes_block.val();
+        self.block_x.base.next = self.no_boundary.val() - bit_cast::<32, 16>(self.pad_left.val());
+        self.block_x.step.next = bit_cast::<32, 16>(self.lanes.val());
+        self.block_channels.restart.next = self.start.val();
+        self.block_channels.advance.next = self.takes_block.val();
+        self.block_channels.base.next = self.channels.val();
+        self.block_channels.step.next = bits::<16>(0) - self.lanes.val();
+
+        // Rows of the group.
+        self.batches.restart.next = self.takes_block.val();
+        self.batches.advance.next = self.takes_batch.val();
+        self.batches.count.next = self.rows.val();
+        self.batch_address.restart.next = self.takes_block.val();
+        self.batch_address.advance.next = self.takes_batch.val();
+        self.batch_address.base.next = self.block_address.value.val();
+        self.batch_address.step.next = self.batch_stride.val();
+        if self.takes_block.val() {
+            self.batch_x.d.next = self.block_x.value.val();
+        }
+        self.batch_wide.restart.next = self.takes_block.val();
+        self.batch_wide.entry.next = self.is_wide.val();
+        self.batch_final.restart.next = self.takes_block.val();
+        self.batch_final.entry.next = self.is_final.val();
+
+        // Lines of the output.
+        self.lines.restart.next = self.takes_batch.val();
+        self.lines.advance.next = self.takes_line.val();
+        self.lines.count.next = self.output_height.val();
+        self.line_address.restart.next = self.takes_batch.val();
+        self.line_address.advance.next = self.takes_line.val();
+        self.line_address.base.next = self.batch_address.value.val();
+        self.line_address.step.next = self.line_step.val();
+        self.line_y.restart.next = self.takes_batch.val();
+        self.line_y.advance.next = self.takes_line.val();
+        self.line_y.base.next = self.above.q.val();
+        self.line_y.step.next = bit_cast::<32, 8>(self.stride_y.val());
+        if self.takes_batch.val() {
+            self.line_x.d.next = self.batch_x.q.val();
+        }
+        self.line_wide.restart.next = self.takes_batch.val();
+        self.line_wide.entry.next = self.batch_wide.value.val();
+        self.line_ending.restart.next = self.takes_batch.val();
+        self.line_ending.entry.next = self.batches.last.val();
+        self.line_final.restart.next = self.takes_batch.val();
+        self.line_final.entry.next = self.batch_final.value.val();
+
+        // Columns of the line, and its pixels.
+        self.pixels.restart.next = self.takes_line.val();
+        self.pixels.advance.next = self.takes_column.val() && self.completes.q.val();
+        self.pixels.count.next = self.output_width.val();
+        self.column_wide.restart.next = self.takes_line.val();
+        self.column_wide.entry.next = self.line_wide.value.val();
+        self.column_ending.restart.next = self.takes_line.val();
+        self.column_ending.entry.next = self.lines.last.val() && self.line_ending.value.val();
+        self.column_final.restart.next = self.takes_line.val();
+        self.column_final.entry.next = self.line_final.value.val();
+        self.grown.next = self.aged.q.val();
+        if self.aged.q.val() != self.final_age.q.val() {
+            self.grown.next = self.aged.q.val() + bits::<2>(1);
+        }
+        if self.takes_column.val() {
+            self.fresh.d.next = false;
+            self.column_address.d.next = self.column_address.q.val() + self.tap.val();
+            self.column_x.d.next = self.column_x.q.val() + self.tap.val();
+            self.phase.d.next = self.phase.q.val() + bits::<16>(1);
+            self.last_phase.d.next = self.phase.q.val() == self.before_last.q.val();
+            self.completes.d.next = (self.phase.q.val() == self.before_final.q.val())
+                && (self.aged.q.val() == self.final_age.q.val());
+            if self.last_phase.q.val() {
+                // The next step; in direct mode the next pixel's first column.
+                self.phase.d.next = bits::<16>(0);
+                self.aged.d.next = self.grown.val();
+                self.last_phase.d.next = self.single_phase.q.val();
+                self.completes.d.next =
+                    self.first_final.q.val() && (self.grown.val() == self.final_age.q.val());
+                if !self.shared.q.val() {
+                    self.column_address.d.next = self.pixel_address.q.val() + self.jump.val();
+                    self.column_x.d.next = self.pixel_x.q.val() + self.jump.val();
+                    self.pixel_address.d.next = self.pixel_address.q.val() + self.jump.val();
+                    self.pixel_x.d.next = self.pixel_x.q.val() + self.jump.val();
+                }
+            }
+        }
+        if self.takes_line.val() {
+            self.fresh.d.next = true;
+            self.column_address.d.next = self.line_address.value.val();
+            self.column_x.d.next = self.line_x.q.val();
+            self.column_y.d.next = self.line_y.value.val();
+            self.pixel_address.d.next = self.line_address.value.val();
+            self.pixel_x.d.next = self.line_x.q.val();
+            self.phase.d.next = bits::<16>(0);
+            self.aged.d.next = bits::<2>(0);
+            self.last_phase.d.next = self.single_phase.q.val();
+            self.completes.d.next = self.first_complete.q.val();
+        }
+
+        // Rows of the current column.
+        self.kernel_rows.restart.next = self.takes_column.val();
+        self.kernel_rows.advance.next = self.go.val();
+        self.kernel_rows.count.next = bit_cast::<16, 8>(self.kernel_height.val());
+        if self.go.val() {
+            self.clears.d.next = false;
+            self.lane_address.d.next =
+                self.lane_address.q.val() + bit_cast::<32, 16>(self.row_stride.val());
+            self.lane_y.d.next = self.lane_y.q.val() + bits::<32>(1);
+            self.step_pointer.d.next = self.step_pointer.q.val() + self.cycle.q.val();
+        }
+        if self.takes_column.val() {
+            self.clears.d.next = self.fresh.q.val();
+            self.shifts.d.next = self.last_phase.q.val();
+            self.emits.d.next = self.completes.q.val();
+            self.wide.d.next = self.column_wide.value.val();
+            self.ends_block.d.next =
+                self.completes.q.val() && self.pixels.last.val() && self.column_ending.value.val();
+            self.ends.d.next = self.column_final.value.val();
+            self.lane_address.d.next = self.column_address.q.val();
+            self.lane_x.d.next = self.column_x.q.val();
+            self.lane_y.d.next = self.column_y.q.val();
+            self.step_pointer.d.next = self.phase.q.val();
+        }
+
+        // The vector.
+        self.result_rows.next = bits::<8>(1);
+        if self.wide.q.val() {
+            self.result_rows.next = bits::<8>(2);
+        }
         self.out_weight.d.next = bits::<1>(0);
-        self.out_weight_step.d.next = self.step_pointer.q.val().get_bits::<6>(0);
+        self.out_weight_step.d.next = self.weight_pointer.q.val();
         self.out_tile.d.next = self.tile_pointer.q.val();
         self.out_valid.d.next = bits::<1>(0);
         self.out_clear.d.next = bits::<1>(0);
         self.out_emit.d.next = bits::<1>(0);
         self.out_emit_rows.d.next = self.result_rows.val();
-        self.out_age.d.next = self.final_age.val();
+        self.out_age.d.next = self.final_age.q.val();
         self.out_shift.d.next = bits::<1>(0);
         self.out_step.d.next = self.step_pointer.q.val().get_bits::<6>(0);
         self.out_address.d.next = self.lane_address.q.val();
-        self.out_x.d.next = self.column_x.q.val();
+        self.out_x.d.next = self.lane_x.q.val();
         self.out_y.d.next = self.lane_y.q.val();
-        if self.spacing.q.val() != bits::<8>(0) {
-            self.spacing.d.next = self.spacing.q.val() - bits::<8>(1);
+        if self.clears.q.val() {
+            self.out_clear.d.next = bits::<1>(1);
+        }
+        if self.shifts.q.val() && self.kernel_rows.last.val() {
+            self.out_shift.d.next = bits::<1>(1);
+        }
+        if self.go.val() {
+            self.out_valid.d.next = bits::<1>(1);
+        }
+        self.spaced.d.next = false;
+        if self.take.val() {
+            self.out_emit.d.next = bits::<1>(1);
+            self.spaced.d.next = self.wide.q.val();
         }
 
         match self.state.q.val() {
+            DepthwiseState::Fill => {
+                if self.fills_current.q.val() {
+                    self.state.d.next = DepthwiseState::Vectors;
+                }
+            }
             DepthwiseState::Weights => {
                 self.out_weight.d.next = bits::<1>(1);
                 self.tile_pointer.d.next = self.tile_pointer.q.val() + bits::<16>(1);
-                self.step_pointer.d.next = self.step_pointer.q.val() + bits::<16>(1);
+                self.weight_pointer.d.next = self.weight_pointer.q.val() + bits::<6>(1);
                 self.steps_left.d.next = self.steps_left.q.val() - bits::<16>(1);
                 if self.steps_left.q.val() == bits::<16>(1) {
-                    self.step_pointer.d.next = bits::<16>(0);
+                    self.settling.d.next = bits::<8>(0);
                     self.state.d.next = DepthwiseState::Settle;
                 }
             }
             DepthwiseState::Settle => {
                 self.settling.d.next = self.settling.q.val() + bits::<8>(1);
                 if self.settling.q.val() == self.settle_cycles.val() {
-                    self.settling.d.next = bits::<8>(0);
                     self.state.d.next = DepthwiseState::Vectors;
                 }
             }
             DepthwiseState::Vectors => {
-                if self.go.val() {
-                    self.out_valid.d.next = bits::<1>(1);
-                    if self.fresh.q.val() {
-                        self.out_clear.d.next = bits::<1>(1);
+                if self.go.val() && self.kernel_rows.last.val() && self.ends_block.q.val() {
+                    self.weight_pointer.d.next = bits::<6>(0);
+                    self.steps_left.d.next = self.steps.val();
+                    if self.steps.val() != bits::<16>(0) {
+                        self.state.d.next = DepthwiseState::Weights;
                     }
-                    self.fresh.d.next = false;
-                    if !self.last_row.val() {
-                        self.kernel_left.d.next = self.kernel_left.q.val() - bits::<8>(1);
-                        self.lane_address.d.next =
-                            self.lane_address.q.val() + bit_cast::<32, 16>(self.row_stride.val());
-                        self.lane_y.d.next = self.lane_y.q.val() + bits::<32>(1);
-                        self.step_pointer.d.next = self.step_pointer.q.val() + self.cycle.val();
-                    } else {
-                        // The column is complete.
-                        self.kernel_left.d.next = self.kernel_height.val();
-                        self.column_address.d.next = self.next_column.val();
-                        self.lane_address.d.next = self.next_column.val();
-                        self.column_x.d.next = self.next_x.val();
-                        self.lane_y.d.next = self.line_y.q.val();
-                        self.phase.d.next = self.phase.q.val() + bits::<16>(1);
-                        self.step_pointer.d.next = self.phase.q.val() + bits::<16>(1);
-                        if self.last_phase.val() {
-                            self.out_shift.d.next = bits::<1>(1);
-                            self.phase.d.next = bits::<16>(0);
-                            self.step_pointer.d.next = bits::<16>(0);
-                            self.pixel_address.d.next = self.next_column.val();
-                            self.pixel_x.d.next = self.next_x.val();
-                            if self.aged.q.val() != self.final_age.val() {
-                                self.aged.d.next = self.aged.q.val() + bits::<2>(1);
-                            }
-                        }
-                        if self.completes.val() {
-                            self.out_emit.d.next = bits::<1>(1);
-                            self.spacing.d.next = self.result_rows.val() - bits::<8>(1);
-                            self.pixels_left.d.next = self.pixels_left.q.val() - bits::<16>(1);
-                            if self.pixels_left.q.val() == bits::<16>(1) {
-                                // So is the line.
-                                self.pixels_left.d.next = self.output_width.val();
-                                self.phase.d.next = bits::<16>(0);
-                                self.step_pointer.d.next = bits::<16>(0);
-                                self.aged.d.next = bits::<2>(0);
-                                self.fresh.d.next = true;
-                                self.pixel_x.d.next = self.block_x.q.val();
-                                self.column_x.d.next = self.block_x.q.val();
-                                if self.lines_left.q.val() != bits::<16>(1) {
-                                    self.lines_left.d.next =
-                                        self.lines_left.q.val() - bits::<16>(1);
-                                    self.line_address.d.next = self.next_line.val();
-                                    self.pixel_address.d.next = self.next_line.val();
-                                    self.column_address.d.next = self.next_line.val();
-                                    self.lane_address.d.next = self.next_line.val();
-                                    self.line_y.d.next = self.line_y.q.val()
-                                        + bit_cast::<32, 8>(self.stride_y.val());
-                                    self.lane_y.d.next = self.line_y.q.val()
-                                        + bit_cast::<32, 8>(self.stride_y.val());
-                                } else {
-                                    self.lines_left.d.next = self.output_height.val();
-                                    self.line_y.d.next = self.above.val();
-                                    self.lane_y.d.next = self.above.val();
-                                    if self.batch_left.q.val() != bits::<16>(1) {
-                                        self.batch_left.d.next =
-                                            self.batch_left.q.val() - bits::<16>(1);
-                                        self.batch_address.d.next = self.next_batch.val();
-                                        self.line_address.d.next = self.next_batch.val();
-                                        self.pixel_address.d.next = self.next_batch.val();
-                                        self.column_address.d.next = self.next_batch.val();
-                                        self.lane_address.d.next = self.next_batch.val();
-                                    } else {
-                                        // So is the block of channels.
-                                        self.batch_left.d.next = self.rows.val();
-                                        self.block_address.d.next = self.next_block.val();
-                                        self.batch_address.d.next = self.next_block.val();
-                                        self.line_address.d.next = self.next_block.val();
-                                        self.pixel_address.d.next = self.next_block.val();
-                                        self.column_address.d.next = self.next_block.val();
-                                        self.lane_address.d.next = self.next_block.val();
-                                        self.block_x.d.next = self.block_x.q.val()
-                                            + bit_cast::<32, 16>(self.lanes.val());
-                                        self.pixel_x.d.next = self.block_x.q.val()
-                                            + bit_cast::<32, 16>(self.lanes.val());
-                                        self.column_x.d.next = self.block_x.q.val()
-                                            + bit_cast::<32, 16>(self.lanes.val());
-                                        self.steps_left.d.next = self.steps.val();
-                                        self.channels_left.d.next =
-                                            self.channels_left.q.val() - self.lanes.val();
-                                        self.state.d.next = DepthwiseState::Vectors;
-                                        if self.steps.val() != bits::<16>(0) {
-                                            self.state.d.next = DepthwiseState::Weights;
-                                        }
-                                        if self.channels_left.q.val() <= self.lanes.val() {
-                                            self.state.d.next = DepthwiseState::Idle;
-                                        }
-                                    }
-                                }
-                            }
-                        }
+                    if self.ends.q.val() {
+                        self.state.d.next = DepthwiseState::Idle;
                     }
                 }
             }
@@ -436,37 +583,20 @@ impl Logic for DepthwiseIssue {
         }
 
         if self.start.val() {
-            self.state.d.next = DepthwiseState::Vectors;
+            self.state.d.next = DepthwiseState::Fill;
             if self.steps.val() != bits::<16>(0) {
                 self.state.d.next = DepthwiseState::Weights;
             }
-            self.channels_left.d.next = self.channels.val();
-            self.batch_left.d.next = self.rows.val();
-            self.lines_left.d.next = self.output_height.val();
-            self.pixels_left.d.next = self.output_width.val();
             self.steps_left.d.next = self.steps.val();
-            self.settling.d.next = bits::<8>(0);
-            self.spacing.d.next = bits::<8>(0);
-            self.kernel_left.d.next = self.kernel_height.val();
-            self.phase.d.next = bits::<16>(0);
-            self.aged.d.next = bits::<2>(0);
-            self.fresh.d.next = true;
+            self.weight_pointer.d.next = bits::<6>(0);
             self.tile_pointer.d.next = self.first_tile.val();
-            self.step_pointer.d.next = bits::<16>(0);
-            self.block_address.d.next = self.origin.val();
-            self.batch_address.d.next = self.origin.val();
-            self.line_address.d.next = self.origin.val();
-            self.pixel_address.d.next = self.origin.val();
-            self.column_address.d.next = self.origin.val();
-            self.lane_address.d.next = self.origin.val();
-            self.block_x.d.next = self.left.val();
-            self.pixel_x.d.next = self.left.val();
-            self.column_x.d.next = self.left.val();
-            self.line_y.d.next = self.above.val();
-            self.lane_y.d.next = self.above.val();
         }
         if self.reset.val() {
             self.state.d.next = DepthwiseState::Idle;
+            self.fills_batch.d.next = false;
+            self.fills_line.d.next = false;
+            self.fills_column.d.next = false;
+            self.fills_current.d.next = false;
             self.out_weight.d.next = bits::<1>(0);
             self.out_valid.d.next = bits::<1>(0);
             self.out_emit.d.next = bits::<1>(0);

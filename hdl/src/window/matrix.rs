@@ -6,11 +6,18 @@
 //!      for each input tile                 (one vector and one weight tile a cycle)
 //! ```
 //!
-//! Positions only ever grow by constants, so there is no multiplier here.
+//! Positions only ever grow by constants, so there is no multiplier here. A vector is put together
+//! in three cycles:
+//!
+//! ```text
+//!  loops: which vector, how many rows of the window end in it
+//!                 --> how far its lane 0 is from that of the vector before --> its address
+//! ```
 
 use rust_hdl::prelude::*;
 
 use crate::fixed::Fixed;
+use crate::walk::{Loop, Pointer, Tag};
 
 /// Generates one vector a cycle while it is active and has room.
 #[derive(LogicBlock, Default)]
@@ -57,9 +64,9 @@ pub struct MatrixIssue {
     pub room: Signal<In, Bit>,
     /// A row of accumulators is taken.
     pub take: Signal<Out, Bit>,
-    /// Vectors are still to come.
-    pub active: Signal<Out, Bit>,
-    /// A vector is issued.
+    /// No vector shows yet: the values of the loops travel inwards.
+    pub preparing: Signal<Out, Bit>,
+    /// A vector is issued, as it shows below.
     pub valid: Signal<Out, Bits<1>>,
     /// It begins a sum.
     pub first: Signal<Out, Bits<1>>,
@@ -69,62 +76,80 @@ pub struct MatrixIssue {
     pub address: Signal<Out, Bits<32>>,
     /// Lanes up to the next window row.
     pub distance: Signal<Out, Bits<16>>,
-    /// Position of lane 0 in the image's row.
-    pub x: Signal<Out, Bits<32>>,
-    /// Position of a window row's first byte.
-    pub x_first: Signal<Out, Bits<32>>,
+    /// Position in the image's row of the byte after a window row.
+    pub x_end: Signal<Out, Bits<32>>,
     /// Row of the image.
     pub y: Signal<Out, Bits<32>>,
     /// Window rows left.
     pub rows_left: Signal<Out, Bits<8>>,
     /// Its weight tile.
     pub tile: Signal<Out, Bits<16>>,
-    /// Waiting for accumulators.
+    /// No vector shows because accumulators were waited for.
     pub stalled: Signal<Out, Bit>,
     lanes: Fixed<Bits<32>>,
+    batches: Loop,
+    lines: Loop,
+    pixels: Loop,
+    columns: Loop,
+    inputs: Loop,
+    batch_address: Pointer<32>,
+    line_address: Pointer<32>,
+    line_y: Pointer<32>,
+    line_final: Tag,
+    pixel_address: Pointer<32>,
+    pixel_x: Pointer<32>,
+    pixel_y: DFF<Bits<32>>,
+    pixel_final: Tag,
+    window_final: Tag,
+    window_address: DFF<Bits<32>>,
+    window_x: DFF<Bits<32>>,
+    window_y: DFF<Bits<32>>,
+    tile_pointer: Pointer<16>,
+    fills_line: DFF<Bit>,
+    fills_pixel: DFF<Bit>,
+    fills_window: DFF<Bit>,
+    begins: DFF<Bit>,
+    moves: DFF<Bit>,
+    waits: DFF<Bit>,
+    waited: DFF<Bit>,
     running: DFF<Bit>,
-    batch_left: DFF<Bits<16>>,
-    lines_left: DFF<Bits<16>>,
-    pixels_left: DFF<Bits<16>>,
-    columns_left: DFF<Bits<16>>,
-    inputs_left: DFF<Bits<16>>,
-    batch_address: DFF<Bits<32>>,
-    line_address: DFF<Bits<32>>,
-    pixel_address: DFF<Bits<32>>,
-    lane_address: DFF<Bits<32>>,
-    line_y: DFF<Bits<32>>,
-    lane_y: DFF<Bits<32>>,
-    pixel_x: DFF<Bits<32>>,
-    lane_x: DFF<Bits<32>>,
-    boundary: DFF<Bits<32>>,
-    window_left: DFF<Bits<8>>,
-    tile_pointer: DFF<Bits<16>>,
+    fresh: DFF<Bit>,
+    above: DFF<Bits<32>>,
+    left: DFF<Bits<32>>,
+    row: [DFF<Bits<20>>; 5],
+    step: [DFF<Bits<20>>; 5],
+    limit: [DFF<Bits<20>>; 5],
+    gap: [DFF<Bits<32>>; 5],
+    boundary: DFF<Bits<20>>,
+    crossed: DFF<Bits<3>>,
+    moved_valid: DFF<Bits<1>>,
+    moved_first: DFF<Bits<1>>,
+    moved_last: DFF<Bits<1>>,
+    moved_distance: DFF<Bits<16>>,
+    moved_crossed: DFF<Bits<3>>,
+    moved_by: DFF<Bits<32>>,
+    moved_address: DFF<Bits<32>>,
+    moved_x: DFF<Bits<32>>,
+    moved_y: DFF<Bits<32>>,
+    moved_tile: DFF<Bits<16>>,
     out_valid: DFF<Bits<1>>,
     out_first: DFF<Bits<1>>,
     out_last: DFF<Bits<1>>,
     out_address: DFF<Bits<32>>,
     out_distance: DFF<Bits<16>>,
     out_x: DFF<Bits<32>>,
-    out_x_first: DFF<Bits<32>>,
     out_y: DFF<Bits<32>>,
     out_rows_left: DFF<Bits<8>>,
     out_tile: DFF<Bits<16>>,
-    first_input: Signal<Local, Bit>,
-    last_input: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    above: Signal<Local, Bits<32>>,
-    left: Signal<Local, Bits<32>>,
-    row: Signal<Local, Bits<32>>,
-    second: Signal<Local, Bits<32>>,
-    third: Signal<Local, Bits<32>>,
-    fourth: Signal<Local, Bits<32>>,
-    fifth: Signal<Local, Bits<32>>,
-    crossed: Signal<Local, Bits<8>>,
-    gap: Signal<Local, Bits<32>>,
-    twice: Signal<Local, Bits<32>>,
-    next_address: Signal<Local, Bits<32>>,
-    next_line: Signal<Local, Bits<32>>,
-    next_batch: Signal<Local, Bits<32>>,
+    ends_window: Signal<Local, Bit>,
+    takes_pixel: Signal<Local, Bit>,
+    takes_line: Signal<Local, Bit>,
+    takes_batch: Signal<Local, Bit>,
+    wide_row: Signal<Local, Bits<20>>,
+    narrow_lanes: Signal<Local, Bits<20>>,
+    next_crossed: Signal<Local, Bits<3>>,
+    next_boundary: Signal<Local, Bits<20>>,
 }
 
 impl MatrixIssue {
@@ -143,197 +168,281 @@ impl Logic for MatrixIssue {
         dff_setup!(
             self,
             clock,
+            pixel_y,
+            window_address,
+            window_x,
+            window_y,
+            fills_line,
+            fills_pixel,
+            fills_window,
+            begins,
+            moves,
+            waits,
+            waited,
             running,
-            batch_left,
-            lines_left,
-            pixels_left,
-            columns_left,
-            inputs_left,
-            batch_address,
-            line_address,
-            pixel_address,
-            lane_address,
-            line_y,
-            lane_y,
-            pixel_x,
-            lane_x,
+            fresh,
+            above,
+            left,
             boundary,
-            window_left,
-            tile_pointer,
+            crossed,
+            moved_valid,
+            moved_first,
+            moved_last,
+            moved_distance,
+            moved_crossed,
+            moved_by,
+            moved_address,
+            moved_x,
+            moved_y,
+            moved_tile,
             out_valid,
             out_first,
             out_last,
             out_address,
             out_distance,
             out_x,
-            out_x_first,
             out_y,
             out_rows_left,
             out_tile
         );
-        self.active.next = self.running.q.val();
+        clock!(
+            self,
+            clock,
+            batches,
+            lines,
+            pixels,
+            columns,
+            inputs,
+            batch_address,
+            line_address,
+            line_y,
+            line_final,
+            pixel_address,
+            pixel_x,
+            pixel_final,
+            window_final,
+            tile_pointer
+        );
         self.valid.next = self.out_valid.q.val();
         self.first.next = self.out_first.q.val();
         self.last.next = self.out_last.q.val();
         self.address.next = self.out_address.q.val();
         self.distance.next = self.out_distance.q.val();
-        self.x.next = self.out_x.q.val();
-        self.x_first.next = self.out_x_first.q.val();
+        self.x_end.next = self.out_x.q.val();
         self.y.next = self.out_y.q.val();
         self.rows_left.next = self.out_rows_left.q.val();
         self.tile.next = self.out_tile.q.val();
 
-        // Where in the loops this cycle is.
-        self.first_input.next = self.inputs_left.q.val() == self.input_tiles.val();
-        self.last_input.next = self.inputs_left.q.val() == bits::<16>(1);
-        self.go.next = self.running.q.val() && (!self.first_input.val() || self.room.val());
-        self.stalled.next = self.running.q.val() && !self.go.val();
-        self.take.next = self.go.val() && self.first_input.val();
-        self.above.next = bits::<32>(0) - bit_cast::<32, 8>(self.pad_top.val());
-        self.left.next = bits::<32>(0) - bit_cast::<32, 16>(self.pad_left.val());
+        // Constants of the instruction.
+        self.wide_row.next = bit_cast::<20, 16>(self.window_bytes.val());
+        self.narrow_lanes.next = self.lanes.val().get_bits::<20>(0);
+        self.above.d.next = bits::<32>(0) - bit_cast::<32, 8>(self.pad_top.val());
+        self.left.d.next =
+            bit_cast::<32, 16>(self.window_bytes.val()) - bit_cast::<32, 16>(self.pad_left.val());
+        // For k ends of a window row in a vector: how the distance to the next one changes, up to which
+        // distance there are more of them (a negative limit is below every distance), and how far
+        // the next vector is.
+        for i in 0..5 {
+            self.row[i].clock.next = self.clock.val();
+            self.step[i].clock.next = self.clock.val();
+            self.limit[i].clock.next = self.clock.val();
+            self.gap[i].clock.next = self.clock.val();
+            self.step[i].d.next = self.row[i].q.val() - self.narrow_lanes.val();
+            self.limit[i].d.next = self.narrow_lanes.val() - self.row[i].q.val();
+        }
+        self.row[0].d.next = bits::<20>(0);
+        self.row[1].d.next = self.wide_row.val();
+        self.row[2].d.next = self.wide_row.val() + self.wide_row.val();
+        self.row[3].d.next = self.wide_row.val() + self.wide_row.val() + self.wide_row.val();
+        self.row[4].d.next = self.row[2].q.val() + self.row[2].q.val();
+        self.gap[0].d.next = self.lanes.val();
+        for i in 1..5 {
+            self.gap[i].d.next = self.gap[i - 1].q.val() + self.row_gap.val();
+        }
 
-        self.out_valid.d.next = bits::<1>(0);
-        self.out_first.d.next = bits::<1>(0);
-        self.out_last.d.next = bits::<1>(0);
-        self.out_address.d.next = self.lane_address.q.val();
-        self.out_distance.d.next = self.boundary.q.val().get_bits::<16>(0);
-        self.out_x.d.next = self.lane_x.q.val();
-        self.out_x_first.d.next = self.pixel_x.q.val();
-        self.out_y.d.next = self.lane_y.q.val();
-        self.out_rows_left.d.next = self.window_left.q.val();
-        self.out_tile.d.next = self.tile_pointer.q.val();
+        // The loops.
+        self.go.next = self.running.q.val() && (!self.fresh.q.val() || self.room.val());
+        self.take.next = self.go.val() && self.fresh.q.val();
+        self.waits.d.next = self.running.q.val() && !self.go.val();
+        self.waited.d.next = self.waits.q.val();
+        self.stalled.next = self.waited.q.val();
+        self.begins.d.next = self.fills_window.q.val();
+        self.moves.d.next = self.begins.q.val();
+        self.preparing.next = self.start.val()
+            || self.fills_line.q.val()
+            || self.fills_pixel.q.val()
+            || self.fills_window.q.val()
+            || self.begins.q.val()
+            || self.moves.q.val();
+        self.fills_line.d.next = self.start.val();
+        self.fills_pixel.d.next = self.fills_line.q.val();
+        self.fills_window.d.next = self.fills_pixel.q.val();
+        self.ends_window.next = self.go.val() && self.inputs.last.val();
+        self.takes_pixel.next =
+            self.fills_window.q.val() || (self.ends_window.val() && self.columns.last.val());
+        self.takes_line.next =
+            self.fills_pixel.q.val() || (self.takes_pixel.val() && self.pixels.last.val());
+        self.takes_batch.next =
+            self.fills_line.q.val() || (self.takes_line.val() && self.lines.last.val());
 
-        // How many window rows end within this vector, and where the next one begins.
-        self.row.next = bit_cast::<32, 16>(self.window_bytes.val());
-        self.second.next = self.boundary.q.val() + self.row.val();
-        self.third.next = self.second.val() + self.row.val();
-        self.fourth.next = self.third.val() + self.row.val();
-        self.fifth.next = self.fourth.val() + self.row.val();
-        self.crossed.next = bits::<8>(0);
-        self.gap.next = bits::<32>(0);
-        self.twice.next = self.row_gap.val() + self.row_gap.val();
-        self.next_address.next =
-            self.pixel_address.q.val() + bit_cast::<32, 16>(self.column_step.val());
-        self.next_line.next = self.line_address.q.val() + self.line_step.val();
-        self.next_batch.next = self.batch_address.q.val() + self.batch_stride.val();
+        self.batches.restart.next = self.start.val();
+        self.batches.advance.next = self.takes_batch.val();
+        self.batches.count.next = self.rows.val();
+        self.batch_address.restart.next = self.start.val();
+        self.batch_address.advance.next = self.takes_batch.val();
+        self.batch_address.base.next = self.origin.val();
+        self.batch_address.step.next = self.batch_stride.val();
 
+        self.lines.restart.next = self.takes_batch.val();
+        self.lines.advance.next = self.takes_line.val();
+        self.lines.count.next = self.output_height.val();
+        self.line_address.restart.next = self.takes_batch.val();
+        self.line_address.advance.next = self.takes_line.val();
+        self.line_address.base.next = self.batch_address.value.val();
+        self.line_address.step.next = self.line_step.val();
+        self.line_y.restart.next = self.takes_batch.val();
+        self.line_y.advance.next = self.takes_line.val();
+        self.line_y.base.next = self.above.q.val();
+        self.line_y.step.next = bit_cast::<32, 8>(self.stride_y.val());
+        self.line_final.restart.next = self.takes_batch.val();
+        self.line_final.entry.next = self.batches.last.val();
+
+        self.pixels.restart.next = self.takes_line.val();
+        self.pixels.advance.next = self.takes_pixel.val();
+        self.pixels.count.next = self.output_width.val();
+        self.pixel_address.restart.next = self.takes_line.val();
+        self.pixel_address.advance.next = self.takes_pixel.val();
+        self.pixel_address.base.next = self.line_address.value.val();
+        self.pixel_address.step.next = bit_cast::<32, 16>(self.column_step.val());
+        self.pixel_x.restart.next = self.takes_line.val();
+        self.pixel_x.advance.next = self.takes_pixel.val();
+        self.pixel_x.base.next = self.left.q.val();
+        self.pixel_x.step.next = bit_cast::<32, 16>(self.column_step.val());
+        if self.takes_line.val() {
+            self.pixel_y.d.next = self.line_y.value.val();
+        }
+        self.pixel_final.restart.next = self.takes_line.val();
+        self.pixel_final.entry.next = self.lines.last.val() && self.line_final.value.val();
+
+        self.columns.restart.next = self.takes_pixel.val();
+        self.columns.advance.next = self.ends_window.val();
+        self.columns.count.next = self.column_tiles.val();
+        if self.takes_pixel.val() {
+            self.window_address.d.next = self.pixel_address.value.val();
+            self.window_x.d.next = self.pixel_x.value.val();
+            self.window_y.d.next = self.pixel_y.q.val();
+        }
+        self.window_final.restart.next = self.takes_pixel.val();
+        self.window_final.entry.next = self.pixels.last.val() && self.pixel_final.value.val();
+
+        self.inputs.restart.next = self.fills_window.q.val() || self.ends_window.val();
+        self.inputs.advance.next = self.go.val();
+        self.inputs.count.next = self.input_tiles.val();
+        self.tile_pointer.restart.next = self.takes_pixel.val();
+        self.tile_pointer.advance.next = self.go.val();
+        self.tile_pointer.base.next = self.first_tile.val();
+        self.tile_pointer.step.next = bits::<16>(1);
         if self.go.val() {
-            self.out_valid.d.next = bits::<1>(1);
-            if self.first_input.val() {
-                self.out_first.d.next = bits::<1>(1);
+            self.fresh.d.next = false;
+        }
+        if self.fills_window.q.val() || self.ends_window.val() {
+            self.fresh.d.next = true;
+        }
+        if self.fills_window.q.val() {
+            self.running.d.next = true;
+        }
+        if self.ends_window.val() && self.columns.last.val() && self.window_final.value.val() {
+            self.running.d.next = false;
+        }
+
+        // How many window rows end within this vector, and where the next one does.
+        self.next_crossed.next = bits::<3>(4);
+        self.next_boundary.next = self.boundary.q.val() + self.step[4].q.val();
+        if self.limit[3].q.val().get_bit(19) || (self.boundary.q.val() > self.limit[3].q.val()) {
+            self.next_crossed.next = bits::<3>(3);
+            self.next_boundary.next = self.boundary.q.val() + self.step[3].q.val();
+        }
+        if self.limit[2].q.val().get_bit(19) || (self.boundary.q.val() > self.limit[2].q.val()) {
+            self.next_crossed.next = bits::<3>(2);
+            self.next_boundary.next = self.boundary.q.val() + self.step[2].q.val();
+        }
+        if self.limit[1].q.val().get_bit(19) || (self.boundary.q.val() > self.limit[1].q.val()) {
+            self.next_crossed.next = bits::<3>(1);
+            self.next_boundary.next = self.boundary.q.val() + self.step[1].q.val();
+        }
+        if self.limit[0].q.val().get_bit(19) || (self.boundary.q.val() > self.limit[0].q.val()) {
+            self.next_crossed.next = bits::<3>(0);
+            self.next_boundary.next = self.boundary.q.val() + self.step[0].q.val();
+        }
+        if self.go.val() {
+            self.boundary.d.next = self.next_boundary.val();
+            self.crossed.d.next = self.next_crossed.val();
+        }
+        if self.fills_window.q.val() || self.ends_window.val() {
+            self.boundary.d.next = self.row[1].q.val();
+        }
+
+        // How far lane 0 moves from the vector before.
+        self.moved_valid.d.next = bits::<1>(0);
+        self.moved_first.d.next = bits::<1>(0);
+        self.moved_last.d.next = bits::<1>(0);
+        if self.go.val() {
+            self.moved_valid.d.next = bits::<1>(1);
+        }
+        if self.fresh.q.val() {
+            self.moved_first.d.next = bits::<1>(1);
+        }
+        if self.inputs.last.val() {
+            self.moved_last.d.next = bits::<1>(1);
+        }
+        self.moved_distance.d.next = self.boundary.q.val().get_bits::<16>(0);
+        self.moved_crossed.d.next = self.crossed.q.val();
+        self.moved_by.d.next = self.gap[0].q.val();
+        if self.crossed.q.val() == bits::<3>(1) {
+            self.moved_by.d.next = self.gap[1].q.val();
+        }
+        if self.crossed.q.val() == bits::<3>(2) {
+            self.moved_by.d.next = self.gap[2].q.val();
+        }
+        if self.crossed.q.val() == bits::<3>(3) {
+            self.moved_by.d.next = self.gap[3].q.val();
+        }
+        if self.crossed.q.val() == bits::<3>(4) {
+            self.moved_by.d.next = self.gap[4].q.val();
+        }
+        self.moved_address.d.next = self.window_address.q.val();
+        self.moved_x.d.next = self.window_x.q.val();
+        self.moved_y.d.next = self.window_y.q.val();
+        self.moved_tile.d.next = self.tile_pointer.value.val();
+
+        // The vector.
+        self.out_valid.d.next = self.moved_valid.q.val();
+        self.out_first.d.next = self.moved_first.q.val() & self.moved_valid.q.val();
+        self.out_last.d.next = self.moved_last.q.val() & self.moved_valid.q.val();
+        self.out_distance.d.next = self.moved_distance.q.val();
+        self.out_x.d.next = self.moved_x.q.val();
+        self.out_tile.d.next = self.moved_tile.q.val();
+        if self.moved_valid.q.val() == bits::<1>(1) {
+            self.out_address.d.next = self.out_address.q.val() + self.moved_by.q.val();
+            self.out_y.d.next = self.out_y.q.val() + bit_cast::<32, 3>(self.moved_crossed.q.val());
+            self.out_rows_left.d.next = bits::<8>(0);
+            if self.out_rows_left.q.val() > bit_cast::<8, 3>(self.moved_crossed.q.val()) {
+                self.out_rows_left.d.next =
+                    self.out_rows_left.q.val() - bit_cast::<8, 3>(self.moved_crossed.q.val());
             }
-            self.tile_pointer.d.next = self.tile_pointer.q.val() + bits::<16>(1);
-            if !self.last_input.val() {
-                self.inputs_left.d.next = self.inputs_left.q.val() - bits::<16>(1);
-                if self.boundary.q.val() > self.lanes.val() {
-                    self.boundary.d.next = self.boundary.q.val() - self.lanes.val();
-                    self.lane_x.d.next = self.lane_x.q.val() + self.lanes.val();
-                } else if self.second.val() > self.lanes.val() {
-                    self.crossed.next = bits::<8>(1);
-                    self.gap.next = self.row_gap.val();
-                    self.boundary.d.next = self.second.val() - self.lanes.val();
-                    self.lane_x.d.next =
-                        self.pixel_x.q.val() + self.lanes.val() - self.boundary.q.val();
-                } else if self.third.val() > self.lanes.val() {
-                    self.crossed.next = bits::<8>(2);
-                    self.gap.next = self.twice.val();
-                    self.boundary.d.next = self.third.val() - self.lanes.val();
-                    self.lane_x.d.next =
-                        self.pixel_x.q.val() + self.lanes.val() - self.second.val();
-                } else if self.fourth.val() > self.lanes.val() {
-                    self.crossed.next = bits::<8>(3);
-                    self.gap.next = self.twice.val() + self.row_gap.val();
-                    self.boundary.d.next = self.fourth.val() - self.lanes.val();
-                    self.lane_x.d.next = self.pixel_x.q.val() + self.lanes.val() - self.third.val();
-                } else {
-                    self.crossed.next = bits::<8>(4);
-                    self.gap.next = self.twice.val() + self.twice.val();
-                    self.boundary.d.next = self.fifth.val() - self.lanes.val();
-                    self.lane_x.d.next =
-                        self.pixel_x.q.val() + self.lanes.val() - self.fourth.val();
-                }
-                self.lane_address.d.next =
-                    self.lane_address.q.val() + self.lanes.val() + self.gap.val();
-                self.lane_y.d.next = self.lane_y.q.val() + bit_cast::<32, 8>(self.crossed.val());
-                self.window_left.d.next = bits::<8>(0);
-                if self.window_left.q.val() > self.crossed.val() {
-                    self.window_left.d.next = self.window_left.q.val() - self.crossed.val();
-                }
-            } else {
-                self.out_last.d.next = bits::<1>(1);
-                self.inputs_left.d.next = self.input_tiles.val();
-                self.boundary.d.next = self.row.val();
-                self.window_left.d.next = self.kernel_height.val();
-                if self.columns_left.q.val() != bits::<16>(1) {
-                    // The same window with the next column tile.
-                    self.columns_left.d.next = self.columns_left.q.val() - bits::<16>(1);
-                    self.lane_address.d.next = self.pixel_address.q.val();
-                    self.lane_x.d.next = self.pixel_x.q.val();
-                    self.lane_y.d.next = self.line_y.q.val();
-                } else {
-                    self.columns_left.d.next = self.column_tiles.val();
-                    self.tile_pointer.d.next = self.first_tile.val();
-                    if self.pixels_left.q.val() != bits::<16>(1) {
-                        self.pixels_left.d.next = self.pixels_left.q.val() - bits::<16>(1);
-                        self.pixel_address.d.next = self.next_address.val();
-                        self.lane_address.d.next = self.next_address.val();
-                        self.pixel_x.d.next =
-                            self.pixel_x.q.val() + bit_cast::<32, 16>(self.column_step.val());
-                        self.lane_x.d.next =
-                            self.pixel_x.q.val() + bit_cast::<32, 16>(self.column_step.val());
-                        self.lane_y.d.next = self.line_y.q.val();
-                    } else {
-                        self.pixels_left.d.next = self.output_width.val();
-                        self.pixel_x.d.next = self.left.val();
-                        self.lane_x.d.next = self.left.val();
-                        if self.lines_left.q.val() != bits::<16>(1) {
-                            self.lines_left.d.next = self.lines_left.q.val() - bits::<16>(1);
-                            self.line_address.d.next = self.next_line.val();
-                            self.pixel_address.d.next = self.next_line.val();
-                            self.lane_address.d.next = self.next_line.val();
-                            self.line_y.d.next =
-                                self.line_y.q.val() + bit_cast::<32, 8>(self.stride_y.val());
-                            self.lane_y.d.next =
-                                self.line_y.q.val() + bit_cast::<32, 8>(self.stride_y.val());
-                        } else {
-                            self.lines_left.d.next = self.output_height.val();
-                            self.batch_address.d.next = self.next_batch.val();
-                            self.line_address.d.next = self.next_batch.val();
-                            self.pixel_address.d.next = self.next_batch.val();
-                            self.lane_address.d.next = self.next_batch.val();
-                            self.line_y.d.next = self.above.val();
-                            self.lane_y.d.next = self.above.val();
-                            self.batch_left.d.next = self.batch_left.q.val() - bits::<16>(1);
-                            if self.batch_left.q.val() == bits::<16>(1) {
-                                self.running.d.next = false;
-                            }
-                        }
-                    }
-                }
+            if self.moved_first.q.val() == bits::<1>(1) {
+                self.out_address.d.next = self.moved_address.q.val();
+                self.out_y.d.next = self.moved_y.q.val();
+                self.out_rows_left.d.next = self.kernel_height.val();
             }
         }
 
-        if self.start.val() {
-            self.running.d.next = true;
-            self.batch_left.d.next = self.rows.val();
-            self.lines_left.d.next = self.output_height.val();
-            self.pixels_left.d.next = self.output_width.val();
-            self.columns_left.d.next = self.column_tiles.val();
-            self.inputs_left.d.next = self.input_tiles.val();
-            self.batch_address.d.next = self.origin.val();
-            self.line_address.d.next = self.origin.val();
-            self.pixel_address.d.next = self.origin.val();
-            self.lane_address.d.next = self.origin.val();
-            self.line_y.d.next = self.above.val();
-            self.lane_y.d.next = self.above.val();
-            self.pixel_x.d.next = self.left.val();
-            self.lane_x.d.next = self.left.val();
-            self.boundary.d.next = self.row.val();
-            self.window_left.d.next = self.kernel_height.val();
-            self.tile_pointer.d.next = self.first_tile.val();
-        }
         if self.reset.val() {
             self.running.d.next = false;
+            self.fills_line.d.next = false;
+            self.fills_pixel.d.next = false;
+            self.fills_window.d.next = false;
+            self.moved_valid.d.next = bits::<1>(0);
             self.out_valid.d.next = bits::<1>(0);
         }
     }

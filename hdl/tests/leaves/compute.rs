@@ -50,8 +50,7 @@ pub fn leaves(bench: &mut Bench) {
                 }
             };
             leaf.address.next = from_unsigned(random.any());
-            leaf.x.next = from_signed(near(random));
-            leaf.x_first.next = from_signed(near(random));
+            leaf.x_end.next = from_signed(near(random));
             leaf.y.next = from_signed(near(random));
             leaf.distance.next = from_unsigned(random.below(80));
             leaf.window_bytes.next = from_unsigned(if random.tick(8) {
