@@ -21,10 +21,11 @@ use crate::bar::registers::Registers;
 use crate::compute::ComputeUnit;
 use crate::control::sequencer::Sequencer;
 use crate::control::trace::Trace;
+use crate::delay::Delay;
 use crate::dma::{port, reader::DmaReader, writer::DmaWriter};
 use crate::join::Resize;
 use crate::memory::program::ProgramMemory;
-use crate::memory::scratchpad::Scratchpad;
+use crate::memory::scratchpad::{ACCESS_LATENCY, Scratchpad};
 use crate::queue::{engine::QueueEngine, entry::EntryDecoder, slots::SlotTable};
 
 /// Slots of the table.
@@ -166,7 +167,7 @@ pub struct Accelerator<
     tile_beat: DFF<Bits<16>>,
     source_pending: DFF<Bits<64>>,
     source_other: DFF<Bits<64>>,
-    source_last: DFF<Bits<64>>,
+    source_last: Delay<64>,
     clear: Signal<Local, Bit>,
     abort: Signal<Local, Bit>,
 }
@@ -265,7 +266,7 @@ impl<
             tile_beat: Default::default(),
             source_pending: Default::default(),
             source_other: Default::default(),
-            source_last: Default::default(),
+            source_last: Delay::new(ACCESS_LATENCY - 2),
             clear: Default::default(),
             abort: Default::default(),
         }
@@ -298,8 +299,7 @@ impl<
             tile,
             tile_beat,
             source_pending,
-            source_other,
-            source_last
+            source_other
         );
         clock!(
             self,
@@ -604,7 +604,7 @@ impl<
         self.writer.b_response.next = self.m_b_response.val();
         self.m_b_ready.next = true;
 
-        // Sources of writes, three cycles after their address.
+        // Sources of writes; those that come sooner than the scratchpad wait.
         self.counters.word.next = self.writer.source_address.val().get_bits::<3>(3);
         self.source_pending.d.next = self.queue.completion_low.val();
         if self.writer.source_address.val().get_bits::<1>(3) == bits::<1>(1) {
@@ -617,8 +617,9 @@ impl<
         if self.writer.source_port.val() == self.port_statistics.val() {
             self.source_other.d.next = self.counters.statistics.val();
         }
-        self.source_last.d.next = self.source_other.q.val();
-        self.writer.source_data.next = self.source_last.q.val();
+        self.source_last.clock.next = self.clock.val();
+        self.source_last.entry.next = self.source_other.q.val();
+        self.writer.source_data.next = self.source_last.delayed.val();
         if self.writer.source_port.val() == self.port_scratchpad.val() {
             self.writer.source_data.next = self.scratchpad.access_read.val().get_bits::<64>(0);
         }

@@ -7,20 +7,31 @@
 //! requantization, residual operands and DMA; who may use it is decided outside.
 //!
 //! ```text
-//!  window address, boundaries --> word of each bank --> [ N banks ] --> rotate --> pad --> vector
-//!                                                            |
-//!  access address, bytes, data --> rotate ------------------>+--> rotate --> W bytes
+//!  window address, boundaries --> row, word of each bank --> [ N banks ] --> rotate, pad --> vector
+//!                                                                 |
+//!  access address, bytes, data --> word of each bank, rotate ---->+--> rotate --> W bytes
 //! ```
+//!
+//! Block RAMs answer late in their cycle, so a register follows them before anything is chosen, and
+//! vectors are rotated in two stages: by multiples of four lanes, then by single ones.
+
+use std::collections::VecDeque;
 
 use rust_hdl::prelude::*;
 
 use crate::bits::{concatenate, index_bits, slice, to_signed};
 
 /// Cycles from a window's address to its vector.
-pub const WINDOW_LATENCY: usize = 4;
+pub const WINDOW_LATENCY: usize = 6;
 
 /// Cycles from the address of an access to the bytes read.
-pub const ACCESS_LATENCY: usize = 3;
+pub const ACCESS_LATENCY: usize = 7;
+
+/// Cycles from the address of an access to the memory, where what it writes replaces what was.
+pub const WRITE_LATENCY: usize = 4;
+
+/// Cycles from a window's address to the words of the banks.
+const WORD_LATENCY: usize = 2;
 
 /// Boundaries of window rows in a vector.
 pub const BOUNDARIES: usize = 4;
@@ -49,6 +60,20 @@ impl Shape {
         let row = self.row(lane);
         (self.from[row]..self.to[row]).contains(&lane)
     }
+}
+
+/// Where a lane's byte lies, and what replaces it outside the image.
+#[derive(Clone, Copy)]
+struct Lane {
+    address: usize,
+    pad: Option<u8>,
+}
+
+/// An access: what is written replaces the first bytes at the address.
+#[derive(Clone)]
+struct Request {
+    address: usize,
+    written: Vec<u8>,
 }
 
 /// Scratchpad for vectors of `RW` = R x 8 bits and accesses of `WW` = W x 8 bits.
@@ -81,10 +106,10 @@ pub struct Scratchpad<const RW: usize, const WW: usize> {
     /// The bytes at the address of [`ACCESS_LATENCY`] cycles ago.
     pub access_read: Signal<Out, Bits<WW>>,
     _memory: Vec<u8>,
-    _vectors: [Vec<u8>; 2],
-    _request: Option<(usize, usize, Vec<u8>)>,
-    _reads: Vec<u8>,
-    _window: Option<(Vec<usize>, Vec<Option<u8>>)>,
+    _windows: VecDeque<Vec<Lane>>,
+    _vectors: VecDeque<Vec<u8>>,
+    _requests: VecDeque<Request>,
+    _reads: VecDeque<Vec<u8>>,
 }
 
 impl<const RW: usize, const WW: usize> Scratchpad<RW, WW> {
@@ -94,8 +119,6 @@ impl<const RW: usize, const WW: usize> Scratchpad<RW, WW> {
         assert!(WW >= 64 && WW / 8 <= Self::BANKS);
         Self {
             _memory: vec![0; bytes],
-            _vectors: std::array::from_fn(|_| vec![0; RW / 8]),
-            _reads: vec![0; WW / 8],
             ..Default::default()
         }
     }
@@ -117,8 +140,8 @@ impl<const RW: usize, const WW: usize> Scratchpad<RW, WW> {
         }
     }
 
-    /// Addresses of all lanes, and what replaces those outside the image.
-    fn lanes(&self) -> (Vec<usize>, Vec<Option<u8>>) {
+    /// All lanes.
+    fn lanes(&self) -> Vec<Lane> {
         let shape = self.shape();
         let skip = to_signed(self.window_skip.val()) * Self::BANKS as i64;
         let first = slice(self.window_address.val(), 0, 32) as i64;
@@ -126,52 +149,82 @@ impl<const RW: usize, const WW: usize> Scratchpad<RW, WW> {
         (0..Self::LANES)
             .map(|lane| {
                 let address = first + lane as i64 + skip * shape.row(lane) as i64;
-                let pad = (!shape.inside(lane)).then(|| slice(self.window_pad.val(), 0, 8) as u8);
-                (address.rem_euclid(size) as usize, pad)
+                Lane {
+                    address: address.rem_euclid(size) as usize,
+                    pad: (!shape.inside(lane)).then(|| slice(self.window_pad.val(), 0, 8) as u8),
+                }
             })
-            .unzip()
+            .collect()
     }
+
+    /// The access.
+    fn request(&self) -> Request {
+        let bytes = if self.access_write.val() {
+            self.access_bytes.val().index().min(WW / 8)
+        } else {
+            0
+        };
+        let data = self.access_data.val();
+        Request {
+            address: slice(self.access_address.val(), 0, 32) as usize % self._memory.len(),
+            written: (0..bytes)
+                .map(|byte| slice(data, byte * 8, 8) as u8)
+                .collect(),
+        }
+    }
+}
+
+/// Lets something wait for some cycles; what was not there at first is `nothing`.
+fn delayed<T: Clone>(line: &mut VecDeque<T>, cycles: usize, nothing: T, entry: T) -> T {
+    line.resize(cycles, nothing.clone());
+    line.push_back(entry);
+    line.pop_front().unwrap_or(nothing)
 }
 
 impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             let size = self._memory.len();
-            // Stages of the window port: address, fetch, rotate, replace.
-            self.vector.next = concatenate(8, self._vectors[1].iter().map(|&byte| byte.into()));
-            self._vectors[1] = self._vectors[0].clone();
-            if let Some((addresses, pads)) = self._window.take() {
-                self._vectors[0] = addresses
-                    .iter()
-                    .zip(&pads)
-                    .map(|(&address, pad)| pad.unwrap_or(self._memory[address]))
-                    .collect();
-            }
-            // Stages of the access port: address, access, rotate.
-            self.access_read.next = concatenate(8, self._reads.iter().map(|&byte| byte.into()));
-            if let Some((address, bytes, data)) = self._request.take() {
-                let whole = WW / 8;
-                self._reads = (0..whole)
-                    .map(|byte| self._memory[(address + byte) % size])
-                    .collect();
-                for (byte, &value) in data.iter().enumerate().take(bytes.min(whole)) {
-                    self._memory[(address + byte) % size] = value;
-                }
-            }
-            self._window = Some(self.lanes());
-            let bytes = if self.access_write.val() {
-                self.access_bytes.val().index()
-            } else {
-                0
+            // Both ports read before a write of the same cycle.
+            let nowhere = vec![
+                Lane {
+                    address: 0,
+                    pad: Some(0)
+                };
+                Self::LANES
+            ];
+            let lanes = self.lanes();
+            let vector = delayed(&mut self._windows, WORD_LATENCY, nowhere, lanes)
+                .iter()
+                .map(|lane| lane.pad.unwrap_or(self._memory[lane.address]))
+                .collect();
+            let nothing = Request {
+                address: 0,
+                written: Vec::new(),
             };
-            let data = self.access_data.val();
-            self._request = Some((
-                slice(self.access_address.val(), 0, 32) as usize % size,
-                bytes,
-                (0..WW / 8)
-                    .map(|byte| slice(data, byte * 8, 8) as u8)
-                    .collect(),
-            ));
+            let request = self.request();
+            let Request { address, written } =
+                delayed(&mut self._requests, WRITE_LATENCY - 1, nothing, request);
+            let read = (0..WW / 8)
+                .map(|byte| self._memory[(address + byte) % size])
+                .collect();
+            for (byte, &value) in written.iter().enumerate() {
+                self._memory[(address + byte) % size] = value;
+            }
+            let vector = delayed(
+                &mut self._vectors,
+                WINDOW_LATENCY - WORD_LATENCY - 1,
+                vec![0; Self::LANES],
+                vector,
+            );
+            let read = delayed(
+                &mut self._reads,
+                ACCESS_LATENCY - WRITE_LATENCY,
+                vec![0; WW / 8],
+                read,
+            );
+            self.vector.next = concatenate(8, vector.into_iter().map(u64::from));
+            self.access_read.next = concatenate(8, read.into_iter().map(u64::from));
         }
     }
 
@@ -188,35 +241,27 @@ impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
         let word_bits = index_bits(words);
         let top = low + word_bits - 1;
         let wide = banks * 8;
-        let row_of = |lane: &str, boundaries: &str| {
+        // One bit for each boundary that a lane has reached.
+        let reached = |lane: &str, boundaries: &str| {
             (0..BOUNDARIES)
+                .rev()
                 .map(|index| {
                     format!(
-                        "{{2'd0, {lane} >= {boundaries}[{}+:{LANE_BITS}]}}",
+                        "{lane} >= {boundaries}[{}+:{LANE_BITS}]",
                         index * LANE_BITS
                     )
                 })
                 .collect::<Vec<_>>()
-                .join(" + ")
+                .join(", ")
+        };
+        // What belongs to the row that has as many boundaries before it.
+        let of_row = |rows: &str, values: [String; BOUNDARIES + 1]| {
+            let [none, one, two, three, four] = values;
+            format!("{rows}[3] ? {four} : {rows}[2] ? {three} : {rows}[1] ? {two} : {rows}[0] ? {one} : {none}")
         };
         let mut declare = String::new();
         let mut clocked = String::new();
         for bank in 0..banks {
-            // The lane that this bank serves, and that lane's window row.
-            declare += &format!(
-                "\
-reg [7:0] bank{bank} [0:{last}];
-reg [{word_bits}-1:0] window_word{bank}, access_word{bank};
-reg access_enable{bank};
-wire [{low}-1:0] lane{bank} = {low}'d{bank} - window_address[{low}-1:0];
-wire [2:0] row{bank} = {row};
-",
-                last = words - 1,
-                row = row_of(
-                    &format!("{{{}'d0, lane{bank}}}", LANE_BITS - low),
-                    "window_boundaries"
-                ),
-            );
             // Bytes below the first lane's bank are in the next word; the last bank has none above.
             let next = |name: &str| {
                 if bank == banks - 1 {
@@ -225,70 +270,147 @@ wire [2:0] row{bank} = {row};
                     format!("{low}'d{bank} < {name}[{low}-1:0]")
                 }
             };
+            let skip = of_row(
+                &format!("row1_{bank}"),
+                ["none", "once1", "twice1", "thrice1", "fourfold1"].map(|name| {
+                    if name == "none" {
+                        format!("{word_bits}'d0")
+                    } else {
+                        name.to_owned()
+                    }
+                }),
+            );
+            // The lane that this bank serves, the boundaries before it, and its word.
+            declare += &format!(
+                "\
+reg [7:0] bank{bank} [0:{last}];
+wire [{low}-1:0] lane{bank} = {low}'d{bank} - window_address[{low}-1:0];
+reg [{boundaries}-1:0] row1_{bank};
+wire [{word_bits}-1:0] skip1_{bank} = {skip};
+reg next1_{bank}, access_enable3_{bank};
+reg [{word_bits}-1:0] window_word2_{bank}, access_word2_{bank}, access_word3_{bank};
+",
+                last = words - 1,
+                boundaries = BOUNDARIES,
+            );
             clocked += &format!(
-                "   window_word{bank} <= window_address[{top}:{low}] + {{{pad}'d0, {window_next}}} + skips[row{bank} * {word_bits} +: {word_bits}];\n   \
-                 access_word{bank} <= access_address[{top}:{low}] + {{{pad}'d0, {access_next}}};\n   \
-                 access_enable{bank} <= access_write & enables[{bank}];\n   \
-                 fetched[{at}+:8] <= bank{bank}[window_word{bank}];\n   \
-                 accessed[{at}+:8] <= bank{bank}[access_word{bank}];\n   \
-                 if (access_enable{bank}) bank{bank}[access_word{bank}] <= written[{at}+:8];\n",
+                "   row1_{bank} <= {{{reached}}};\n   \
+                 next1_{bank} <= {window_next};\n   \
+                 window_word2_{bank} <= window_word1 + skip1_{bank} + {{{pad}'d0, next1_{bank}}};\n   \
+                 fetched3[{at}+:8] <= bank{bank}[window_word2_{bank}];\n   \
+                 access_word2_{bank} <= access_address1[{top}:{low}] + {{{pad}'d0, {access_next}}};\n   \
+                 access_word3_{bank} <= access_word2_{bank};\n   \
+                 access_enable3_{bank} <= access_write2 & enables2[{bank}];\n   \
+                 accessed4[{at}+:8] <= bank{bank}[access_word3_{bank}];\n   \
+                 if (access_enable3_{bank}) bank{bank}[access_word3_{bank}] <= written3[{at}+:8];\n",
+                reached = reached(&format!("{{{}'d0, lane{bank}}}", LANE_BITS - low), "window_boundaries"),
                 pad = word_bits - 1,
                 window_next = next("window_address"),
-                access_next = next("access_address"),
+                access_next = next("access_address1"),
                 at = bank * 8,
             );
         }
-        let mut inside = String::new();
-        let mut replace = String::new();
         for lane in 0..lanes {
-            inside += &format!(
-                "wire [2:0] lane_row{lane} = {row};\n",
-                row = row_of(&format!("{LANE_BITS}'d{lane}"), "boundaries1")
+            let part = |name: &str| {
+                of_row(
+                    &format!("lane_row2_{lane}"),
+                    std::array::from_fn(|row| format!("{name}[{}+:{LANE_BITS}]", row * LANE_BITS)),
+                )
+            };
+            declare += &format!(
+                "\
+reg [{boundaries}-1:0] lane_row2_{lane};
+wire [{span}:0] from2_{lane} = {from};
+wire [{span}:0] to2_{lane} = {to};
+",
+                boundaries = BOUNDARIES,
+                span = LANE_BITS - 1,
+                from = part("from2"),
+                to = part("to2"),
             );
-            replace += &format!(
-                "   inside2[{lane}] <= {LANE_BITS}'d{lane} >= from1[lane_row{lane} * {LANE_BITS} +: {LANE_BITS}] && {LANE_BITS}'d{lane} < to1[lane_row{lane} * {LANE_BITS} +: {LANE_BITS}];\n   \
-                 vector[{at}+:8] <= inside3[{lane}] ? rotated[{at}+:8] : pad3;\n",
-                at = lane * 8
+            clocked += &format!(
+                "   lane_row2_{lane} <= {{{reached}}};\n   \
+                 inside3[{lane}] <= {LANE_BITS}'d{lane} >= from2_{lane} && {LANE_BITS}'d{lane} < to2_{lane};\n   \
+                 vector[{at}+:8] <= inside5[{lane}] ? turned5[{at}+:8] : pad5;\n",
+                reached = reached(&format!("{LANE_BITS}'d{lane}"), "boundaries1"),
+                at = lane * 8,
             );
         }
+        // Rotations by multiples of four lanes, and by the rest.
+        let coarse = |offset: &str| format!("{{{offset}[{low}-1:2], 5'd0}}");
+        let fine = |offset: &str| format!("{{{offset}[1:0], 3'd0}}");
         Verilog::Custom(format!(
             "\
 wire [{word_bits}-1:0] once = {skip_bits};
-wire [{word_bits}-1:0] twice = once + once;
-wire [{word_bits}-1:0] thrice = twice + once;
-wire [{word_bits}-1:0] fourfold = twice + twice;
-wire [5*{word_bits}-1:0] skips = {{fourfold, thrice, twice, once, {word_bits}'d0}};
-{declare}reg [{wide}-1:0] fetched, accessed, written;
-reg [{low}-1:0] offset1, offset2, access_offset1, access_offset2;
+reg [{word_bits}-1:0] window_word1, once1, twice1, thrice1, fourfold1;
+{declare}
+reg [{low}-1:0] offset1, offset2, offset3, offset4, offset5;
 reg [{boundary_top}:0] boundaries1;
-reg [{span_top}:0] from1, to1;
-reg [7:0] pad1, pad2, pad3;
-reg [{lanes}-1:0] inside2, inside3;
-reg [{RW}-1:0] rotated;
-wire [{double}-1:0] turned = {{fetched, fetched}} >> {{offset2, 3'd0}};
-wire [{double}-1:0] access_turned = {{accessed, accessed}} >> {{access_offset2, 3'd0}};
-wire [{wide}-1:0] spread = {spread};
-wire [{double}-1:0] written_turned = {{spread, spread}} << {{access_address[{low}-1:0], 3'd0}};
-wire [{banks}-1:0] mask = ~({{{banks}{{1'b1}}}} << access_bytes);
-wire [{masks}-1:0] mask_turned = {{mask, mask}} << access_address[{low}-1:0];
-wire [{banks}-1:0] enables = mask_turned[{masks}-1:{banks}];
-{inside}
+reg [{span_top}:0] from1, to1, from2, to2;
+reg [7:0] pad1, pad2, pad3, pad4, pad5;
+reg [{lanes}-1:0] inside3, inside4, inside5;
+reg [{wide}-1:0] fetched3, fetched4, rotated5;
+wire [{double}-1:0] turned4 = {{fetched4, fetched4}} >> {window_coarse};
+wire [{double}-1:0] turned5 = {{rotated5, rotated5}} >> {window_fine};
+
+reg [31:0] access_address1;
+reg access_write1, access_write2;
+reg [7:0] access_bytes1;
+reg [{WW}-1:0] access_data1;
+reg [{low}-1:0] access_offset2, access_offset3, access_offset4, access_offset5, access_offset6;
+wire [{wide}-1:0] spread1 = {spread};
+wire [{double}-1:0] spread_turned1 = {{spread1, spread1}} << {write_coarse};
+reg [{wide}-1:0] spread2, written3, accessed4, accessed5, accessed6;
+wire [{double}-1:0] spread_turned2 = {{spread2, spread2}} << {write_fine};
+reg [{banks}-1:0] mask2;
+wire [{masks}-1:0] mask_turned2 = {{mask2, mask2}} << access_offset2;
+wire [{banks}-1:0] enables2 = mask_turned2[{masks}-1:{banks}];
+wire [{double}-1:0] accessed_turned5 = {{accessed5, accessed5}} >> {access_coarse};
+wire [{double}-1:0] accessed_turned6 = {{accessed6, accessed6}} >> {access_fine};
+
 always @(posedge clock) begin
-{clocked}   written <= written_turned[{double}-1:{wide}];
+   window_word1 <= window_address[{top}:{low}];
+   once1 <= once;
+   twice1 <= once + once;
+   thrice1 <= once + once + once;
+   fourfold1 <= {{once[{word_bits}-3:0], 2'd0}};
    offset1 <= window_address[{low}-1:0];
    offset2 <= offset1;
+   offset3 <= offset2;
+   offset4 <= offset3;
+   offset5 <= offset4;
    boundaries1 <= window_boundaries;
    from1 <= window_from;
+   from2 <= from1;
    to1 <= window_to;
+   to2 <= to1;
    pad1 <= window_pad;
    pad2 <= pad1;
    pad3 <= pad2;
-   inside3 <= inside2;
-   rotated <= turned[{RW}-1:0];
-   access_offset1 <= access_address[{low}-1:0];
-   access_offset2 <= access_offset1;
-   access_read <= access_turned[{WW}-1:0];
-{replace}end
+   pad4 <= pad3;
+   pad5 <= pad4;
+   inside4 <= inside3;
+   inside5 <= inside4;
+   fetched4 <= fetched3;
+   rotated5 <= turned4[{wide}-1:0];
+
+   access_address1 <= access_address;
+   access_write1 <= access_write;
+   access_write2 <= access_write1;
+   access_bytes1 <= access_bytes;
+   access_data1 <= access_data;
+   access_offset2 <= access_address1[{low}-1:0];
+   access_offset3 <= access_offset2;
+   access_offset4 <= access_offset3;
+   access_offset5 <= access_offset4;
+   access_offset6 <= access_offset5;
+   mask2 <= ~({{{banks}{{1'b1}}}} << access_bytes1);
+   spread2 <= spread_turned1[{double}-1:{wide}];
+   written3 <= spread_turned2[{double}-1:{wide}];
+   accessed5 <= accessed4;
+   accessed6 <= accessed_turned5[{wide}-1:0];
+   access_read <= accessed_turned6[{WW}-1:0];
+{clocked}end
 ",
             skip_bits = if word_bits <= 16 {
                 format!("window_skip[{}:0]", word_bits - 1)
@@ -299,10 +421,16 @@ always @(posedge clock) begin
             span_top = (BOUNDARIES + 1) * LANE_BITS - 1,
             double = wide * 2,
             masks = banks * 2,
+            window_coarse = coarse("offset4"),
+            window_fine = fine("offset5"),
+            write_coarse = coarse("access_address1"),
+            write_fine = fine("access_offset2"),
+            access_coarse = coarse("access_offset5"),
+            access_fine = fine("access_offset6"),
             spread = if WW == wide {
-                "access_data".to_owned()
+                "access_data1".to_owned()
             } else {
-                format!("{{{}'d0, access_data}}", wide - WW)
+                format!("{{{}'d0, access_data1}}", wide - WW)
             },
         ))
     }

@@ -20,7 +20,7 @@ use crate::fixed::Fixed;
 
 use super::{entries, unit};
 use crate::delay::Delay;
-use crate::memory::scratchpad::ACCESS_LATENCY;
+use crate::memory::scratchpad::{ACCESS_LATENCY, WRITE_LATENCY};
 
 /// Cycles from a row's address to its sums (the accumulators' output register).
 const SUM_LATENCY: usize = 2;
@@ -189,7 +189,7 @@ impl Drain {
             second_at: Delay::new(RESIDUAL_RESULTS - RESULTS),
             second_bytes: Delay::new(RESIDUAL_RESULTS - RESULTS),
             // Until the last write has been carried out.
-            out_finished: Delay::new(RESULTS + 2),
+            out_finished: Delay::new(RESULTS + WRITE_LATENCY),
             second_finished: Delay::new(RESIDUAL_RESULTS - RESULTS),
             ..Default::default()
         }
