@@ -175,21 +175,19 @@ reg [{AW}-1:0] written;
 reg [{AW}-1:0] drained;
 reg [{top}:0] fetched_row;
 reg [{top}:0] summed_row;
-reg [{top}:0] written_row;
+reg forward_sum, forward_written;
 reg fetched_valid, fetched_direct, fetched_first, fetched_last;
 reg summed_valid, summed_last;
-reg written_valid;
 
 initial begin
    fetched_valid = 1'b0;
    summed_valid = 1'b0;
-   written_valid = 1'b0;
+   forward_sum = 1'b0;
+   forward_written = 1'b0;
    complete = 1'b0;
 end
 
-wire [{AW}-1:0] base = fetched_first ? {AW}'d0 :
-   (summed_valid && summed_row == fetched_row) ? sum :
-   (written_valid && written_row == fetched_row) ? written : fetched;
+wire [{AW}-1:0] base = fetched_first ? {AW}'d0 : forward_sum ? sum : forward_written ? written : fetched;
 
 always @(posedge clock) begin
    fetched <= memory[row[{top}:0]];
@@ -203,8 +201,9 @@ always @(posedge clock) begin
    summed_last <= fetched_last;
    if (summed_valid) memory[summed_row] <= sum;
    written <= sum;
-   written_row <= summed_row;
-   written_valid <= summed_valid;
+   // Whether the row that is fetched now will have its sum before the memory has it.
+   forward_sum <= fetched_valid && fetched_row == row[{top}:0];
+   forward_written <= summed_valid && summed_row == row[{top}:0];
    complete <= summed_valid & summed_last;
    drained <= memory[drain_row[{top}:0]];
    sums <= drained;

@@ -30,6 +30,9 @@ pub const ACCESS_LATENCY: usize = 7;
 /// Cycles from the address of an access to the memory, where what it writes replaces what was.
 pub const WRITE_LATENCY: usize = 4;
 
+/// Bits of an address in the largest scratchpad.
+pub const ADDRESS_BITS: usize = 20;
+
 /// Cycles from a window's address to the words of the banks.
 const WORD_LATENCY: usize = 2;
 
@@ -116,7 +119,7 @@ impl<const RW: usize, const WW: usize> Scratchpad<RW, WW> {
     /// A scratchpad of this many bytes, a power of two.
     pub fn new(bytes: usize) -> Self {
         assert!(bytes.is_power_of_two() && RW.is_power_of_two() && WW.is_power_of_two());
-        assert!(WW >= 64 && WW / 8 <= Self::BANKS);
+        assert!(WW >= 64 && WW / 8 <= Self::BANKS && bytes <= 1 << ADDRESS_BITS);
         Self {
             _memory: vec![0; bytes],
             ..Default::default()
@@ -245,19 +248,16 @@ impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
         let reached = |lane: &str, boundaries: &str| {
             (0..BOUNDARIES)
                 .rev()
-                .map(|index| {
-                    format!(
-                        "{lane} >= {boundaries}[{}+:{LANE_BITS}]",
-                        index * LANE_BITS
-                    )
-                })
+                .map(|index| format!("{lane} >= {boundaries}[{}+:{LANE_BITS}]", index * LANE_BITS))
                 .collect::<Vec<_>>()
                 .join(", ")
         };
         // What belongs to the row that has as many boundaries before it.
         let of_row = |rows: &str, values: [String; BOUNDARIES + 1]| {
             let [none, one, two, three, four] = values;
-            format!("{rows}[3] ? {four} : {rows}[2] ? {three} : {rows}[1] ? {two} : {rows}[0] ? {one} : {none}")
+            format!(
+                "{rows}[3] ? {four} : {rows}[2] ? {three} : {rows}[1] ? {two} : {rows}[0] ? {one} : {none}"
+            )
         };
         let mut declare = String::new();
         let mut clocked = String::new();
@@ -303,7 +303,10 @@ reg [{word_bits}-1:0] window_word2_{bank}, access_word2_{bank}, access_word3_{ba
                  access_enable3_{bank} <= access_write2 & enables2[{bank}];\n   \
                  accessed4[{at}+:8] <= bank{bank}[access_word3_{bank}];\n   \
                  if (access_enable3_{bank}) bank{bank}[access_word3_{bank}] <= written3[{at}+:8];\n",
-                reached = reached(&format!("{{{}'d0, lane{bank}}}", LANE_BITS - low), "window_boundaries"),
+                reached = reached(
+                    &format!("{{{}'d0, lane{bank}}}", LANE_BITS - low),
+                    "window_boundaries"
+                ),
                 pad = word_bits - 1,
                 window_next = next("window_address"),
                 access_next = next("access_address1"),

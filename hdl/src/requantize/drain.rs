@@ -13,14 +13,17 @@
 //! With a residual every result passes the lanes twice, so a group is taken in every other cycle:
 //! first passes are in the even cycles and second passes in the odd ones, as the delay between
 //! them is odd. For the same reason operands are read and results written in different cycles.
+//!
+//! As in [`crate::walk`], each loop holds what is taken next, with the channels and parameters of
+//! its block.
 
 use rust_hdl::prelude::*;
 
-use crate::fixed::Fixed;
-
 use super::{entries, unit};
 use crate::delay::Delay;
+use crate::fixed::Fixed;
 use crate::memory::scratchpad::{ACCESS_LATENCY, WRITE_LATENCY};
+use crate::walk::{Loop, Pointer, Tag};
 
 /// Cycles from a row's address to its sums (the accumulators' output register).
 const SUM_LATENCY: usize = 2;
@@ -111,58 +114,78 @@ pub struct Drain {
     /// Results are still to come.
     pub busy: Signal<Out, Bit>,
     lane_count: Fixed<Bits<16>>,
-    column_count: Fixed<Bits<16>>,
+    two_groups: Fixed<Bits<16>>,
     row_count: Fixed<Bits<16>>,
+    last_column_group: Fixed<Bits<8>>,
     load_cycles: Fixed<Bits<8>>,
     load_groups: Fixed<Bits<8>>,
     running: DFF<Bit>,
     finishing: DFF<Bit>,
     loading: DFF<Bit>,
     load_step: DFF<Bits<8>>,
+    load_pointer: DFF<Bits<16>>,
     odd: DFF<Bit>,
-    pending: DFF<Bits<16>>,
-    batch_left: DFF<Bits<16>>,
-    lines_left: DFF<Bits<16>>,
-    pixels_left: DFF<Bits<16>>,
-    block_left: DFF<Bits<16>>,
-    pixel_channels_left: DFF<Bits<16>>,
-    row_channels_left: DFF<Bits<16>>,
+    pending: DFF<Bits<8>>,
+    // The loops. Addresses and entries are as wide as the memories need.
+    fills_batch: DFF<Bit>,
+    fills_line: DFF<Bit>,
+    fills_pixel: DFF<Bit>,
+    fills_group: DFF<Bit>,
+    block_address: Pointer<20>,
+    block_parameter: Pointer<16>,
+    block_left: Pointer<16>,
+    batches: Loop,
+    batch_pointer: Pointer<20>,
+    batch_parameter: DFF<Bits<16>>,
+    batch_channels: DFF<Bits<16>>,
+    batch_final: Tag,
+    lines: Loop,
+    line_pointer: Pointer<20>,
+    line_parameter: DFF<Bits<16>>,
+    line_channels: DFF<Bits<16>>,
+    line_final: Tag,
+    pixels: Loop,
+    pixel_pointer: Pointer<20>,
+    pixel_parameter: DFF<Bits<16>>,
+    pixel_channels: DFF<Bits<16>>,
+    pixel_final: Tag,
+    // Groups of the current pixel, and of the row of sums.
+    output_pointer: Pointer<20>,
+    parameter_pointer: Pointer<16>,
+    channels_left: DFF<Bits<16>>,
+    last_group: DFF<Bit>,
+    final_pixel: Tag,
     group: DFF<Bits<8>>,
+    row_ends: DFF<Bit>,
     row_pointer: DFF<Bits<16>>,
-    parameter_pointer: DFF<Bits<32>>,
-    block_parameter: DFF<Bits<32>>,
-    output_pointer: DFF<Bits<32>>,
-    pixel_pointer: DFF<Bits<32>>,
-    line_pointer: DFF<Bits<32>>,
-    batch_pointer: DFF<Bits<32>>,
-    block_pointer: DFF<Bits<32>>,
     out_row: DFF<Bits<16>>,
     out_freed: DFF<Bit>,
     out_select: Delay<8>,
-    out_parameter: Delay<32>,
+    out_parameter: Delay<16>,
     out_capture: Delay<1>,
     out_capture_second: Delay<1>,
     other_flag: Delay<1>,
-    other_at: Delay<32>,
+    other_at: Delay<20>,
     result_flag: Delay<1>,
-    result_at: Delay<32>,
+    result_at: Delay<20>,
     result_bytes: Delay<8>,
     reentry_flag: Delay<1>,
     second_flag: Delay<1>,
-    second_at: Delay<32>,
+    second_at: Delay<20>,
     second_bytes: Delay<8>,
     out_finished: Delay<1>,
     second_finished: Delay<1>,
+    second_offset: DFF<Bits<20>>,
     step: Signal<Local, Bit>,
+    takes_pixel: Signal<Local, Bit>,
+    takes_line: Signal<Local, Bit>,
+    takes_batch: Signal<Local, Bit>,
+    takes_block: Signal<Local, Bit>,
+    is_final: Signal<Local, Bit>,
     block_channels: Signal<Local, Bits<16>>,
-    bytes: Signal<Local, Bits<16>>,
-    last_group: Signal<Local, Bit>,
     last_of_row: Signal<Local, Bit>,
-    next_pending: Signal<Local, Bits<16>>,
-    next_pixel: Signal<Local, Bits<32>>,
-    next_line: Signal<Local, Bits<32>>,
-    next_batch: Signal<Local, Bits<32>>,
-    next_block: Signal<Local, Bits<32>>,
+    next_group: Signal<Local, Bits<8>>,
+    next_pending: Signal<Local, Bits<8>>,
 }
 
 impl Drain {
@@ -170,7 +193,8 @@ impl Drain {
     pub fn new(rows: usize, columns: usize, lanes: usize) -> Self {
         Self {
             lane_count: Fixed::new((lanes as u64).into()),
-            column_count: Fixed::new((columns as u64).into()),
+            two_groups: Fixed::new((2 * lanes as u64).into()),
+            last_column_group: Fixed::new((columns as u64 / lanes as u64 - 1).into()),
             row_count: Fixed::new((rows as u64).into()),
             load_cycles: Fixed::new(LOAD_CYCLES.into()),
             load_groups: Fixed::new((entries::groups(lanes) as u64).into()),
@@ -206,29 +230,46 @@ impl Logic for Drain {
             finishing,
             loading,
             load_step,
+            load_pointer,
             odd,
             pending,
-            batch_left,
-            lines_left,
-            pixels_left,
-            block_left,
-            pixel_channels_left,
-            row_channels_left,
+            fills_batch,
+            fills_line,
+            fills_pixel,
+            fills_group,
+            batch_parameter,
+            batch_channels,
+            line_parameter,
+            line_channels,
+            pixel_parameter,
+            pixel_channels,
+            channels_left,
+            last_group,
             group,
+            row_ends,
             row_pointer,
-            parameter_pointer,
-            block_parameter,
-            output_pointer,
-            pixel_pointer,
-            line_pointer,
-            batch_pointer,
-            block_pointer,
             out_row,
-            out_freed
+            out_freed,
+            second_offset
         );
         clock!(
             self,
             clock,
+            block_address,
+            block_parameter,
+            block_left,
+            batches,
+            batch_pointer,
+            batch_final,
+            lines,
+            line_pointer,
+            line_final,
+            pixels,
+            pixel_pointer,
+            pixel_final,
+            output_pointer,
+            parameter_pointer,
+            final_pixel,
             out_select,
             out_parameter,
             out_capture,
@@ -248,23 +289,25 @@ impl Logic for Drain {
         self.drain_row.next = self.out_row.q.val();
         self.freed.next = self.out_freed.q.val();
         self.select.next = self.out_select.delayed.val();
-        self.parameter_entry.next = self.out_parameter.delayed.val();
+        self.parameter_entry.next = bit_cast::<32, 16>(self.out_parameter.delayed.val());
         self.capture.next = self.out_capture.delayed.val();
         self.capture_second.next = self.out_capture_second.delayed.val();
         self.busy.next = self.running.q.val() || self.finishing.q.val();
 
         // Residual operands, and the results of the one or the other pass.
+        self.second_offset.d.next = self.second_address.val().get_bits::<20>(0)
+            - self.output_address.val().get_bits::<20>(0);
         self.other_valid.next =
             self.residual.val() && (self.other_flag.delayed.val() == bits::<1>(1));
         self.other_address.next =
-            self.other_at.delayed.val() + self.second_address.val() - self.output_address.val();
+            bit_cast::<32, 20>(self.other_at.delayed.val() + self.second_offset.q.val());
         self.result_at.entry.next = self.other_at.delayed.val();
         self.reentry_flag.entry.next = bits::<1>(0);
         self.second_flag.entry.next = bits::<1>(0);
         self.second_at.entry.next = self.result_at.delayed.val();
         self.second_bytes.entry.next = self.result_bytes.delayed.val();
         self.write_valid.next = self.result_flag.delayed.val() == bits::<1>(1);
-        self.write_address.next = self.result_at.delayed.val();
+        self.write_address.next = bit_cast::<32, 20>(self.result_at.delayed.val());
         self.write_bytes.next = self.result_bytes.delayed.val();
         self.second_finished.entry.next = bits::<1>(0);
         if self.residual.val() {
@@ -272,146 +315,161 @@ impl Logic for Drain {
             self.reentry_flag.entry.next = self.result_flag.delayed.val();
             self.second_flag.entry.next = self.result_flag.delayed.val();
             self.write_valid.next = self.second_flag.delayed.val() == bits::<1>(1);
-            self.write_address.next = self.second_at.delayed.val();
+            self.write_address.next = bit_cast::<32, 20>(self.second_at.delayed.val());
             self.write_bytes.next = self.second_bytes.delayed.val();
         }
         self.returning.next = self.result_flag.delayed.val();
         self.reentry.next = self.reentry_flag.delayed.val();
 
-        // Where in the loops this cycle is.
+        // What is taken in this cycle.
         self.odd.d.next = !self.odd.q.val();
         self.step.next = self.running.q.val()
             && !self.loading.q.val()
-            && (self.pending.q.val() != bits::<16>(0))
+            && (self.pending.q.val() != bits::<8>(0))
             && (!self.residual.val() || self.odd.q.val());
-        self.block_channels.next = self.block_left.q.val();
-        if self.blocked.val() && (self.block_left.q.val() > self.row_count.val()) {
+        self.fills_batch.d.next = self.start.val();
+        self.fills_line.d.next = self.fills_batch.q.val();
+        self.fills_pixel.d.next = self.fills_line.q.val();
+        self.fills_group.d.next = self.fills_pixel.q.val();
+        self.takes_pixel.next =
+            self.fills_group.q.val() || (self.step.val() && self.last_group.q.val());
+        self.takes_line.next =
+            self.fills_pixel.q.val() || (self.takes_pixel.val() && self.pixels.last.val());
+        self.takes_batch.next =
+            self.fills_line.q.val() || (self.takes_line.val() && self.lines.last.val());
+        self.takes_block.next =
+            self.fills_batch.q.val() || (self.takes_batch.val() && self.batches.last.val());
+
+        // Blocks of channels.
+        self.is_final.next =
+            !self.blocked.val() || (self.block_left.value.val() <= self.row_count.val());
+        self.block_channels.next = self.block_left.value.val();
+        if !self.is_final.val() {
             self.block_channels.next = self.row_count.val();
         }
-        self.last_group.next = self.pixel_channels_left.q.val() <= self.lane_count.val();
-        self.last_of_row.next =
-            self.last_group.val() || (self.row_channels_left.q.val() == self.lane_count.val());
-        self.bytes.next = self.lane_count.val();
-        if self.last_group.val() {
-            self.bytes.next = self.pixel_channels_left.q.val();
-        }
-        self.next_pixel.next =
-            self.pixel_pointer.q.val() + bit_cast::<32, 16>(self.pixel_stride.val());
-        self.next_line.next =
-            self.line_pointer.q.val() + bit_cast::<32, 16>(self.line_stride.val());
-        self.next_batch.next = self.batch_pointer.q.val() + self.batch_stride.val();
-        self.next_block.next =
-            self.block_pointer.q.val() + bit_cast::<32, 16>(self.row_count.val());
+        self.block_address.restart.next = self.start.val();
+        self.block_address.advance.next = self.takes_block.val();
+        self.block_address.base.next = self.output_address.val().get_bits::<20>(0);
+        self.block_address.step.next = bit_cast::<20, 16>(self.row_count.val());
+        self.block_parameter.restart.next = self.start.val();
+        self.block_parameter.advance.next = self.takes_block.val();
+        self.block_parameter.base.next = self.first_parameter.val().get_bits::<16>(0);
+        self.block_parameter.step.next = self.row_count.val();
+        self.block_left.restart.next = self.start.val();
+        self.block_left.advance.next = self.takes_block.val();
+        self.block_left.base.next = self.channels.val();
+        self.block_left.step.next = bits::<16>(0) - self.row_count.val();
 
-        self.out_row.d.next = self.row_pointer.q.val();
-        self.out_freed.d.next = false;
-        self.out_select.entry.next = self.group.q.val();
-        self.out_parameter.entry.next = self.parameter_pointer.q.val();
-        self.out_capture.entry.next = bits::<1>(0);
-        self.out_capture_second.entry.next = bits::<1>(0);
-        self.other_flag.entry.next = bits::<1>(0);
-        self.other_at.entry.next = self.output_pointer.q.val();
-        self.result_flag.entry.next = bits::<1>(0);
-        self.result_bytes.entry.next = self.bytes.val().get_bits::<8>(0);
-        self.out_finished.entry.next = bits::<1>(0);
-
-        self.next_pending.next = self.pending.q.val();
-        if self.complete.val() {
-            self.next_pending.next = self.next_pending.val() + bits::<16>(1);
-        }
-        if self.step.val() && self.last_of_row.val() {
-            self.next_pending.next = self.next_pending.val() - bits::<16>(1);
-        }
-        self.pending.d.next = self.next_pending.val();
-
-        // Entries of a residual follow those of the channels.
-        if self.loading.q.val() {
-            self.load_step.d.next = self.load_step.q.val() + bits::<8>(1);
-            if self.load_step.q.val() < self.load_groups.val() {
-                self.out_capture.entry.next = bits::<1>(1);
-                if self.load_step.q.val() == bits::<8>(1) {
-                    self.out_capture_second.entry.next = bits::<1>(1);
-                }
-                self.parameter_pointer.d.next =
-                    self.parameter_pointer.q.val() + bit_cast::<32, 16>(self.lane_count.val());
-            }
-            if self.load_step.q.val() == self.load_cycles.val() {
-                self.loading.d.next = false;
-                self.parameter_pointer.d.next = self.first_parameter.val();
-            }
+        // Rows of the group.
+        self.batches.restart.next = self.takes_block.val();
+        self.batches.advance.next = self.takes_batch.val();
+        self.batches.count.next = self.rows.val();
+        self.batch_pointer.restart.next = self.takes_block.val();
+        self.batch_pointer.advance.next = self.takes_batch.val();
+        self.batch_pointer.base.next = self.block_address.value.val();
+        self.batch_pointer.step.next = self.batch_stride.val().get_bits::<20>(0);
+        self.batch_final.restart.next = self.takes_block.val();
+        self.batch_final.entry.next = self.is_final.val();
+        if self.takes_block.val() {
+            self.batch_parameter.d.next = self.block_parameter.value.val();
+            self.batch_channels.d.next = self.block_channels.val();
         }
 
+        // Lines of the output.
+        self.lines.restart.next = self.takes_batch.val();
+        self.lines.advance.next = self.takes_line.val();
+        self.lines.count.next = self.output_height.val();
+        self.line_pointer.restart.next = self.takes_batch.val();
+        self.line_pointer.advance.next = self.takes_line.val();
+        self.line_pointer.base.next = self.batch_pointer.value.val();
+        self.line_pointer.step.next = bit_cast::<20, 16>(self.line_stride.val());
+        self.line_final.restart.next = self.takes_batch.val();
+        self.line_final.entry.next = self.batches.last.val() && self.batch_final.value.val();
+        if self.takes_batch.val() {
+            self.line_parameter.d.next = self.batch_parameter.q.val();
+            self.line_channels.d.next = self.batch_channels.q.val();
+        }
+
+        // Pixels of the line.
+        self.pixels.restart.next = self.takes_line.val();
+        self.pixels.advance.next = self.takes_pixel.val();
+        self.pixels.count.next = self.output_width.val();
+        self.pixel_pointer.restart.next = self.takes_line.val();
+        self.pixel_pointer.advance.next = self.takes_pixel.val();
+        self.pixel_pointer.base.next = self.line_pointer.value.val();
+        self.pixel_pointer.step.next = bit_cast::<20, 16>(self.pixel_stride.val());
+        self.pixel_final.restart.next = self.takes_line.val();
+        self.pixel_final.entry.next = self.lines.last.val() && self.line_final.value.val();
+        if self.takes_line.val() {
+            self.pixel_parameter.d.next = self.line_parameter.q.val();
+            self.pixel_channels.d.next = self.line_channels.q.val();
+        }
+
+        // Groups of the pixel.
+        self.output_pointer.restart.next = self.takes_pixel.val();
+        self.output_pointer.advance.next = self.step.val();
+        self.output_pointer.base.next = self.pixel_pointer.value.val();
+        self.output_pointer.step.next = bit_cast::<20, 16>(self.lane_count.val());
+        self.parameter_pointer.restart.next = self.takes_pixel.val();
+        self.parameter_pointer.advance.next = self.step.val();
+        self.parameter_pointer.base.next = self.pixel_parameter.q.val();
+        self.parameter_pointer.step.next = self.lane_count.val();
+        self.final_pixel.restart.next = self.takes_pixel.val();
+        self.final_pixel.entry.next = self.pixels.last.val() && self.pixel_final.value.val();
         if self.step.val() {
-            self.other_flag.entry.next = bits::<1>(1);
-            self.result_flag.entry.next = bits::<1>(1);
-            self.group.d.next = self.group.q.val() + bits::<8>(1);
-            self.row_channels_left.d.next = self.row_channels_left.q.val() - self.lane_count.val();
+            self.channels_left.d.next = self.channels_left.q.val() - self.lane_count.val();
+            self.last_group.d.next = self.channels_left.q.val() <= self.two_groups.val();
+        }
+        if self.takes_pixel.val() {
+            self.channels_left.d.next = self.pixel_channels.q.val();
+            self.last_group.d.next = self.pixel_channels.q.val() <= self.lane_count.val();
+        }
+
+        // Groups of the row of sums.
+        self.last_of_row.next = self.last_group.q.val() || self.row_ends.q.val();
+        self.next_group.next = self.group.q.val() + bits::<8>(1);
+        if self.last_of_row.val() {
+            self.next_group.next = bits::<8>(0);
+        }
+        self.out_freed.d.next = false;
+        if self.step.val() {
+            self.group.d.next = self.next_group.val();
+            self.row_ends.d.next = self.next_group.val() == self.last_column_group.val();
             if self.last_of_row.val() {
-                self.group.d.next = bits::<8>(0);
-                self.row_channels_left.d.next = self.column_count.val();
                 self.out_freed.d.next = true;
                 self.row_pointer.d.next = self.row_pointer.q.val() + bits::<16>(1);
             }
-            if !self.last_group.val() {
-                self.pixel_channels_left.d.next =
-                    self.pixel_channels_left.q.val() - self.lane_count.val();
-                self.output_pointer.d.next =
-                    self.output_pointer.q.val() + bit_cast::<32, 16>(self.lane_count.val());
-                self.parameter_pointer.d.next =
-                    self.parameter_pointer.q.val() + bit_cast::<32, 16>(self.lane_count.val());
-            } else {
-                // The pixel is complete.
-                self.pixel_channels_left.d.next = self.block_channels.val();
-                self.parameter_pointer.d.next = self.block_parameter.q.val();
-                if self.pixels_left.q.val() != bits::<16>(1) {
-                    self.pixels_left.d.next = self.pixels_left.q.val() - bits::<16>(1);
-                    self.pixel_pointer.d.next = self.next_pixel.val();
-                    self.output_pointer.d.next = self.next_pixel.val();
-                } else {
-                    self.pixels_left.d.next = self.output_width.val();
-                    if self.lines_left.q.val() != bits::<16>(1) {
-                        self.lines_left.d.next = self.lines_left.q.val() - bits::<16>(1);
-                        self.line_pointer.d.next = self.next_line.val();
-                        self.pixel_pointer.d.next = self.next_line.val();
-                        self.output_pointer.d.next = self.next_line.val();
-                    } else {
-                        self.lines_left.d.next = self.output_height.val();
-                        if self.batch_left.q.val() != bits::<16>(1) {
-                            self.batch_left.d.next = self.batch_left.q.val() - bits::<16>(1);
-                            self.batch_pointer.d.next = self.next_batch.val();
-                            self.line_pointer.d.next = self.next_batch.val();
-                            self.pixel_pointer.d.next = self.next_batch.val();
-                            self.output_pointer.d.next = self.next_batch.val();
-                        } else {
-                            // So is the block of channels.
-                            self.batch_left.d.next = self.rows.val();
-                            self.block_left.d.next = self.block_left.q.val() - self.row_count.val();
-                            self.pixel_channels_left.d.next =
-                                self.block_left.q.val() - self.row_count.val();
-                            if (self.block_left.q.val() - self.row_count.val())
-                                > self.row_count.val()
-                            {
-                                self.pixel_channels_left.d.next = self.row_count.val();
-                            }
-                            self.block_pointer.d.next = self.next_block.val();
-                            self.batch_pointer.d.next = self.next_block.val();
-                            self.line_pointer.d.next = self.next_block.val();
-                            self.pixel_pointer.d.next = self.next_block.val();
-                            self.output_pointer.d.next = self.next_block.val();
-                            self.block_parameter.d.next = self.block_parameter.q.val()
-                                + bit_cast::<32, 16>(self.row_count.val());
-                            self.parameter_pointer.d.next = self.block_parameter.q.val()
-                                + bit_cast::<32, 16>(self.row_count.val());
-                            if !self.blocked.val()
-                                || (self.block_left.q.val() <= self.row_count.val())
-                            {
-                                self.running.d.next = false;
-                                self.finishing.d.next = true;
-                                self.out_finished.entry.next = bits::<1>(1);
-                            }
-                        }
-                    }
-                }
+        }
+        self.next_pending.next = self.pending.q.val();
+        if self.complete.val() {
+            self.next_pending.next = self.next_pending.val() + bits::<8>(1);
+        }
+        if self.step.val() && self.last_of_row.val() {
+            self.next_pending.next = self.next_pending.val() - bits::<8>(1);
+        }
+        self.pending.d.next = self.next_pending.val();
+
+        // What goes with the group.
+        self.out_row.d.next = self.row_pointer.q.val();
+        self.out_select.entry.next = self.group.q.val();
+        self.out_parameter.entry.next = self.parameter_pointer.value.val();
+        self.out_capture.entry.next = bits::<1>(0);
+        self.out_capture_second.entry.next = bits::<1>(0);
+        self.other_flag.entry.next = bits::<1>(0);
+        self.other_at.entry.next = self.output_pointer.value.val();
+        self.result_flag.entry.next = bits::<1>(0);
+        self.result_bytes.entry.next = self.lane_count.val().get_bits::<8>(0);
+        if self.last_group.q.val() {
+            self.result_bytes.entry.next = self.channels_left.q.val().get_bits::<8>(0);
+        }
+        self.out_finished.entry.next = bits::<1>(0);
+        if self.step.val() {
+            self.other_flag.entry.next = bits::<1>(1);
+            self.result_flag.entry.next = bits::<1>(1);
+            if self.last_group.q.val() && self.final_pixel.value.val() {
+                self.running.d.next = false;
+                self.finishing.d.next = true;
+                self.out_finished.entry.next = bits::<1>(1);
             }
         }
         if (!self.residual.val() && (self.out_finished.delayed.val() == bits::<1>(1)))
@@ -420,36 +478,39 @@ impl Logic for Drain {
             self.finishing.d.next = false;
         }
 
+        // Entries of a residual follow those of the channels, and are read first.
+        if self.loading.q.val() {
+            self.out_parameter.entry.next = self.load_pointer.q.val();
+            self.load_step.d.next = self.load_step.q.val() + bits::<8>(1);
+            if self.load_step.q.val() < self.load_groups.val() {
+                self.out_capture.entry.next = bits::<1>(1);
+                if self.load_step.q.val() == bits::<8>(1) {
+                    self.out_capture_second.entry.next = bits::<1>(1);
+                }
+                self.load_pointer.d.next = self.load_pointer.q.val() + self.lane_count.val();
+            }
+            if self.load_step.q.val() == self.load_cycles.val() {
+                self.loading.d.next = false;
+            }
+        }
+
         if self.start.val() {
             self.running.d.next = true;
             self.loading.d.next = self.residual.val();
             self.load_step.d.next = bits::<8>(0);
-            self.batch_left.d.next = self.rows.val();
-            self.lines_left.d.next = self.output_height.val();
-            self.pixels_left.d.next = self.output_width.val();
-            self.block_left.d.next = self.channels.val();
-            self.pixel_channels_left.d.next = self.channels.val();
-            if self.blocked.val() && (self.channels.val() > self.row_count.val()) {
-                self.pixel_channels_left.d.next = self.row_count.val();
-            }
-            self.row_channels_left.d.next = self.column_count.val();
+            self.load_pointer.d.next = self.residual_parameter.val().get_bits::<16>(0);
             self.group.d.next = bits::<8>(0);
-            self.parameter_pointer.d.next = self.first_parameter.val();
-            self.block_parameter.d.next = self.first_parameter.val();
-            if self.residual.val() {
-                self.parameter_pointer.d.next = self.residual_parameter.val();
-            }
-            self.output_pointer.d.next = self.output_address.val();
-            self.pixel_pointer.d.next = self.output_address.val();
-            self.line_pointer.d.next = self.output_address.val();
-            self.batch_pointer.d.next = self.output_address.val();
-            self.block_pointer.d.next = self.output_address.val();
+            self.row_ends.d.next = self.last_column_group.val() == bits::<8>(0);
         }
         if self.reset.val() {
             self.running.d.next = false;
             self.finishing.d.next = false;
             self.loading.d.next = false;
-            self.pending.d.next = bits::<16>(0);
+            self.fills_batch.d.next = false;
+            self.fills_line.d.next = false;
+            self.fills_pixel.d.next = false;
+            self.fills_group.d.next = false;
+            self.pending.d.next = bits::<8>(0);
             self.row_pointer.d.next = bits::<16>(0);
             self.other_flag.entry.next = bits::<1>(0);
             self.result_flag.entry.next = bits::<1>(0);
