@@ -4,6 +4,7 @@
 
 mod bench;
 mod compute;
+mod primitives;
 #[path = "../support/verilator.rs"]
 mod verilator;
 
@@ -217,6 +218,7 @@ fn both_halves_of_every_leaf_agree() {
         |leaf, random| leaf.vector.next = from_unsigned(random.any()),
     );
 
+    primitives::leaves(&mut bench);
     compute::leaves(&mut bench);
 
     bench.run();
