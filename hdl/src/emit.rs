@@ -11,7 +11,7 @@
 
 use rust_hdl::prelude::*;
 use systole_regs::Configuration;
-use systole_regs::configuration::{LARGE, SMALL, TINY, WIDE};
+use systole_regs::configuration::{ECP5_85F, LARGE, SMALL, TINY};
 
 use crate::accelerator::Accelerator;
 use crate::bits::index_bits;
@@ -88,7 +88,7 @@ macro_rules! build {
         Accelerator::<
             { CONFIGURATION.rows },
             { CONFIGURATION.columns },
-            { CONFIGURATION.rows * CONFIGURATION.columns },
+            { CONFIGURATION.group_columns() },
             { CONFIGURATION.requantize_lanes },
             { CONFIGURATION.rows * 8 },
             { CONFIGURATION.columns * 8 },
@@ -121,8 +121,8 @@ pub fn emit(name: &str) -> Result<Emitted, EmitError> {
             verilog_of(Box::new(build!(TINY, build_hash)))
         } else if configuration == SMALL {
             verilog_of(Box::new(build!(SMALL, build_hash)))
-        } else if configuration == WIDE {
-            verilog_of(Box::new(build!(WIDE, build_hash)))
+        } else if configuration == ECP5_85F {
+            verilog_of(Box::new(build!(ECP5_85F, build_hash)))
         } else if configuration == LARGE {
             verilog_of(Box::new(build!(LARGE, build_hash)))
         } else {
