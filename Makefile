@@ -10,7 +10,7 @@ VENV := $(or $(SYSTOLE_VENV),.venv)
 # Configurations to simulate besides tiny and small; each takes minutes to compile.
 RTL ?=
 RTL_FEATURES = $(patsubst %,--features systole-cli/rtl-%,$(RTL))
-RTL_TESTS = --features systole-cli/rtl-wide,systole-cli/rtl-large,systole-sim/rtl-wide,systole-sim/rtl-large
+RTL_TESTS = --features systole-cli/rtl-ecp5-85f,systole-cli/rtl-large,systole-sim/rtl-ecp5-85f,systole-sim/rtl-large
 PYTHON_TOOLS := $(VENV)/bin/python
 
 .PHONY: help setup build test soak demo bench emit docs lint clean
@@ -21,7 +21,7 @@ help: ## this list
 setup: ## install what is missing: system packages, and the pinned tools into .venv
 	@.ci/setup
 
-build: setup ## build the `systole` command (release) with the Verilated accelerator inside; RTL="wide large" adds these
+build: setup ## build the `systole` command (release) with the Verilated accelerator inside; RTL="ecp5-85f large" adds these
 	cargo build --release --locked -p systole-cli $(RTL_FEATURES)
 
 demo: build ## classify 360 held-out handwritten digits on the simulated accelerator, check against the CPU

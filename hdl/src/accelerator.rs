@@ -40,7 +40,7 @@ const RESET_CYCLES: u64 = 200;
 pub struct Accelerator<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const Q: usize,
     const RW: usize,
     const CW: usize,
@@ -160,7 +160,7 @@ pub struct Accelerator<
     widen: Resize<QW, WW>,
     from_memory: Resize<64, WW>,
     narrow: Resize<WW, QW>,
-    compute: ComputeUnit<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS>,
+    compute: ComputeUnit<R, C, G, Q, RW, CW, QW, P, AW, QA, QP, RS>,
     reset_count: DFF<Bits<8>>,
     reset_pending: DFF<Bit>,
     tile: DFF<Bits<16>>,
@@ -175,7 +175,7 @@ pub struct Accelerator<
 impl<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const Q: usize,
     const RW: usize,
     const CW: usize,
@@ -186,7 +186,7 @@ impl<
     const QP: usize,
     const RS: usize,
     const WW: usize,
-> Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS, WW>
+> Accelerator<R, C, G, Q, RW, CW, QW, P, AW, QA, QP, RS, WW>
 {
     /// An accelerator of these dimensions, whose Verilog has this hash.
     pub fn new(configuration: &Configuration, build_hash: u64) -> Self {
@@ -276,7 +276,7 @@ impl<
 impl<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const Q: usize,
     const RW: usize,
     const CW: usize,
@@ -287,7 +287,7 @@ impl<
     const QP: usize,
     const RS: usize,
     const WW: usize,
-> Logic for Accelerator<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS, WW>
+> Logic for Accelerator<R, C, G, Q, RW, CW, QW, P, AW, QA, QP, RS, WW>
 {
     #[hdl_gen]
     fn update(&mut self) {

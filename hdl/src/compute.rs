@@ -5,14 +5,14 @@
 //!  issue --position--> shape --window--> (scratchpad) --vector--> array -----> accumulators
 //!    |  \--tile--> weight memory --weights-----------------------^  ^          ^   |
 //!    |                                \-----> depthwise lanes -----------------+   v
-//!    +--load, first, last (delayed)---------------------------------+   drain -> requantize
+//!    +--first, last (delayed)-----------------------------------------+   drain -> requantize
 //! ```
 
 use rust_hdl::prelude::*;
 use systole_regs::Configuration;
 use systole_regs::instructions::flag;
 
-use crate::array::systolic::{SystolicArray, sum_latency};
+use crate::array::systolic::{SystolicArray, WEIGHTS_AFTER, sum_latency};
 use crate::control::operands::ComputeFields;
 use crate::delay::Delay;
 use crate::depthwise::unit::DepthwiseUnit;
@@ -29,16 +29,16 @@ use crate::window::shape::{self, WindowShape};
 /// Cycles from a position to its vector.
 const VECTOR_LATENCY: usize = shape::LATENCY + WINDOW_LATENCY;
 
-/// Cycles from a tile's address to the weights of row 0.
+/// Cycles from a tile's address to the weights of its first rows.
 const WEIGHT_LATENCY: usize = 2;
 
-/// Compute unit for `R` x `C` = `RC` elements and `Q` lanes. `RW`, `CW`, `QW` are 8 times these,
+/// Compute unit for `R` x `C` weights, `G` columns in a group, and `Q` lanes. `RW`, `CW`, `QW` are 8 times these,
 /// `P` the bits of a partial sum, `AW` = C x 32, `QA` = Q x 32, `QP` = Q x 72, `RS` = R x 24.
 #[derive(LogicBlock)]
 pub struct ComputeUnit<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const Q: usize,
     const RW: usize,
     const CW: usize,
@@ -139,14 +139,13 @@ pub struct ComputeUnit<
     depthwise: DepthwiseIssue,
     shape: WindowShape,
     weights: WeightMemory<R, CW>,
-    array: SystolicArray<R, C, RC, RW, CW, P>,
+    array: SystolicArray<R, C, G, RW, CW, P>,
     lanes: DepthwiseUnit<R, CW, RW, RS, AW>,
     accumulators: Accumulators<C, P, AW>,
     drain: Drain,
     parameters: ParameterMemory<Q, QP>,
     requantize: RequantizeUnit<Q, AW, QA, QP, QW>,
     tile: Delay<16>,
-    load: Delay<1>,
     sum_valid: Delay<1>,
     sum_first: Delay<1>,
     sum_last: Delay<1>,
@@ -181,7 +180,7 @@ pub struct ComputeUnit<
 impl<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const Q: usize,
     const RW: usize,
     const CW: usize,
@@ -191,7 +190,7 @@ impl<
     const QA: usize,
     const QP: usize,
     const RS: usize,
-> ComputeUnit<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS>
+> ComputeUnit<R, C, G, Q, RW, CW, QW, P, AW, QA, QP, RS>
 {
     /// For an accelerator of these dimensions, which the constants must repeat.
     pub fn new(configuration: &Configuration) -> Self {
@@ -204,6 +203,10 @@ impl<
             )
         );
         assert_eq!(P, configuration.partial_sum_bits());
+        assert!(
+            G >= 3,
+            "weights of lanes are those of a group's first three columns"
+        );
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -252,22 +255,21 @@ impl<
             no_boundary: Constant::new(NO_BOUNDARY.into()),
             fields: ComputeFields::new(),
             matrix: MatrixIssue::new(R),
-            depthwise: DepthwiseIssue::new(R, C, R + 2),
+            depthwise: DepthwiseIssue::new(R, C, R / 2 + WEIGHTS_AFTER + 2),
             shape: WindowShape::default(),
-            weights: WeightMemory::new(configuration.weight_tiles),
-            array: SystolicArray::new(),
+            weights: WeightMemory::new(configuration.weight_tiles, G),
+            array: SystolicArray::new(configuration),
             lanes: DepthwiseUnit::new(),
             accumulators: Accumulators::new(configuration.accumulator_rows),
             drain: Drain::new(R, C, Q),
             parameters: ParameterMemory::new(configuration.parameter_entries),
             requantize: RequantizeUnit::default(),
-            tile: Delay::new(VECTOR_LATENCY - WEIGHT_LATENCY),
-            load: Delay::new(VECTOR_LATENCY),
-            sum_valid: Delay::new(VECTOR_LATENCY + sum_latency(R) - 1),
-            sum_first: Delay::new(VECTOR_LATENCY + sum_latency(R) - 1),
-            sum_last: Delay::new(VECTOR_LATENCY + sum_latency(R) - 1),
-            lane_weight: Delay::new(VECTOR_LATENCY),
-            lane_weight_step: Delay::new(VECTOR_LATENCY),
+            tile: Delay::new(VECTOR_LATENCY + WEIGHTS_AFTER - WEIGHT_LATENCY),
+            sum_valid: Delay::new(VECTOR_LATENCY + sum_latency(configuration) - 1),
+            sum_first: Delay::new(VECTOR_LATENCY + sum_latency(configuration) - 1),
+            sum_last: Delay::new(VECTOR_LATENCY + sum_latency(configuration) - 1),
+            lane_weight: Delay::new(VECTOR_LATENCY + WEIGHTS_AFTER),
+            lane_weight_step: Delay::new(VECTOR_LATENCY + WEIGHTS_AFTER),
             lane_valid: Delay::new(VECTOR_LATENCY),
             lane_clear: Delay::new(VECTOR_LATENCY),
             lane_shift: Delay::new(VECTOR_LATENCY),
@@ -299,7 +301,7 @@ impl<
 impl<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const Q: usize,
     const RW: usize,
     const CW: usize,
@@ -309,7 +311,7 @@ impl<
     const QA: usize,
     const QP: usize,
     const RS: usize,
-> Logic for ComputeUnit<R, C, RC, Q, RW, CW, QW, P, AW, QA, QP, RS>
+> Logic for ComputeUnit<R, C, G, Q, RW, CW, QW, P, AW, QA, QP, RS>
 {
     #[hdl_gen]
     fn update(&mut self) {
@@ -345,7 +347,6 @@ impl<
             parameters,
             requantize,
             tile,
-            load,
             sum_valid,
             sum_first,
             sum_last,
@@ -460,9 +461,7 @@ impl<
         self.weights.write_tile.next = self.weight_tile.val();
         self.weights.write_beat.next = self.weight_beat.val();
         self.weights.write_data.next = self.beat.val();
-        self.load.entry.next = self.matrix.valid.val();
         self.array.vector.next = self.vector.val();
-        self.array.load.next = self.load.delayed.val();
         for i in 0..R {
             self.array.weights[i].next = self.weights.weights[i].val();
             self.lanes.weights[i].next = self.weights.weights[i].val();

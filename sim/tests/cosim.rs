@@ -100,10 +100,10 @@ fn small_equals_the_functional_model() {
     equal(configuration::SMALL, 1);
 }
 
-#[cfg(feature = "rtl-wide")]
+#[cfg(feature = "rtl-ecp5-85f")]
 #[test]
 fn wide_equals_the_functional_model() {
-    equal(configuration::WIDE, 2);
+    equal(configuration::ECP5_85F, 2);
 }
 
 #[cfg(feature = "rtl-large")]

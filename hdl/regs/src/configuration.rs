@@ -1,6 +1,24 @@
 //! Named sizes of the accelerator. Hardware, simulation and tests take their dimensions from
 //! here; software takes them from the device's identification registers, which repeat them.
 
+use crate::instructions::{IMPLEMENTED, feature};
+
+/// How the array multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArrayKind {
+    /// A multiplication for each weight.
+    Plain,
+    /// Winograd's inner product: one multiplication for the weights of two rows. Sums of MATRIX
+    /// leave the array with the products of these weights in them
+    /// ([`feature::WEIGHT_PRODUCTS`](crate::instructions::feature::WEIGHT_PRODUCTS)).
+    InnerProduct {
+        /// Columns whose multiplications take DSPs; those of the others take LUTs.
+        dsp_columns: usize,
+        /// Columns that activations reach together; divides `columns`.
+        group_columns: usize,
+    },
+}
+
 /// Dimensions of one accelerator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -10,6 +28,8 @@ pub struct Configuration {
     pub rows: usize,
     /// Columns C of the array: output channels that are summed together.
     pub columns: usize,
+    /// How the array multiplies.
+    pub array: ArrayKind,
     /// Requantization lanes Q: outputs finished in a cycle. Divides `columns`, which divides `rows`.
     pub requantize_lanes: usize,
     /// Size of the scratchpad in bytes, a power of two.
@@ -32,6 +52,33 @@ impl Configuration {
         self.rows * self.columns
     }
 
+    /// Whether two weights share a multiplication.
+    pub const fn takes_inner_products(&self) -> bool {
+        matches!(self.array, ArrayKind::InnerProduct { .. })
+    }
+
+    /// Columns that activations reach together.
+    pub const fn group_columns(&self) -> usize {
+        match self.array {
+            ArrayKind::Plain => self.columns,
+            ArrayKind::InnerProduct { group_columns, .. } => group_columns,
+        }
+    }
+
+    /// Groups of columns that activations reach one after the other.
+    pub const fn column_groups(&self) -> usize {
+        self.columns / self.group_columns()
+    }
+
+    /// What the FEATURES register says.
+    pub const fn features(&self) -> u32 {
+        if self.takes_inner_products() {
+            IMPLEMENTED | feature::WEIGHT_PRODUCTS
+        } else {
+            IMPLEMENTED
+        }
+    }
+
     /// Bytes of one scratchpad word, its number of banks: a row vector, or a beat of the bus where
     /// that is wider.
     pub const fn scratchpad_word_bytes(&self) -> usize {
@@ -44,7 +91,8 @@ impl Configuration {
     }
 
     /// Bits of a partial sum at the bottom of the array: 16 for a product, and one for each
-    /// doubling of the rows.
+    /// doubling of the rows. That is enough for products of weights, too: a pair adds at most
+    /// 3 x 2^14. What is between may wrap.
     pub const fn partial_sum_bits(&self) -> usize {
         16 + self.rows.next_power_of_two().trailing_zeros() as usize
     }
@@ -55,6 +103,7 @@ pub const TINY: Configuration = Configuration {
     name: "tiny",
     rows: 4,
     columns: 4,
+    array: ArrayKind::Plain,
     requantize_lanes: 2,
     scratchpad_bytes: 16 * 1024,
     weight_tiles: 4096,
@@ -69,6 +118,7 @@ pub const SMALL: Configuration = Configuration {
     name: "small",
     rows: 16,
     columns: 8,
+    array: ArrayKind::Plain,
     requantize_lanes: 4,
     scratchpad_bytes: 64 * 1024,
     weight_tiles: 2560,
@@ -78,18 +128,24 @@ pub const SMALL: Configuration = Configuration {
     clock_khz: 150_000,
 };
 
-/// 32 x 16: as many elements as an ECP5-85F can hold with two multiplications in each DSP.
-pub const WIDE: Configuration = Configuration {
-    name: "wide",
+/// 32 x 16 on an ECP5-85F: 512 multiplications a cycle from 128 DSPs and from LUTs.
+///
+/// The weight memory is as deep as a block of 36 bits: more tiles would take twice the blocks.
+pub const ECP5_85F: Configuration = Configuration {
+    name: "ecp5-85f",
     rows: 32,
     columns: 16,
-    requantize_lanes: 16,
-    scratchpad_bytes: 128 * 1024,
-    weight_tiles: 1024,
+    array: ArrayKind::InnerProduct {
+        dsp_columns: 8,
+        group_columns: 4,
+    },
+    requantize_lanes: 8,
+    scratchpad_bytes: 64 * 1024,
+    weight_tiles: 512,
     parameter_entries: 4096,
-    program_instructions: 256,
+    program_instructions: 128,
     accumulator_rows: 64,
-    clock_khz: 200_000,
+    clock_khz: 175_000,
 };
 
 /// 32 x 32: more than an ECP5 holds; for simulation, and for what comes after.
@@ -97,6 +153,7 @@ pub const LARGE: Configuration = Configuration {
     name: "large",
     rows: 32,
     columns: 32,
+    array: ArrayKind::Plain,
     requantize_lanes: 16,
     scratchpad_bytes: 256 * 1024,
     weight_tiles: 1024,
@@ -107,7 +164,7 @@ pub const LARGE: Configuration = Configuration {
 };
 
 /// Every named configuration.
-pub const ALL: &[Configuration] = &[TINY, SMALL, WIDE, LARGE];
+pub const ALL: &[Configuration] = &[TINY, SMALL, ECP5_85F, LARGE];
 
 /// The configuration that is used where none is named.
 pub const DEFAULT: Configuration = SMALL;

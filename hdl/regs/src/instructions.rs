@@ -115,6 +115,13 @@ pub const OPCODES: &[(u8, &str, &str)] = &[
 /// Opcodes that the hardware of this ABI carries out, as a bit mask (`FEATURES` register).
 pub const IMPLEMENTED: u32 = (1 << (opcode::STORE_WORKSPACE + 1)) - 1;
 
+/// Bits of the `FEATURES` register above those of opcodes.
+pub mod feature {
+    /// Sums of MATRIX carry w(2i) x w(2i + 1), the product of the weights of rows 2i and 2i + 1, for
+    /// each pair of rows i of each tile that is used. Software takes the sum of these from the bias.
+    pub const WEIGHT_PRODUCTS: u32 = 1 << 31;
+}
+
 /// Value of a limit that waits for nothing.
 pub const NO_LIMIT: u8 = 255;
 

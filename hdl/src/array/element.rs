@@ -1,60 +1,201 @@
-//! The processing element: one multiplier, two weights, one step of a partial sum.
+//! The processing element: two activations, two weights, one step of a partial sum.
 //!
 //! ```text
-//!            weight    partial_sum_in
-//!              |             |
-//!  load ---> shadow          |
-//!  swap ---> active          |
-//!              |             v
-//!  activation -+-> * ------> + -> partial_sum
+//!                  partial_sum_in
+//!  plain                 |          inner product          |
+//!  x0 --*-- w0           |          x0 + w1 --+            |
+//!       +----> + ------> +                    * ---------> +
+//!  x1 --*-- w1           |          x1 + w0 --+            |
+//!                   partial_sum                       partial_sum
 //! ```
 //!
-//! The shadow weight is loaded while the active one multiplies, so a new tile costs no cycle: the
-//! element whose row receives the first vector of a tile swaps in the same cycle.
+//! The inner product of Winograd (1968) takes one multiplication for two:
+//! (x0 + w1)(x1 + w0) = x0 w0 + x1 w1 + x0 x1 + w0 w1. The third term is the same in all columns, so
+//! one more column, of [`Element::Correction`], computes it and is subtracted below. The last one
+//! depends on weights alone; it leaves the array, and the compiler takes it from the bias.
 //!
-//! The element is replaceable: whatever has these ports and adds the product of the activation
-//! that entered three cycles ago works in the array.
+//! The element is replaceable: one structure of the array serves all kinds.
 
 use rust_hdl::prelude::*;
 
-use crate::bits::{from_signed, to_signed};
+use crate::bits::{from_signed, slice, to_signed};
+use crate::primitive;
 
-/// One element with a partial sum of `P` bits.
-#[derive(LogicBlock, Default)]
-pub struct Element<const P: usize> {
-    /// Clock.
-    pub clock: Signal<In, Clock>,
-    /// Weight for the shadow register, signed.
-    pub weight: Signal<In, Bits<8>>,
-    /// Takes `weight` into the shadow register.
-    pub load: Signal<In, Bit>,
-    /// Makes the shadow weight the active one, for the activation of the same cycle on.
-    pub swap: Signal<In, Bit>,
-    /// Activation, signed.
-    pub activation: Signal<In, Bits<8>>,
-    /// Partial sum of the element above, for the activation that entered two cycles ago.
-    pub partial_sum_in: Signal<In, Bits<P>>,
-    /// Partial sum with this element's product: activation to sum takes three cycles.
-    pub partial_sum: Signal<Out, Bits<P>>,
-    _shadow: i64,
-    _active: i64,
-    _operand: i64,
-    _product: i64,
+/// What multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Multiply {
+    /// A DSP with all its registers.
+    Dsp,
+    /// Carry chains.
+    Lut,
 }
 
-impl<const P: usize> Logic for Element<P> {
+/// What an element adds to the partial sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Element {
+    /// x0 w0 + x1 w1, by two multiplications.
+    #[default]
+    Plain,
+    /// (x0 + w1)(x1 + w0).
+    InnerProduct(Multiply),
+    /// x0 x1.
+    Correction(Multiply),
+    /// Nothing: a wire.
+    Absent,
+}
+
+impl Element {
+    /// Cycles from activations to the sum with them, in an array that takes inner products or
+    /// one that doesn't.
+    pub const fn latency(inner_products: bool) -> usize {
+        if inner_products {
+            // Operands, sums of them, the multiplication, the partial sum.
+            3 + primitive::LATENCY
+        } else {
+            // Operands, products, their sum, the partial sum.
+            4
+        }
+    }
+}
+
+/// An element for two rows, with a partial sum of `P` bits.
+#[derive(LogicBlock, Default)]
+pub struct PairElement<const P: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Activations x0 (bits 7:0) and x1 (15:8), signed.
+    pub activations: Signal<In, Bits<16>>,
+    /// Weight w0, signed, with its activations.
+    pub even_weight: Signal<In, Bits<8>>,
+    /// Weight w1, signed, with its activations.
+    pub odd_weight: Signal<In, Bits<8>>,
+    /// Partial sum of the element above, a cycle before it is wanted in `partial_sum`.
+    pub partial_sum_in: Signal<In, Bits<P>>,
+    /// Partial sum with what this element adds, [`Element::latency`] cycles after the activations.
+    pub partial_sum: Signal<Out, Bits<P>>,
+    _kind: Element,
+    _operands: [i64; 4],
+    _factors: [i64; 2],
+    _pipeline: [i64; primitive::LATENCY],
+    _products: [i64; 2],
+    _pair: i64,
+}
+
+impl<const P: usize> PairElement<P> {
+    /// An element of a kind.
+    pub fn new(kind: Element) -> Self {
+        assert!(P >= 18, "a partial sum holds a product");
+        Self {
+            _kind: kind,
+            ..Default::default()
+        }
+    }
+
+    fn step(&mut self) {
+        let [x0, x1, w0, w1] = self._operands;
+        let added = match self._kind {
+            Element::Plain => self._pair,
+            Element::InnerProduct(_) | Element::Correction(_) => {
+                self._pipeline[primitive::LATENCY - 1]
+            }
+            Element::Absent => 0,
+        };
+        self.partial_sum.next = from_signed(to_signed(self.partial_sum_in.val()) + added);
+        self._pair = self._products[0] + self._products[1];
+        self._products = [x0 * w0, x1 * w1];
+        self._pipeline.rotate_right(1);
+        self._pipeline[0] = self._factors[0] * self._factors[1];
+        self._factors = match self._kind {
+            Element::InnerProduct(_) => [x0 + w1, x1 + w0],
+            _ => [x0, x1],
+        };
+        let activations = self.activations.val();
+        self._operands = [
+            i64::from(slice(activations, 0, 8) as i8),
+            i64::from(slice(activations, 8, 8) as i8),
+            to_signed(self.even_weight.val()),
+            to_signed(self.odd_weight.val()),
+        ];
+    }
+
+    fn plain(&self) -> String {
+        format!(
+            "\
+reg signed [7:0] x0, x1, w0, w1;
+reg signed [15:0] even_product, odd_product;
+reg signed [16:0] pair;
+
+always @(posedge clock) begin
+   x0 <= activations[7:0];
+   x1 <= activations[15:8];
+   w0 <= even_weight;
+   w1 <= odd_weight;
+   even_product <= x0 * w0;
+   odd_product <= x1 * w1;
+   pair <= {{even_product[15], even_product}} + {{odd_product[15], odd_product}};
+   partial_sum <= partial_sum_in + {{{{{extension}{{pair[16]}}}}, pair}};
+end
+",
+            extension = P - 17
+        )
+    }
+
+    fn inner_product(&self, multiply: Multiply) -> String {
+        let primitive = match multiply {
+            Multiply::Dsp => "systole_multiply #(.A(9), .B(9))",
+            Multiply::Lut => "systole_multiply_lut_9x9",
+        };
+        format!(
+            "\
+reg signed [7:0] x0, x1, w0, w1;
+reg signed [8:0] even_factor, odd_factor;
+wire signed [17:0] product;
+{primitive} multiplier (.clock(clock), .a(even_factor), .b(odd_factor), .product(product));
+
+always @(posedge clock) begin
+   x0 <= activations[7:0];
+   x1 <= activations[15:8];
+   w0 <= even_weight;
+   w1 <= odd_weight;
+   even_factor <= {{x0[7], x0}} + {{w1[7], w1}};
+   odd_factor <= {{x1[7], x1}} + {{w0[7], w0}};
+   partial_sum <= partial_sum_in + {{{{{extension}{{product[17]}}}}, product}};
+end
+",
+            extension = P - 18
+        )
+    }
+
+    fn correction(&self, multiply: Multiply) -> String {
+        let primitive = match multiply {
+            Multiply::Dsp => "systole_multiply #(.A(8), .B(8))",
+            Multiply::Lut => "systole_multiply_lut_8x8",
+        };
+        format!(
+            "\
+reg signed [7:0] x0, x1, even_factor, odd_factor;
+wire signed [15:0] product;
+{primitive} multiplier (.clock(clock), .a(even_factor), .b(odd_factor), .product(product));
+
+always @(posedge clock) begin
+   x0 <= activations[7:0];
+   x1 <= activations[15:8];
+   even_factor <= x0;
+   odd_factor <= x1;
+   partial_sum <= partial_sum_in + {{{{{extension}{{product[15]}}}}, product}};
+end
+",
+            extension = P - 16
+        )
+    }
+}
+
+impl<const P: usize> Logic for PairElement<P> {
     fn update(&mut self) {
-        if self.clock.pos_edge() {
-            let sum = to_signed(self.partial_sum_in.val()) + self._product;
-            self.partial_sum.next = from_signed(sum);
-            self._product = self._operand * self._active;
-            self._operand = to_signed(self.activation.val());
-            if self.swap.val() {
-                self._active = self._shadow;
-            }
-            if self.load.val() {
-                self._shadow = to_signed(self.weight.val());
-            }
+        if self._kind == Element::Absent {
+            self.partial_sum.next = self.partial_sum_in.val();
+        } else if self.clock.pos_edge() {
+            self.step();
         }
     }
 
@@ -63,30 +204,11 @@ impl<const P: usize> Logic for Element<P> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(format!(
-            "\
-reg signed [7:0] shadow;
-reg signed [7:0] active;
-reg signed [7:0] operand;
-reg signed [15:0] product;
-
-initial begin
-   shadow = 8'd0;
-   active = 8'd0;
-   operand = 8'd0;
-   product = 16'd0;
-   partial_sum = {P}'d0;
-end
-
-always @(posedge clock) begin
-   if (load) shadow <= weight;
-   if (swap) active <= shadow;
-   operand <= activation;
-   product <= operand * active;
-   partial_sum <= partial_sum_in + {{{{{extension}{{product[15]}}}}, product}};
-end
-",
-            extension = P - 16
-        ))
+        Verilog::Custom(match self._kind {
+            Element::Plain => self.plain(),
+            Element::InnerProduct(multiply) => self.inner_product(multiply),
+            Element::Correction(multiply) => self.correction(multiply),
+            Element::Absent => "always @(*) partial_sum = partial_sum_in;\n".into(),
+        })
     }
 }

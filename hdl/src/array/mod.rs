@@ -1,4 +1,5 @@
-//! The systolic array: R x C processing elements.
+//! The systolic array: R/2 x C processing elements, each for two rows.
 
 pub mod element;
+pub mod outlet;
 pub mod systolic;

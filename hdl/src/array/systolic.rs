@@ -1,38 +1,69 @@
 //! The weight-stationary array.
 //!
-//! Row r belongs to input channel r, column c to output channel c. A vector of R activations
-//! enters skewed, row r after r cycles, is broadcast along its row, and its partial sums move
-//! down the columns. A tile of weights follows the same skew, so a new tile may come with every
-//! vector, or stay for many.
+//! Rows 2i and 2i + 1 belong to input channels 2i and 2i + 1 and make pair i; column c belongs to
+//! output channel c. A vector of R activations enters skewed, pair i after i + 1 cycles, and its
+//! partial sums move down the columns. A tile of weights follows the same skew, so a new tile comes
+//! with every vector.
 //!
 //! ```text
-//!  vector ->[delay 1]-> (0,0) (0,1) ... (0,C-1)   <- weights of row 0
-//!         ->[delay 2]-> (1,0) (1,1) ... (1,C-1)   <- weights of row 1
-//!               ...       |     |          |
-//!         ->[delay R]-> (R-1,0)  ...   (R-1,C-1)
-//!                         v     v          v
-//!                           partial sums
+//!  vector ->[1]--> (0,0) ... (0,G-1) -[1]-> (0,G) ...   (0,C)   <- weights of rows 0, 1
+//!         ->[2]--> (1,0) ... (1,G-1) -[1]-> (1,G) ...   (1,C)   <- weights of rows 2, 3
+//!            ...     |          |             |           |
+//!                  sum        sum           sum      correction
 //! ```
 //!
-//! Timing, counted in cycles from the one in which `vector` is there: `load` comes with it,
-//! `weights[r]` r cycles later, and partial sums are there after R + 3 ([`sum_latency`]).
+//! Along a pair's row activations move by one group of G columns a cycle; weights of a group come as
+//! much later, and outlets below let the earlier groups wait. Column C, in arrays of inner
+//! products, is the correction: see [`super::element`].
+//!
+//! Timing, counted in cycles from the one in which `vector` is there: weights of pair i and group g
+//! come i + g + 1 later, and partial sums are there after [`sum_latency`].
 
 use rust_hdl::prelude::*;
+use systole_regs::configuration::{ArrayKind, Configuration};
 
-use super::element::Element;
+use super::element::{Element, Multiply, PairElement};
+use super::outlet::Outlet;
 use crate::delay::Delay;
 
+/// Cycles from a vector to the weights of pair 0 and group 0.
+pub const WEIGHTS_AFTER: usize = 1;
+
 /// Cycles from a vector to its partial sums.
-pub const fn sum_latency(rows: usize) -> usize {
-    rows + 3
+pub const fn sum_latency(configuration: &Configuration) -> usize {
+    let inner_products = configuration.takes_inner_products();
+    let correction = if inner_products { 1 } else { 0 };
+    configuration.rows / 2
+        + Element::latency(inner_products)
+        + configuration.column_groups()
+        + correction
+        - 1
 }
 
-/// Array of `R` x `C` = `RC` elements with partial sums of `P` bits; `RW` = R x 8, `CW` = C x 8.
+/// What the element of a column is; column C is the correction's.
+fn kind(configuration: &Configuration, column: usize) -> Element {
+    let corrects = column == configuration.columns;
+    match configuration.array {
+        ArrayKind::Plain if corrects => Element::Absent,
+        ArrayKind::Plain => Element::Plain,
+        ArrayKind::InnerProduct { .. } if corrects => Element::Correction(Multiply::Lut),
+        ArrayKind::InnerProduct { dsp_columns, .. } => {
+            Element::InnerProduct(if column < dsp_columns {
+                Multiply::Dsp
+            } else {
+                Multiply::Lut
+            })
+        }
+    }
+}
+
+/// Array of `R` rows and `C` columns in groups of `G`, with partial sums of `P` bits; `RW` = R x 8,
+/// `CW` = C x 8.
 #[derive(LogicBlock)]
 pub struct SystolicArray<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const RW: usize,
     const CW: usize,
     const P: usize,
@@ -43,38 +74,51 @@ pub struct SystolicArray<
     pub vector: Signal<In, Bits<RW>>,
     /// Weights of each row, column c from bit 8 c on.
     pub weights: [Signal<In, Bits<CW>>; R],
-    /// A new tile comes with the vector that is now at `vector`.
-    pub load: Signal<In, Bits<1>>,
     /// Partial sums of the columns.
     pub partial_sums: [Signal<Out, Bits<P>>; C],
-    skew: [Delay<8>; R],
-    load_row: [Delay<1>; R],
-    swap_row: [Delay<1>; R],
-    element: [Element<P>; RC],
+    /// Activations of pair i on their way to group g, at i x groups + g.
+    skew: Vec<Delay<16>>,
+    /// Element of pair i and column c, at i x (C + 1) + c.
+    element: Vec<PairElement<P>>,
+    /// The correction on its way to the group after g.
+    correction: Vec<Delay<P>>,
+    outlet: [Outlet<P>; C],
 }
 
 impl<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const RW: usize,
     const CW: usize,
     const P: usize,
-> SystolicArray<R, C, RC, RW, CW, P>
+> SystolicArray<R, C, G, RW, CW, P>
 {
-    /// An array; the constants must fit each other.
-    pub fn new() -> Self {
-        assert!(RC == R * C && RW == R * 8 && CW == C * 8 && P >= 17);
+    /// The array of a configuration, which the constants must repeat.
+    pub fn new(configuration: &Configuration) -> Self {
+        let groups = configuration.column_groups();
+        assert!((R, C) == (configuration.rows, configuration.columns) && R.is_multiple_of(2));
+        assert!(G * groups == C && RW == R * 8 && CW == C * 8);
+        assert_eq!(P, configuration.partial_sum_bits());
+        let inner_products = configuration.takes_inner_products();
         Self {
             clock: Signal::default(),
             vector: Signal::default(),
             weights: std::array::from_fn(|_| Signal::default()),
-            load: Signal::default(),
             partial_sums: std::array::from_fn(|_| Signal::default()),
-            skew: std::array::from_fn(|row| Delay::new(row + 1)),
-            load_row: std::array::from_fn(|_| Delay::new(1)),
-            swap_row: std::array::from_fn(|_| Delay::new(1)),
-            element: std::array::from_fn(|_| Element::default()),
+            skew: (0..R / 2 * groups)
+                .map(|index| match index % groups {
+                    0 => Delay::new(index / groups + 1),
+                    _ => Delay::new(1),
+                })
+                .collect(),
+            element: (0..R / 2 * (C + 1))
+                .map(|index| PairElement::new(kind(configuration, index % (C + 1))))
+                .collect(),
+            correction: (0..groups).map(|_| Delay::new(1)).collect(),
+            outlet: std::array::from_fn(|column| {
+                Outlet::new(inner_products, groups - 1 - column / G)
+            }),
         }
     }
 }
@@ -82,68 +126,89 @@ impl<
 impl<
     const R: usize,
     const C: usize,
-    const RC: usize,
+    const G: usize,
     const RW: usize,
     const CW: usize,
     const P: usize,
-> Default for SystolicArray<R, C, RC, RW, CW, P>
-{
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<
-    const R: usize,
-    const C: usize,
-    const RC: usize,
-    const RW: usize,
-    const CW: usize,
-    const P: usize,
-> Logic for SystolicArray<R, C, RC, RW, CW, P>
+> Logic for SystolicArray<R, C, G, RW, CW, P>
 {
     #[hdl_gen]
     fn update(&mut self) {
-        // The load flag walks down with the tile; each row swaps a cycle after it has loaded.
-        self.load_row[0].entry.next = self.load.val();
-        for i in 1..R {
-            self.load_row[i].entry.next = self.load_row[i - 1].delayed.val();
+        // A constant in an index must be a loop variable for the emitter: n columns of elements,
+        // s groups, w columns in each.
+        for s in (C / G)..(C / G + 1) {
+            for i in 0..(R / 2) {
+                self.skew[i * s].clock.next = self.clock.val();
+                self.skew[i * s].entry.next = self.vector.val().get_bits::<16>(i * 16);
+                for g in 1..(C / G) {
+                    self.skew[i * s + g].clock.next = self.clock.val();
+                    self.skew[i * s + g].entry.next = self.skew[i * s + g - 1].delayed.val();
+                }
+            }
+            for n in (C + 1)..(C + 2) {
+                for w in G..(G + 1) {
+                    for i in 0..(R / 2) {
+                        for g in 0..(C / G) {
+                            for k in 0..G {
+                                self.element[i * n + g * w + k].activations.next =
+                                    self.skew[i * s + g].delayed.val();
+                                self.element[i * n + g * w + k].even_weight.next =
+                                    self.weights[i * 2].val().get_bits::<8>((g * w + k) * 8);
+                                self.element[i * n + g * w + k].odd_weight.next =
+                                    self.weights[i * 2 + 1].val().get_bits::<8>((g * w + k) * 8);
+                            }
+                        }
+                    }
+                    for g in 1..(C / G) {
+                        for k in 0..G {
+                            self.outlet[g * w + k].correction.next =
+                                self.correction[g - 1].delayed.val();
+                        }
+                    }
+                }
+                // The correction's column is beside group 0.
+                for i in 0..(R / 2) {
+                    for j in C..(C + 1) {
+                        self.element[i * n + j].activations.next = self.skew[i * s].delayed.val();
+                        self.element[i * n + j].even_weight.next = bits::<8>(0);
+                        self.element[i * n + j].odd_weight.next = bits::<8>(0);
+                    }
+                    for j in 0..(C + 1) {
+                        self.element[i * n + j].clock.next = self.clock.val();
+                    }
+                }
+                for j in 0..(C + 1) {
+                    self.element[j].partial_sum_in.next = bits::<P>(0);
+                }
+                for i in 1..(R / 2) {
+                    for j in 0..(C + 1) {
+                        self.element[i * n + j].partial_sum_in.next =
+                            self.element[(i - 1) * n + j].partial_sum.val();
+                    }
+                }
+                for m in (R / 2 - 1)..(R / 2) {
+                    for j in C..(C + 1) {
+                        self.correction[0].entry.next = self.element[m * n + j].partial_sum.val();
+                        for k in 0..G {
+                            self.outlet[k].correction.next =
+                                self.element[m * n + j].partial_sum.val();
+                        }
+                    }
+                    for j in 0..C {
+                        self.outlet[j].sum.next = self.element[m * n + j].partial_sum.val();
+                    }
+                }
+            }
         }
-        for i in 0..R {
-            self.skew[i].clock.next = self.clock.val();
-            self.skew[i].entry.next = self.vector.val().get_bits::<8>(i * 8);
-            self.load_row[i].clock.next = self.clock.val();
-            self.swap_row[i].clock.next = self.clock.val();
-            self.swap_row[i].entry.next = self.load_row[i].entry.val();
+        for g in 0..(C / G) {
+            self.correction[g].clock.next = self.clock.val();
         }
-        // A constant in an index must be a loop variable for the emitter.
-        for n in C..(C + 1) {
-            for i in 0..R {
-                for j in 0..C {
-                    self.element[i * n + j].clock.next = self.clock.val();
-                    self.element[i * n + j].activation.next = self.skew[i].delayed.val();
-                    self.element[i * n + j].weight.next =
-                        self.weights[i].val().get_bits::<8>(j * 8);
-                    self.element[i * n + j].load.next =
-                        self.load_row[i].entry.val() == bits::<1>(1);
-                    self.element[i * n + j].swap.next =
-                        self.swap_row[i].delayed.val() == bits::<1>(1);
-                }
-            }
-            for j in 0..C {
-                self.element[j].partial_sum_in.next = bits::<P>(0);
-            }
-            for i in 1..R {
-                for j in 0..C {
-                    self.element[i * n + j].partial_sum_in.next =
-                        self.element[(i - 1) * n + j].partial_sum.val();
-                }
-            }
-            for m in (R - 1)..R {
-                for j in 0..C {
-                    self.partial_sums[j].next = self.element[m * n + j].partial_sum.val();
-                }
-            }
+        for g in 1..(C / G) {
+            self.correction[g].entry.next = self.correction[g - 1].delayed.val();
+        }
+        for j in 0..C {
+            self.outlet[j].clock.next = self.clock.val();
+            self.partial_sums[j].next = self.outlet[j].partial_sum.val();
         }
     }
 }

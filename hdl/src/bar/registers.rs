@@ -9,7 +9,6 @@ use rust_hdl::prelude::*;
 
 use crate::fixed::Fixed;
 use systole_regs::Configuration;
-use systole_regs::instructions::IMPLEMENTED;
 use systole_regs::registers as map;
 
 /// Slots with a register block.
@@ -210,7 +209,7 @@ fn identification(configuration: &Configuration, build_hash: u64) -> [Fixed<Bits
             map::QUEUE_COUNT => systole_regs::QUEUE_COUNT,
             map::QUEUE_ENTRIES_MAX => systole_regs::QUEUE_ENTRIES_MAX,
             map::CLOCK_KHZ => configuration.clock_khz,
-            map::FEATURES => IMPLEMENTED,
+            map::FEATURES => configuration.features(),
             map::BUILD_HASH_LOW => build_hash as u32,
             map::BUILD_HASH_HIGH => (build_hash >> 32) as u32,
             offset => panic!("identification register {offset:#x} has no value"),

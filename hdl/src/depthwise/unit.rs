@@ -1,7 +1,7 @@
 //! The lanes side by side, their weights on the way down, and the way to the accumulators.
 //!
-//! Weights of row r come r cycles after those of row 0, so the strobe that writes them walks down
-//! with them; activations come for all lanes at once.
+//! Weights of rows 2i and 2i + 1 come i cycles after those of the first pair, so the strobe that
+//! writes them walks down with them; activations come for all lanes at once.
 
 use rust_hdl::prelude::*;
 
@@ -23,7 +23,7 @@ pub struct DepthwiseUnit<
     pub clock: Signal<In, Clock>,
     /// Forgets what is on the way to the accumulators.
     pub reset: Signal<In, Bit>,
-    /// Weights of row 0 are there to be kept.
+    /// Weights of rows 0 and 1 are there to be kept.
     pub weight_valid: Signal<In, Bits<1>>,
     /// Their step.
     pub weight_step: Signal<In, Bits<6>>,
@@ -54,8 +54,8 @@ pub struct DepthwiseUnit<
     /// The sums, a cycle after.
     pub sums: Signal<Out, Bits<AW>>,
     lane: [DepthwiseLane<CW>; R],
-    valid_row: [Delay<1>; R],
-    step_row: [Delay<6>; R],
+    valid_pair: Vec<Delay<1>>,
+    step_pair: Vec<Delay<6>>,
     emitted: Delay<1>,
     emitted_rows: Delay<8>,
     joined: Join<R, 24, RS>,
@@ -86,8 +86,8 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
             row_valid: Signal::default(),
             sums: Signal::default(),
             lane: std::array::from_fn(|_| DepthwiseLane::new()),
-            valid_row: std::array::from_fn(|_| Delay::new(1)),
-            step_row: std::array::from_fn(|_| Delay::new(1)),
+            valid_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
+            step_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
             emitted: Delay::new(lane::LATENCY),
             emitted_rows: Delay::new(lane::LATENCY),
             joined: Join::default(),
@@ -109,18 +109,23 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
 {
     #[hdl_gen]
     fn update(&mut self) {
-        self.valid_row[0].entry.next = self.weight_valid.val();
-        self.step_row[0].entry.next = self.weight_step.val();
-        for i in 1..R {
-            self.valid_row[i].entry.next = self.valid_row[i - 1].delayed.val();
-            self.step_row[i].entry.next = self.step_row[i - 1].delayed.val();
+        self.valid_pair[0].entry.next = self.weight_valid.val();
+        self.step_pair[0].entry.next = self.weight_step.val();
+        for i in 1..(R / 2) {
+            self.valid_pair[i].entry.next = self.valid_pair[i - 1].delayed.val();
+            self.step_pair[i].entry.next = self.step_pair[i - 1].delayed.val();
+        }
+        for i in 0..(R / 2) {
+            self.valid_pair[i].clock.next = self.clock.val();
+            self.step_pair[i].clock.next = self.clock.val();
+            for k in 0..2 {
+                self.lane[i * 2 + k].weight_valid.next =
+                    self.valid_pair[i].entry.val() == bits::<1>(1);
+                self.lane[i * 2 + k].weight_step.next = self.step_pair[i].entry.val();
+            }
         }
         for i in 0..R {
-            self.valid_row[i].clock.next = self.clock.val();
-            self.step_row[i].clock.next = self.clock.val();
             self.lane[i].clock.next = self.clock.val();
-            self.lane[i].weight_valid.next = self.valid_row[i].entry.val() == bits::<1>(1);
-            self.lane[i].weight_step.next = self.step_row[i].entry.val();
             self.lane[i].weights.next = self.weights[i].val();
             self.lane[i].ones.next = self.ones.val();
             self.lane[i].maximum.next = self.maximum.val();

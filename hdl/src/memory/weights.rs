@@ -1,15 +1,15 @@
 //! Weight memory: a whole tile of R x C weights a cycle.
 //!
-//! One bank for each row of the array, C bytes wide. A bank passes its read address to the next
-//! with a cycle's delay, so the weights of row r come r cycles after those of row 0, as the
-//! array's skew wants them, without a register for each weight.
+//! One bank for each row of the array, C bytes wide. Both banks of a pair of rows read the same
+//! tile; a bank passes its read address to the next pair's with a cycle's delay, and along its own
+//! groups of columns, too, so weights come as the array's skew wants them, without a register for
+//! each.
 //!
 //! ```text
-//!  read_tile -> [bank 0] -> weights of row 0
-//!                  | 1 cycle
-//!               [bank 1] -> weights of row 1
-//!                  | 1 cycle
-//!                 ...
+//!  read_tile -+-> [banks 0, 1: group 0] -1 cycle-> [group 1] ...  weights of rows 0 and 1
+//!             | 1 cycle
+//!             +-> [banks 2, 3: group 0] -1 cycle-> [group 1] ...  weights of rows 2 and 3
+//!             ...
 //! ```
 
 use rust_hdl::prelude::*;
@@ -31,38 +31,58 @@ pub struct WeightBank<const CW: usize> {
     pub write_data: Signal<In, Bits<64>>,
     /// Tile to read.
     pub read_tile: Signal<In, Bits<16>>,
-    /// The same, for the next bank, a cycle later.
+    /// The same, for the next pair's bank, a cycle later.
     pub next_tile: Signal<Out, Bits<16>>,
-    /// Weights of this row in the tile addressed two cycles ago.
+    /// Weights of this row in the tile addressed 2 + g cycles ago, for group g of columns.
     pub weights: Signal<Out, Bits<CW>>,
     _row: usize,
+    _group_bits: usize,
     _memory: Vec<Bits<CW>>,
+    _read: Vec<usize>,
     _fetched: Bits<CW>,
 }
 
-/// Where a bank's bytes lie in the beats of a tile: for each beat that touches the bank, the
-/// beat's number, the lowest bit in the beat, the lowest bit in the bank's word, the width.
-fn pieces(row: usize, row_bits: usize) -> Vec<(usize, usize, usize, usize)> {
-    let start = row * row_bits;
-    if row_bits >= 64 {
-        (0..row_bits / 64)
-            .map(|part| (start / 64 + part, 0, part * 64, 64))
-            .collect()
-    } else {
-        vec![(start / 64, start % 64, 0, row_bits)]
-    }
+/// Part of a bank's words that is written by one beat and read by one group of columns: a memory.
+struct Piece {
+    /// Number of the beat in the tile.
+    beat: usize,
+    /// Lowest bit in the beat.
+    from: usize,
+    /// Lowest bit in the bank's word.
+    to: usize,
+    /// Bits.
+    width: usize,
+}
+
+fn pieces(row: usize, row_bits: usize, group_bits: usize) -> Vec<Piece> {
+    let width = group_bits.min(64);
+    (0..row_bits / width)
+        .map(|part| {
+            let bit = row * row_bits + part * width;
+            Piece {
+                beat: bit / 64,
+                from: bit % 64,
+                to: part * width,
+                width,
+            }
+        })
+        .collect()
 }
 
 impl<const CW: usize> WeightBank<CW> {
-    /// The bank of row `row`, with room for `tiles` tiles.
-    pub fn new(row: usize, tiles: usize) -> Self {
+    /// The bank of row `row`, with room for `tiles` tiles, for groups of so many columns.
+    pub fn new(row: usize, tiles: usize, group_columns: usize) -> Self {
+        let group_bits = group_columns * 8;
         assert!(
-            CW.is_multiple_of(64) || 64_usize.is_multiple_of(CW),
-            "C divides or is a multiple of 8"
+            group_bits.is_multiple_of(64) || 64_usize.is_multiple_of(group_bits),
+            "a group divides or is a multiple of 8"
         );
+        assert!(CW.is_multiple_of(group_bits));
         Self {
             _row: row,
+            _group_bits: group_bits,
             _memory: vec![Bits::default(); tiles],
+            _read: vec![0; CW / group_bits],
             ..Default::default()
         }
     }
@@ -73,20 +93,28 @@ impl<const CW: usize> Logic for WeightBank<CW> {
         if self.clock.pos_edge() {
             let tiles = self._memory.len();
             self.weights.next = self._fetched;
-            self._fetched = self._memory[self.read_tile.val().index() % tiles];
+            self._read.rotate_right(1);
+            self._read[0] = self.read_tile.val().index() % tiles;
+            let group_bits = self._group_bits;
+            let bytes = (0..CW / 8).map(|byte| {
+                let tile = self._read[byte * 8 / group_bits];
+                slice(self._memory[tile], byte * 8, 8)
+            });
+            self._fetched = concatenate(8, bytes);
             self.next_tile.next = self.read_tile.val();
             if self.write_valid.val() {
                 let word = &mut self._memory[self.write_tile.val().index() % tiles];
-                for (beat, from, to, width) in pieces(self._row, CW) {
-                    if self.write_beat.val().index() == beat {
-                        let mut bytes: Vec<u64> =
-                            (0..CW / 8).map(|byte| slice(*word, byte * 8, 8)).collect();
-                        for byte in 0..width / 8 {
-                            bytes[to / 8 + byte] = slice(self.write_data.val(), from + byte * 8, 8);
+                let mut bytes: Vec<u64> =
+                    (0..CW / 8).map(|byte| slice(*word, byte * 8, 8)).collect();
+                for piece in pieces(self._row, CW, group_bits) {
+                    if self.write_beat.val().index() == piece.beat {
+                        for byte in 0..piece.width / 8 {
+                            bytes[piece.to / 8 + byte] =
+                                slice(self.write_data.val(), piece.from + byte * 8, 8);
                         }
-                        *word = concatenate(8, bytes);
                     }
                 }
+                *word = concatenate(8, bytes);
             }
         }
     }
@@ -102,12 +130,25 @@ impl<const CW: usize> Logic for WeightBank<CW> {
         let mut declare = String::new();
         let mut clocked = String::new();
         let mut fetch = Vec::new();
-        for (part, (beat, from, _, width)) in pieces(self._row, CW).into_iter().enumerate() {
+        let read = |group: usize| match group {
+            0 => "read_tile".to_owned(),
+            1 => "next_tile".to_owned(),
+            _ => format!("read{group}"),
+        };
+        for (part, piece) in pieces(self._row, CW, self._group_bits).iter().enumerate() {
+            let Piece {
+                beat, from, width, ..
+            } = piece;
+            let group = piece.to / self._group_bits;
             declare += &format!("reg [{}:0] memory{part} [0:{}];\n", width - 1, tiles - 1);
             clocked += &format!(
                 "   if (write_valid && write_beat == 16'd{beat}) memory{part}[write_tile[{top}:0]] <= write_data[{from}+:{width}];\n"
             );
-            fetch.push(format!("memory{part}[read_tile[{top}:0]]"));
+            fetch.push(format!("memory{part}[{}[{top}:0]]", read(group)));
+        }
+        for group in 2..self._read.len() {
+            declare += &format!("reg [15:0] {};\n", read(group));
+            clocked += &format!("   {} <= {};\n", read(group), read(group - 1));
         }
         fetch.reverse();
         Verilog::Custom(format!(
@@ -140,14 +181,15 @@ pub struct WeightMemory<const R: usize, const CW: usize> {
     pub write_data: Signal<In, Bits<64>>,
     /// Tile to read.
     pub read_tile: Signal<In, Bits<16>>,
-    /// For each row r, its weights in the tile addressed 2 + r cycles ago.
+    /// For each row r, its weights in the tile addressed 2 + r/2 + g cycles ago, for group g of
+    /// columns.
     pub weights: [Signal<Out, Bits<CW>>; R],
     bank: [WeightBank<CW>; R],
 }
 
 impl<const R: usize, const CW: usize> WeightMemory<R, CW> {
-    /// A memory of this many tiles.
-    pub fn new(tiles: usize) -> Self {
+    /// A memory of this many tiles, for groups of so many columns.
+    pub fn new(tiles: usize, group_columns: usize) -> Self {
         Self {
             clock: Signal::default(),
             write_valid: Signal::default(),
@@ -156,7 +198,7 @@ impl<const R: usize, const CW: usize> WeightMemory<R, CW> {
             write_data: Signal::default(),
             read_tile: Signal::default(),
             weights: std::array::from_fn(|_| Signal::default()),
-            bank: std::array::from_fn(|row| WeightBank::new(row, tiles)),
+            bank: std::array::from_fn(|row| WeightBank::new(row, tiles, group_columns)),
         }
     }
 }
@@ -172,9 +214,11 @@ impl<const R: usize, const CW: usize> Logic for WeightMemory<R, CW> {
             self.bank[i].write_data.next = self.write_data.val();
             self.weights[i].next = self.bank[i].weights.val();
         }
-        self.bank[0].read_tile.next = self.read_tile.val();
-        for i in 1..R {
-            self.bank[i].read_tile.next = self.bank[i - 1].next_tile.val();
+        for i in 0..2 {
+            self.bank[i].read_tile.next = self.read_tile.val();
+        }
+        for i in 2..R {
+            self.bank[i].read_tile.next = self.bank[i - 2].next_tile.val();
         }
     }
 }

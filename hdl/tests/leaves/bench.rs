@@ -12,7 +12,7 @@ use std::process::Command;
 
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 use rust_hdl::prelude::*;
-use systole_hdl::emit::{tidy, verilog_of};
+use systole_hdl::emit::{complete, tidy, verilog_of};
 
 /// Random values with a taste for extremes.
 pub struct Random {
@@ -205,7 +205,7 @@ impl Bench {
             verilog,
             "module bench;\n{checks}    initial begin #1000000 $display(\"all leaves agree\"); $finish; end\nendmodule\n"
         );
-        std::fs::write(directory.join("bench.v"), verilog)
+        std::fs::write(directory.join("bench.v"), complete(&verilog))
             .expect("the target directory is writable");
 
         let compile = crate::verilator::command()

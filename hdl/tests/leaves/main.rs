@@ -2,13 +2,14 @@
 //! else. Nothing ties them together but this test: it drives the Rust half with random and
 //! extreme values, then replays the same cycles on the Verilog half in Verilator.
 
+mod array;
 mod bench;
 mod compute;
+mod primitives;
 #[path = "../support/verilator.rs"]
 mod verilator;
 
 use bench::{Bench, Random};
-use systole_hdl::array::element::Element;
 use systole_hdl::bits::{concatenate, from_signed, from_unsigned};
 use systole_hdl::control::extent::Extent;
 use systole_hdl::delay::Delay;
@@ -33,19 +34,7 @@ macro_rules! clock {
 fn both_halves_of_every_leaf_agree() {
     let mut bench = Bench::new(0x5eed);
 
-    bench.leaf(
-        "element",
-        Element::<20>::default(),
-        4000,
-        clock!(),
-        |leaf, random| {
-            leaf.weight.next = from_signed(random.signed(8));
-            leaf.activation.next = from_signed(random.signed(8));
-            leaf.load.next = random.often();
-            leaf.swap.next = random.often();
-            leaf.partial_sum_in.next = from_signed(random.signed(20));
-        },
-    );
+    array::leaves(&mut bench);
 
     bench.leaf(
         "delay",
@@ -217,6 +206,7 @@ fn both_halves_of_every_leaf_agree() {
         |leaf, random| leaf.vector.next = from_unsigned(random.any()),
     );
 
+    primitives::leaves(&mut bench);
     compute::leaves(&mut bench);
 
     bench.run();
@@ -274,24 +264,31 @@ fn weight_banks(bench: &mut Bench) {
         leaf.write_data.next = from_unsigned(random.any());
         leaf.read_tile.next = from_unsigned(random.below(12));
     }
-    // A row of half a beat, of one beat, and of two.
+    // A row of half a beat, of one beat, of two, and of groups that are half a beat.
     bench.leaf(
         "weights_half",
-        WeightBank::<32>::new(3, 12),
+        WeightBank::<32>::new(3, 12, 4),
         1500,
         clock!(),
         drive::<32>,
     );
     bench.leaf(
         "weights_one",
-        WeightBank::<64>::new(2, 12),
+        WeightBank::<64>::new(2, 12, 8),
         1500,
         clock!(),
         drive::<64>,
     );
     bench.leaf(
         "weights_two",
-        WeightBank::<128>::new(1, 12),
+        WeightBank::<128>::new(1, 12, 16),
+        1500,
+        clock!(),
+        drive::<128>,
+    );
+    bench.leaf(
+        "weights_groups",
+        WeightBank::<128>::new(1, 12, 4),
         1500,
         clock!(),
         drive::<128>,

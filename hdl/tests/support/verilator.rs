@@ -6,7 +6,7 @@ use std::process::Command;
 #[path = "environment.rs"]
 mod environment;
 
-use environment::environment;
+pub use environment::environment;
 
 /// Verilator's directory in the project's virtual environment.
 pub fn root() -> PathBuf {

@@ -157,7 +157,7 @@ fn convolutional_networks_equal_the_reference_kernels_on_the_hardware() {
 }
 
 /// Cycles of one row at batch 1, from doorbell to completion, on a larger array; every byte equal.
-#[cfg(any(feature = "rtl-wide", feature = "rtl-large"))]
+#[cfg(any(feature = "rtl-ecp5-85f", feature = "rtl-large"))]
 fn a_larger_array(device: &str, most: [u64; 4]) {
     if !common::references_are_there() {
         return;
@@ -181,10 +181,10 @@ fn a_larger_array(device: &str, most: [u64; 4]) {
 }
 
 /// At 200 MHz: faster than a phone's sensing hub on all four.
-#[cfg(feature = "rtl-wide")]
+#[cfg(feature = "rtl-ecp5-85f")]
 #[test]
 fn the_wide_array_is_exact_and_fast() {
-    a_larger_array("sim:wide", [14_800, 17_000, 29_800, 38_400]);
+    a_larger_array("sim:ecp5-85f", [14_800, 17_000, 29_800, 38_400]);
 }
 
 #[cfg(feature = "rtl-large")]

@@ -33,6 +33,8 @@ const WORD: usize = systole_regs::DATA_BYTES as usize;
 pub(super) struct Emitted {
     pub steps: Vec<Step>,
     pub parameters: Vec<Parameter>,
+    /// For each node and block its first parameter entry.
+    pub parameter_addresses: Vec<Vec<usize>>,
 }
 
 /// Makes the instructions of a program, without their limits.
@@ -81,6 +83,7 @@ pub(super) fn emit(
     Ok(Emitted {
         steps: emitter.steps,
         parameters: emitter.parameters,
+        parameter_addresses: emitter.parameter_addresses,
     })
 }
 

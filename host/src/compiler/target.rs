@@ -1,7 +1,7 @@
 //! What the compiler must know of a device: its dimensions and what it can carry out.
 
 use systole_driver::Identity;
-use systole_regs::instructions::{IMPLEMENTED, OPCODES};
+use systole_regs::instructions::{OPCODES, feature};
 use systole_regs::{Configuration, DATA_BYTES};
 
 use super::CompileError;
@@ -34,7 +34,7 @@ pub struct Target {
     pub slots: usize,
     /// Clock in kHz.
     pub clock_khz: u32,
-    /// Bit n is set if instructions with opcode n are carried out.
+    /// The FEATURES register: which opcodes are carried out, and what sums carry.
     pub features: u32,
 }
 
@@ -52,7 +52,7 @@ impl From<&Configuration> for Target {
             accumulator_rows: configuration.accumulator_rows,
             slots: systole_regs::SLOT_COUNT as usize,
             clock_khz: configuration.clock_khz,
-            features: IMPLEMENTED,
+            features: configuration.features(),
         }
     }
 }
@@ -89,6 +89,11 @@ impl Target {
     /// Bytes of one weight tile.
     pub fn tile_bytes(&self) -> usize {
         self.rows * self.columns
+    }
+
+    /// Whether sums of MATRIX come with the products of the weights of neighbouring rows.
+    pub(super) fn sums_carry_weight_products(&self) -> bool {
+        self.features & feature::WEIGHT_PRODUCTS != 0
     }
 
     /// Tiles that a program can address.

@@ -1,6 +1,6 @@
 //! The comparison itself: it must accept equal cores and find the smallest deviation.
 
-use systole_regs::configuration::{ALL, LARGE, SMALL, TINY, WIDE};
+use systole_regs::configuration::{ALL, ECP5_85F, LARGE, SMALL, TINY};
 use systole_regs::instructions::{Transfer, flag};
 use systole_regs::{Configuration, Status};
 
@@ -82,7 +82,7 @@ fn eight_hundred_cases_of_small_meet_everything() {
 /// Of the larger configurations, of which fewer cases are run.
 #[test]
 fn cases_of_wide_and_large_meet_nearly_everything() {
-    let mut coverage = cover(WIDE, 200);
+    let mut coverage = cover(ECP5_85F, 200);
     coverage.merge(&cover(LARGE, 200));
     // Weights of so many tiles would take too long to load.
     assert!(coverage.missing().len() < 8, "{:?}", coverage.missing());

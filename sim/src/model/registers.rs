@@ -1,9 +1,7 @@
 //! BAR0: which offset reads and writes what.
 
 use systole_regs::registers::{self as offset, INTERRUPT_ENABLE, control, status};
-use systole_regs::{
-    ABI_VERSION, MAGIC, QUEUE_COUNT, QUEUE_ENTRIES_MAX, SLOT_COUNT, Status, instructions,
-};
+use systole_regs::{ABI_VERSION, MAGIC, QUEUE_COUNT, QUEUE_ENTRIES_MAX, SLOT_COUNT, Status};
 
 use super::FunctionalModel;
 
@@ -28,7 +26,7 @@ impl FunctionalModel {
             offset::QUEUE_COUNT => QUEUE_COUNT,
             offset::QUEUE_ENTRIES_MAX => QUEUE_ENTRIES_MAX,
             offset::CLOCK_KHZ => configuration.clock_khz,
-            offset::FEATURES => instructions::IMPLEMENTED,
+            offset::FEATURES => configuration.features(),
 
             offset::CONTROL => u32::from(self.enabled) * control::ENABLE,
             offset::STATUS => self.status(),

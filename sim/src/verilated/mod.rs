@@ -54,8 +54,8 @@ macro_rules! shims {
 shims! {
     "tiny" systole_tiny_create systole_tiny_destroy systole_tiny_flush systole_tiny_cycle;
     "small" systole_small_create systole_small_destroy systole_small_flush systole_small_cycle;
-    #[cfg(feature = "rtl-wide")]
-    "wide" systole_wide_create systole_wide_destroy systole_wide_flush systole_wide_cycle;
+    #[cfg(feature = "rtl-ecp5-85f")]
+    "ecp5-85f" systole_ecp5_85f_create systole_ecp5_85f_destroy systole_ecp5_85f_flush systole_ecp5_85f_cycle;
     #[cfg(feature = "rtl-large")]
     "large" systole_large_create systole_large_destroy systole_large_flush systole_large_cycle;
 }

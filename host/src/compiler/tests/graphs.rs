@@ -279,9 +279,9 @@ fn most_of_the_time_is_useful() {
 
 #[test]
 fn the_first_input_comes_in_pieces_where_that_saves_time() {
-    let candidate = plan(&mobilenet(), &configuration::WIDE, Some(1));
+    let candidate = plan(&mobilenet(), &configuration::ECP5_85F, Some(1));
     assert!(candidate.settings.pieces > 1);
-    let candidate = plan(&mobilenet(), &configuration::WIDE, Some(64));
+    let candidate = plan(&mobilenet(), &configuration::ECP5_85F, Some(64));
     assert_eq!(candidate.settings.pieces, 1);
     assert!(candidate.settings.ahead.is_some());
 }

@@ -6,7 +6,7 @@
 //! ```
 
 use systole_regs::image::Parameter;
-use systole_regs::instructions::{Compute, Transfer, flag, opcode};
+use systole_regs::instructions::{Compute, Transfer, feature, flag, opcode};
 
 use super::super::{Instruction, Program, Target};
 
@@ -219,7 +219,23 @@ impl Machine<'_> {
                 [tile * self.target.tile_bytes() + n % rows * columns + channel % columns];
             sum += value * i64::from(weight);
         }
-        sum
+        sum + self.weight_products(i, channel)
+    }
+
+    /// What an array of inner products adds to the sums.
+    fn weight_products(&self, i: &Compute, channel: usize) -> i64 {
+        if self.target.features & feature::WEIGHT_PRODUCTS == 0 {
+            return 0;
+        }
+        let (rows, columns) = (self.target.rows, self.target.columns);
+        let tile = usize::from(i.weight_address) + channel / columns * usize::from(i.input_tiles);
+        let tiles = &self.weights[tile * self.target.tile_bytes()..];
+        (0..usize::from(i.input_tiles) * rows / 2)
+            .map(|pair| {
+                let weight = |row: usize| i64::from(tiles[row * columns + channel % columns]);
+                weight(2 * pair) * weight(2 * pair + 1)
+            })
+            .sum()
     }
 
     fn by_channel(&self, i: &Compute, input: usize, oy: usize, ox: usize, channel: usize) -> i64 {

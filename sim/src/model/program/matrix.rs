@@ -5,6 +5,8 @@
 //!                             x           x
 //!  channels m*C ..      | R x C tile| R x C tile| ...            --> C sums
 //! ```
+//!
+//! In an array of inner products the sums carry the products of the weights of rows 2i and 2i + 1.
 
 use systole_regs::entries::Statistics;
 use systole_regs::instructions::Compute;
@@ -31,6 +33,11 @@ impl Pass<'_> {
         let first_parameter = self.slot.parameters.start() + usize::from(i.parameter_address);
         let output = Output::new(i, &parameters[first_parameter..], self.configuration);
 
+        let products = if self.configuration.takes_inner_products() {
+            weight_products(weights, input_tiles * r, c)
+        } else {
+            vec![0; blocks * c]
+        };
         let mut window = vec![0_i8; input_tiles * r];
         let mut sums = vec![0_i32; blocks * c];
         for b in 0..self.rows as usize {
@@ -39,6 +46,9 @@ impl Pass<'_> {
                     let (y, x) = corner(i, oy, ox, usize::from(i.column_step));
                     Image::new(i, b, scratchpad).gather(i, y, x, &mut window);
                     multiply(&window, weights, &mut sums, c);
+                    for (sum, &product) in sums.iter_mut().zip(&products) {
+                        *sum = sum.wrapping_add(product);
+                    }
                     let offset = output::offset(i, b, oy, ox);
                     output.write(i, offset, &sums[..channels], scratchpad);
                 }
@@ -53,6 +63,23 @@ impl Pass<'_> {
 pub(super) fn vectors(rows: u32, i: &Compute) -> u32 {
     rows.wrapping_mul(u32::from(i.output_height))
         .wrapping_mul(u32::from(i.output_width))
+}
+
+/// For each channel the sum of w(2i) w(2i + 1) over the rows of its tiles.
+fn weight_products(weights: &[i8], window: usize, c: usize) -> Vec<i32> {
+    let blocks = weights.chunks_exact(window * c);
+    blocks
+        .flat_map(|tiles| {
+            let mut sums = vec![0_i32; c];
+            for pair in tiles.chunks_exact(2 * c) {
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    let product = i32::from(pair[column]) * i32::from(pair[c + column]);
+                    *sum = sum.wrapping_add(product);
+                }
+            }
+            sums
+        })
+        .collect()
 }
 
 /// Sums of all channels, `c` at a time. Byte r of the window's part k meets row r of tile k: the

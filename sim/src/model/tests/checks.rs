@@ -300,7 +300,7 @@ fn window_rows_of_matrix_lie_in_different_banks() {
 /// Of the larger configurations, whose quarter of the rows and whose word differ.
 #[test]
 fn windows_have_at_least_a_quarter_of_the_rows() {
-    let configuration = systole_regs::configuration::WIDE;
+    let configuration = systole_regs::configuration::ECP5_85F;
     let status = |window_bytes: u16, input_row_stride: u16| {
         let image = Compute {
             kernel_height: 2,

@@ -3,7 +3,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use systole_regs::configuration::{SMALL, WIDE};
+use systole_regs::configuration::{ECP5_85F, SMALL};
 use systole_regs::instructions::flag;
 
 use super::machine::{Machine, random};
@@ -145,7 +145,7 @@ fn depthwise_convolution(configuration: Configuration, seed: u64) {
 
 #[test]
 fn depthwise_convolutions_equal_loops_over_tensors_in_both_modes() {
-    for configuration in [TINY, SMALL, WIDE] {
+    for configuration in [TINY, SMALL, ECP5_85F] {
         for seed in 0..150 {
             depthwise_convolution(configuration, seed);
         }
@@ -188,7 +188,7 @@ fn pooling(configuration: Configuration, seed: u64) {
 
 #[test]
 fn pooling_equals_loops_over_tensors() {
-    for configuration in [TINY, SMALL, WIDE] {
+    for configuration in [TINY, SMALL, ECP5_85F] {
         for seed in 0..150 {
             pooling(configuration, seed);
         }

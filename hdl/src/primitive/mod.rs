@@ -1,0 +1,119 @@
+//! Primitives: multipliers that a technology may have better cells for than a synthesizer finds.
+//!
+//! A leaf names a primitive in its Verilog and says nothing of how it is built. With the design
+//! goes a plain definition, which any tool and any device understands; a [`Technology`] has
+//! definitions of its own, written with the device's cells, that are the same function cycle for
+//! cycle (`hdl/tests/primitives` shows it for all operands).
+//!
+//! | primitive | what it is |
+//! |---|---|
+//! | `systole_multiply` | signed product of up to 18 x 18 bits, to be built of a DSP |
+//! | `systole_multiply_lut_8x8` | signed product of 8 x 8 bits, to be built of LUTs |
+//! | `systole_multiply_lut_9x9` | the same of 9 x 9 bits |
+//!
+//! All take [`LATENCY`] cycles from operands to product: a DSP's input, pipeline and output
+//! registers.
+
+pub mod multiplier;
+
+/// Cycles from the operands to the product.
+pub const LATENCY: usize = 3;
+
+/// How primitives are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Technology {
+    /// Plain Verilog, for simulation and for any device.
+    Portable,
+    /// Lattice ECP5: MULT18X18D and carry chains of CCU2C.
+    Ecp5,
+}
+
+/// Text of a file in `hdl/technology`.
+macro_rules! text {
+    ($name:literal) => {
+        include_str!(concat!("../../technology/", $name))
+    };
+}
+
+/// A module that leaves instantiate by its name.
+struct Primitive {
+    name: &'static str,
+    portable: &'static str,
+    ecp5: &'static [&'static str],
+}
+
+const ECP5_ROWS: &str = text!("ecp5/systole_ecp5_rows.v");
+
+const PRIMITIVES: [Primitive; 3] = [
+    Primitive {
+        name: "systole_multiply",
+        portable: text!("portable/systole_multiply.v"),
+        ecp5: &[text!("ecp5/systole_multiply.v")],
+    },
+    Primitive {
+        name: "systole_multiply_lut_8x8",
+        portable: text!("portable/systole_multiply_lut_8x8.v"),
+        ecp5: &[ECP5_ROWS, text!("ecp5/systole_multiply_lut_8x8.v")],
+    },
+    Primitive {
+        name: "systole_multiply_lut_9x9",
+        portable: text!("portable/systole_multiply_lut_9x9.v"),
+        ecp5: &[ECP5_ROWS, text!("ecp5/systole_multiply_lut_9x9.v")],
+    },
+];
+
+/// Verilog of the primitives that a design names, each once, in a technology.
+///
+/// For ECP5, yosys reads them beside the design without its plain definitions:
+///
+/// ```text
+/// read_verilog -sv design.v technology.v
+/// synth_ecp5 -top top -json netlist.json
+/// ```
+pub fn definitions(design: &str, technology: Technology) -> String {
+    let mut modules: Vec<&str> = Vec::new();
+    for primitive in &PRIMITIVES {
+        if !names(design, primitive.name) {
+            continue;
+        }
+        let texts = match technology {
+            Technology::Portable => std::slice::from_ref(&primitive.portable),
+            Technology::Ecp5 => primitive.ecp5,
+        };
+        for text in texts {
+            if !modules.contains(text) {
+                modules.push(text);
+            }
+        }
+    }
+    modules.join("\n")
+}
+
+/// Whether a text has a name as a whole word.
+fn names(text: &str, name: &str) -> bool {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(name)
+        .any(|(start, _)| !text[start + name.len()..].starts_with(in_word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_is_defined() {
+        let design = "systole_multiply_lut_8x8 multiplier(.clock(clock));";
+        let plain = definitions(design, Technology::Portable);
+        assert!(plain.contains("module systole_multiply_lut_8x8 "));
+        assert!(!plain.contains("module systole_multiply "));
+        assert_eq!(definitions("module top(); endmodule", Technology::Ecp5), "");
+    }
+
+    #[test]
+    fn what_two_primitives_share_is_there_once() {
+        let design = "systole_multiply_lut_8x8 a(); systole_multiply_lut_9x9 b();";
+        let text = definitions(design, Technology::Ecp5);
+        assert_eq!(text.matches("module systole_ecp5_rows ").count(), 1);
+        assert!(text.contains("module systole_multiply_lut_9x9 "));
+    }
+}

