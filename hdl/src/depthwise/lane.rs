@@ -16,9 +16,10 @@ use rust_hdl::prelude::*;
 use systole_regs::instructions::DEPTHWISE_STEPS_MAX;
 
 use crate::bits::{from_signed, slice, to_signed};
+use crate::primitive;
 
 /// Cycles from an activation to the result that it completes.
-pub const LATENCY: usize = 3;
+pub const LATENCY: usize = 2 + primitive::LATENCY;
 
 /// Bits of a sum.
 pub const SUM_BITS: usize = 24;
@@ -64,8 +65,8 @@ pub struct DepthwiseLane<const CW: usize> {
     _memory: Vec<[i64; 3]>,
     _operand: i64,
     _factors: [i64; 3],
-    _products: [i64; 3],
-    _flags: [Flags; 2],
+    _products: [(i64, [i64; 3]); primitive::LATENCY],
+    _flags: [Flags; 1 + primitive::LATENCY],
     _sums: [i64; 3],
 }
 
@@ -95,13 +96,16 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
                 clear,
                 shift,
                 age,
-            } = self._flags[1];
+            } = self._flags[primitive::LATENCY];
+            let (operand, products) = self._products[primitive::LATENCY - 1];
             let sums: [i64; 3] = std::array::from_fn(|index| {
                 let base = if clear { initial } else { self._sums[index] };
-                if maximum {
-                    base.max(self._products[index])
+                if !maximum {
+                    wrap(base + products[index])
+                } else if i64::from(base as i8) > operand {
+                    base
                 } else {
-                    wrap(base + self._products[index])
+                    operand
                 }
             });
             self.result.next = from_signed(sums[age.min(2)]);
@@ -113,14 +117,12 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
                 };
             }
 
-            self._products = self._factors.map(|factor| {
-                if maximum {
-                    self._operand
-                } else {
-                    self._operand * factor
-                }
-            });
-            self._flags[1] = self._flags[0];
+            self._products.rotate_right(1);
+            self._products[0] = (
+                self._operand,
+                self._factors.map(|factor| self._operand * factor),
+            );
+            self._flags.rotate_right(1);
 
             self._operand = to_signed(self.activation.val());
             self._factors = if self.ones.val() {
@@ -151,28 +153,21 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
         let mut clocked = String::new();
         let mut initial = String::new();
         for index in 0..3 {
-            // Sums of shifted operands: multipliers of these few bits are left to the LUTs, the
-            // DSPs belong to the array.
-            let terms: Vec<_> = (0..8)
-                .map(|bit| {
-                    let sign = if bit == 7 { "-" } else { "+" };
-                    format!("{sign} (factor{index}[{bit}] ? (wide <<< {bit}) : 16'sd0)")
-                })
-                .collect();
             declare += &format!(
                 "\
 reg signed [7:0] factor{index};
-reg signed [15:0] product{index};
+wire signed [15:0] product{index};
+systole_multiply_lut_8x8 multiplier{index} (.clock(clock), .a(operand), .b(factor{index}), .product(product{index}));
 reg signed [23:0] sum{index};
-wire signed [15:0] multiplied{index} = 16'sd0 {terms};
-wire signed [23:0] base{index} = clear2 ? first : sum{index};
-wire signed [23:0] term{index} = {{{{8{{product{index}[15]}}}}, product{index}}};
-wire signed [23:0] next{index} = maximum ? (base{index} > term{index} ? base{index} : term{index}) : base{index} + term{index};
-",
-                terms = terms.join(" ")
+wire signed [23:0] base{index} = clears[4] ? first : sum{index};
+wire signed [23:0] term{index} = $signed({{{{8{{product{index}[15]}}}}, product{index}}});
+// Of a maximum the upper bits are all signs.
+wire signed [7:0] low{index} = base{index}[7:0];
+wire signed [23:0] next{index} = maximum ? (low{index} > operand4 ? base{index} : wide4) : base{index} + term{index};
+"
             );
             clocked += &format!(
-                "   factor{index} <= ones ? 8'sd1 : $signed(read[{}:{}]);\n   product{index} <= maximum ? wide : multiplied{index};\n   if (valid2) sum{index} <= shift2 ? {moved} : next{index};\n",
+                "   factor{index} <= ones ? 8'sd1 : $signed(read[{}:{}]);\n   if (valids[4]) sum{index} <= shifts[4] ? {moved} : next{index};\n",
                 index * 8 + 7,
                 index * 8,
                 moved = if index == 0 {
@@ -187,30 +182,31 @@ wire signed [23:0] next{index} = maximum ? (base{index} > term{index} ? base{ind
             "\
 (* ram_style = \"distributed\" *)
 reg [23:0] memory [0:{last}];
-reg signed [7:0] operand;
-reg valid1, valid2, clear1, clear2, shift1, shift2;
-reg [1:0] age1, age2;
+reg signed [7:0] operand, operand2, operand3, operand4;
+reg [4:1] valids, clears, shifts;
+reg [1:0] age1, age2, age3, age4;
 wire [23:0] read = memory[step];
-wire signed [15:0] wide = {{{{8{{operand[7]}}}}, operand}};
+wire signed [23:0] wide4 = $signed({{{{16{{operand4[7]}}}}, operand4}});
 wire signed [23:0] first = maximum ? -24'sd128 : 24'sd0;
 {declare}
 initial begin
-   valid1 = 1'b0;
-   valid2 = 1'b0;
+   valids = 4'd0;
 {initial}end
 
 always @(posedge clock) begin
    if (weight_valid) memory[weight_step] <= weights[23:0];
    operand <= activation;
-   valid1 <= valid;
-   clear1 <= clear;
-   shift1 <= shift;
+   operand2 <= operand;
+   operand3 <= operand2;
+   operand4 <= operand3;
+   valids <= {{valids[3:1], valid}};
+   clears <= {{clears[3:1], clear}};
+   shifts <= {{shifts[3:1], shift}};
    age1 <= age;
-   valid2 <= valid1;
-   clear2 <= clear1;
-   shift2 <= shift1;
    age2 <= age1;
-{clocked}   result <= (age2 == 2'd0) ? next0 : (age2 == 2'd1) ? next1 : next2;
+   age3 <= age2;
+   age4 <= age3;
+{clocked}   result <= (age4 == 2'd0) ? next0 : (age4 == 2'd1) ? next1 : next2;
 end
 ",
             last = DEPTHWISE_STEPS_MAX - 1
