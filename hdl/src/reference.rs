@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use systole_regs::configuration::{self, ArrayKind};
 use systole_regs::entries::{CompletionEntry, LoadEntry, RunEntry, Statistics, TraceRecord};
 use systole_regs::image::Parameter;
 use systole_regs::instructions::{Compute, OPCODES, Transfer};
 use systole_regs::registers::{Access, BLOCKS};
-use systole_regs::{Field, Status, configuration};
+use systole_regs::{Field, Status};
 
 /// The pages: file name and Markdown.
 pub fn pages() -> Vec<(&'static str, String)> {
@@ -52,14 +53,19 @@ fn registers() -> String {
             status.description()
         );
     }
-    page += "\n## Configurations\n\n| name | array | lanes | scratchpad | weight tiles | parameters | instructions | accumulator rows | clock (stated) |\n|---|---|---|---|---|---|---|---|---|\n";
+    page += "\n## Configurations\n\n| name | array | multiplies | lanes | scratchpad | weight tiles | parameters | instructions | accumulator rows | clock (stated) |\n|---|---|---|---|---|---|---|---|---|---|\n";
     for known in configuration::ALL {
         let _ = writeln!(
             page,
-            "| `{}` | {} x {} | {} | {} KiB | {} | {} | {} | {} | {} MHz |",
+            "| `{}` | {} x {} | {} | {} | {} KiB | {} | {} | {} | {} | {} MHz |",
             known.name,
             known.rows,
             known.columns,
+            match known.array {
+                ArrayKind::Plain => "once a weight".to_owned(),
+                ArrayKind::InnerProduct { dsp_columns, .. } =>
+                    format!("once two weights, {dsp_columns} columns in DSPs"),
+            },
             known.requantize_lanes,
             known.scratchpad_bytes / 1024,
             known.weight_tiles,

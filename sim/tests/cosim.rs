@@ -51,7 +51,7 @@ fn one(configuration: Configuration, seed: u64, waveform: Option<PathBuf>) -> (C
 }
 
 /// Runs one in `share` of the seeds: a larger array takes longer to simulate, and differs from
-/// the smaller ones in its dimensions only.
+/// the smaller ones in its dimensions and elements only.
 fn equal(configuration: Configuration, share: u64) {
     if let Some(seed) = number("SYSTOLE_COSIM_SEED") {
         let waveform = std::env::var_os("SYSTOLE_COSIM_WAVES")
@@ -102,7 +102,7 @@ fn small_equals_the_functional_model() {
 
 #[cfg(feature = "rtl-ecp5-85f")]
 #[test]
-fn wide_equals_the_functional_model() {
+fn ecp5_85f_equals_the_functional_model() {
     equal(configuration::ECP5_85F, 2);
 }
 

@@ -212,3 +212,42 @@ impl<const P: usize> Logic for PairElement<P> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// All choices of one of two values for each operand.
+    fn choices(values: [i64; 2]) -> impl Iterator<Item = [i64; 4]> {
+        (0..16)
+            .map(move |choice: usize| std::array::from_fn(|operand| values[choice >> operand & 1]))
+    }
+
+    fn product([x0, x1, w0, w1]: [i64; 4]) -> i64 {
+        (x0 + w1) * (x1 + w0)
+    }
+
+    /// Both sides are linear in each operand when the others are fixed. So is their difference,
+    /// which is zero everywhere if it is at two values of each.
+    #[test]
+    fn an_inner_product_is_two_products_and_two_terms_for_all_operands() {
+        for operands in choices([0, 1]).chain(choices([-128, 127])) {
+            let [x0, x1, w0, w1] = operands;
+            assert_eq!(
+                product(operands),
+                x0 * w0 + x1 * w1 + x0 * x1 + w0 * w1,
+                "{operands:?}"
+            );
+        }
+    }
+
+    /// For the same reason extremes are at the ends of operands.
+    #[test]
+    fn widths_hold_every_product_and_every_sum() {
+        let fits = |value: i64, bits: u32| (-(1 << (bits - 1))..1 << (bits - 1)).contains(&value);
+        for operands in choices([-128, 127]) {
+            let [x0, x1, w0, w1] = operands;
+            assert!(fits(x0 + w1, 9) && fits(product(operands), 18));
+            // What leaves 32 rows, of 16 + 5 bits.
+            assert!(fits(16 * (product(operands) - x0 * x1), 21));
+        }
+    }
+}

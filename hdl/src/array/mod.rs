@@ -2,4 +2,5 @@
 
 pub mod element;
 pub mod outlet;
+pub mod placement;
 pub mod systolic;

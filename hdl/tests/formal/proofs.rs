@@ -1,13 +1,14 @@
 //! The proofs: blocks, their properties, and the mistakes that the properties must find.
 
 use rust_hdl::prelude::*;
+use systole_hdl::array::element::{Element, Multiply, PairElement};
 use systole_hdl::bar::registers::Registers;
 use systole_hdl::control::extent::Extent;
 use systole_hdl::control::sequencer::Sequencer;
 use systole_hdl::dma::fifo::BeatFifo;
 use systole_hdl::dma::reader::DmaReader;
 use systole_hdl::dma::writer::DmaWriter;
-use systole_hdl::emit::{tidy, verilog_of};
+use systole_hdl::emit::{complete, tidy, verilog_of};
 use systole_hdl::queue::engine::QueueEngine;
 use systole_regs::configuration::TINY;
 
@@ -47,7 +48,7 @@ impl Proof {
     fn new<B: Block>(name: &'static str, block: B, properties: &'static str) -> Self {
         Self {
             name,
-            verilog: tidy(&verilog_of(Box::new(block))),
+            verilog: complete(&tidy(&verilog_of(Box::new(block)))),
             properties,
             inside: Vec::new(),
             cuts: Vec::new(),
@@ -118,6 +119,8 @@ pub fn all() -> Vec<Proof> {
         registers(),
         extent(),
         products(),
+        element_of_products(),
+        plain_element(),
         bounds_of_output(),
         bounds_of_residual(),
         bounds_of_input(),
@@ -215,6 +218,34 @@ fn products() -> Proof {
         verilog: EMPTY.into(),
         depth: 1,
         ..Proof::new("products", Extent::default(), text!("products.sv"))
+    }
+}
+
+fn element_of_products() -> Proof {
+    let kind = Element::InnerProduct(Multiply::Dsp);
+    let sum = "{x0[7], x0} + {w1[7], w1}";
+    Proof {
+        depth: 8,
+        cover: Some(10),
+        mistakes: vec![((sum, "{x0[7], x0} + {w0[7], w0}"), 10)],
+        ..Proof::new(
+            "element-product",
+            PairElement::<20>::new(kind),
+            text!("element_product.sv"),
+        )
+    }
+}
+
+fn plain_element() -> Proof {
+    Proof {
+        depth: 6,
+        cover: Some(8),
+        mistakes: vec![(("{3{pair[16]}}", "3'd0"), 8)],
+        ..Proof::new(
+            "element-plain",
+            PairElement::<20>::new(Element::Plain),
+            text!("element_plain.sv"),
+        )
     }
 }
 

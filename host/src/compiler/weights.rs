@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Streaming takes a cycle for 8 weights, and each weight is used once for each pixel: layers with
-//! many pixels hide it, so they are the first to be streamed. A layer that is too large for its
+//! many pixels hide it, so they are the first to be streamed. Where little is missing, the least layer
+//! that makes room is a choice, too. A layer that is too large for its
 //! part of the memory is cut into blocks of output channels.
 
 use std::ops::Range;
@@ -74,7 +75,8 @@ pub(super) fn plans(
         .zip(&memory.layout.methods)
         .map(|(node, method)| method.tiles(node, node.output.channels, target))
         .collect();
-    if needs.iter().sum::<usize>() <= usable {
+    let total: usize = needs.iter().sum();
+    if total <= usable {
         let streamed = vec![false; needs.len()];
         return plan(graph, memory, &needs, &streamed, usable, target)
             .into_iter()
@@ -85,13 +87,18 @@ pub(super) fn plans(
         let output = &graph.nodes[node].output;
         std::cmp::Reverse(output.height * output.width * group_rows)
     });
-    PARTS
+    let least = (0..needs.len())
+        .filter(|&node| needs[node] > total - usable)
+        .min_by_key(|&node| needs[node]);
+    let orders = [order, least.into_iter().collect()];
+    orders
         .iter()
-        .filter_map(|part| {
+        .flat_map(|order| PARTS.iter().map(move |part| (order, usable / part)))
+        .filter_map(|(order, most)| {
             let mut streamed = vec![false; needs.len()];
             order.iter().find_map(|&node| {
                 streamed[node] = true;
-                plan(graph, memory, &needs, &streamed, usable / part, target)
+                plan(graph, memory, &needs, &streamed, most, target)
             })
         })
         .collect()

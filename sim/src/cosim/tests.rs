@@ -81,7 +81,7 @@ fn eight_hundred_cases_of_small_meet_everything() {
 
 /// Of the larger configurations, of which fewer cases are run.
 #[test]
-fn cases_of_wide_and_large_meet_nearly_everything() {
+fn cases_of_larger_arrays_meet_nearly_everything() {
     let mut coverage = cover(ECP5_85F, 200);
     coverage.merge(&cover(LARGE, 200));
     // Weights of so many tiles would take too long to load.

@@ -262,13 +262,13 @@ fn most_of_the_time_is_useful() {
         });
         macs.sum()
     };
-    for (name, graph, small, wide, large) in [
+    for (name, graph, small, middle, large) in [
         ("resnet", resnet(16), 1.05, 1.1, 1.3),
         ("mobilenet", mobilenet(), 1.65, 2.3, 3.6),
         ("autoencoder", autoencoder(), 1.1, 1.4, 1.8),
         ("keywords", keywords(), 1.4, 1.8, 2.6),
     ] {
-        for (configuration, most) in configuration::ALL[1..].iter().zip([small, wide, large]) {
+        for (configuration, most) in configuration::ALL[1..].iter().zip([small, middle, large]) {
             let capacity =
                 cycles(&plan(&graph, configuration, None)) as f64 * configuration.elements() as f64;
             let share = capacity / macs(&graph) as f64;
