@@ -210,7 +210,7 @@ mod tests {
             found.retain(Option::is_some);
             prop_assert!(found.is_empty() || intact || line == before, "{found:?}");
             encode(header, &payload, &mut line);
-            prop_assert_eq!(decode(&line).last(), Some(&Some((header, payload))));
+            prop_assert_eq!(decode(&line).pop().flatten(), Some((header, payload)));
         }
 
         #[test]
