@@ -18,6 +18,7 @@
 //! | [`queue`] | rings, entries, slots |
 //! | [`bar`] | AXI4-Lite slave, registers, counters |
 //! | [`accelerator`] | the whole |
+//! | [`link`] | a bridge from the accelerator's ports to a UART |
 
 #![allow(
     clippy::collapsible_if,
@@ -36,6 +37,7 @@ pub mod dma;
 pub mod emit;
 pub mod fixed;
 pub mod join;
+pub mod link;
 pub mod memory;
 pub mod primitive;
 pub mod queue;

@@ -15,6 +15,8 @@
 )]
 
 mod bench;
+#[cfg(feature = "rtl-board")]
+mod board;
 mod compile;
 mod device;
 mod devices;
@@ -81,6 +83,8 @@ fn main() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Sim(sim::Command::Serve(arguments)) => sim::serve(&arguments),
+        #[cfg(feature = "rtl-board")]
+        Command::Sim(sim::Command::Board(arguments)) => board::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
