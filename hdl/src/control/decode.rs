@@ -121,7 +121,7 @@ pub struct Decoder {
     only_first: DFF<Bit>,
     takes_next: DFF<Bit>,
     thrice: DFF<Bits<16>>,
-    known: DFF<Bit>,
+    recognized: DFF<Bit>,
     unused_fault: [DFF<Bit>; 8],
     flags_fault: DFF<Bit>,
     transfer_fault: DFF<Bit>,
@@ -264,7 +264,7 @@ impl Logic for Decoder {
             only_first,
             takes_next,
             thrice,
-            known,
+            recognized,
             flags_fault,
             transfer_fault,
             empty_fault,
@@ -407,7 +407,7 @@ impl Logic for Decoder {
             self.unused_fault[i].d.next =
                 (self.filled[i].q.val() & self.unused[i].val()) != bits::<8>(0);
         }
-        self.known.d.next =
+        self.recognized.d.next =
             self.ends.q.val() || self.loads.q.val() || self.stores.q.val() || self.computes.q.val();
 
         // Flags.
@@ -470,7 +470,7 @@ impl Logic for Decoder {
                     || (self.compute.input_tiles.val() > self.thrice.q.val())
                     || (self.compute.column_step.val() != bits::<16>(0))));
 
-        self.well_formed.next = self.known.q.val()
+        self.well_formed.next = self.recognized.q.val()
             && !self.flags_fault.q.val()
             && !self.transfer_fault.q.val()
             && !self.empty_fault.q.val()

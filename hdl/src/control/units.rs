@@ -114,7 +114,7 @@ pub struct UnitOperands {
     first_byte: DFF<Bits<32>>,
     skip: DFF<Bits<16>>,
     tile: DFF<Bits<16>>,
-    parameter: DFF<Bits<32>>,
+    entry: DFF<Bits<32>>,
     residual: DFF<Bits<32>>,
     operands: ComputeFields,
     transfer: TransferFields,
@@ -168,7 +168,7 @@ impl Logic for UnitOperands {
             first_byte,
             skip,
             tile,
-            parameter,
+            entry,
             residual
         );
         for i in 0..8 {
@@ -189,7 +189,7 @@ impl Logic for UnitOperands {
         self.origin.next = self.first_byte.q.val();
         self.row_skip.next = self.skip.q.val();
         self.first_tile.next = self.tile.q.val();
-        self.first_parameter.next = self.parameter.q.val();
+        self.first_parameter.next = self.entry.q.val();
         self.residual_parameter.next = self.residual.q.val();
 
         // Transfers.
@@ -260,8 +260,8 @@ impl Logic for UnitOperands {
         if self.is_load_weights.val() {
             self.tile.d.next = self.weight_base.val() + self.transfer.weight_address.val();
         }
-        self.parameter.d.next = bit_cast::<32, 16>(self.parameter_base.val())
+        self.entry.d.next = bit_cast::<32, 16>(self.parameter_base.val())
             + bit_cast::<32, 16>(self.operands.parameter_address.val());
-        self.residual.d.next = self.parameter.q.val() + self.channel_entries.q.val();
+        self.residual.d.next = self.entry.q.val() + self.channel_entries.q.val();
     }
 }
