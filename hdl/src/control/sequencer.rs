@@ -40,6 +40,10 @@ pub enum SequencerState {
     Decode,
     /// Looks at its opcode, and at what has come of the comparisons.
     Verify,
+    /// Leaves out an instruction that isn't for this group.
+    Skip,
+    /// Ends the group.
+    End,
     /// Computes the ends of its regions.
     Check,
     /// Starts it as soon as it may begin.
@@ -637,23 +641,29 @@ impl Logic for Sequencer {
                     self.result.d.next = self.invalid_instruction.val();
                     self.state.d.next = SequencerState::Stop;
                 } else if self.decoder.is_end.val() {
-                    self.instruction_done.next = true;
-                    self.group_done.next = true;
-                    self.in_first_group.d.next = false;
-                    self.rows_left.d.next = self.following_rows.q.val();
-                    self.group_size.d.next = self.following_group.q.val();
-                    self.host_input.d.next = self.next_input.q.val();
-                    self.host_output.d.next = self.next_output.q.val();
-                    self.step.d.next = bits::<5>(0);
-                    self.region.d.next = Region::InputRows;
-                    self.state.d.next = SequencerState::Group;
-                    if self.last_group.q.val() {
-                        self.state.d.next = SequencerState::Stop;
-                    }
+                    self.state.d.next = SequencerState::End;
                 } else if self.skipped.val() {
-                    self.next_instruction.next = true;
+                    self.state.d.next = SequencerState::Skip;
                 } else {
                     self.state.d.next = SequencerState::Check;
+                }
+            }
+            SequencerState::Skip => {
+                self.next_instruction.next = true;
+            }
+            SequencerState::End => {
+                self.instruction_done.next = true;
+                self.group_done.next = true;
+                self.in_first_group.d.next = false;
+                self.rows_left.d.next = self.following_rows.q.val();
+                self.group_size.d.next = self.following_group.q.val();
+                self.host_input.d.next = self.next_input.q.val();
+                self.host_output.d.next = self.next_output.q.val();
+                self.step.d.next = bits::<5>(0);
+                self.region.d.next = Region::InputRows;
+                self.state.d.next = SequencerState::Group;
+                if self.last_group.q.val() {
+                    self.state.d.next = SequencerState::Stop;
                 }
             }
             SequencerState::Check => {
