@@ -19,7 +19,7 @@ use super::{BURST_BEATS, OUTSTANDING};
 
 /// What the address side is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum ReadState {
+pub enum ReaderState {
     /// Nothing is left to ask for.
     Idle,
     /// Counts the beats of a row.
@@ -89,7 +89,7 @@ pub struct DmaReader {
     pub r_ready: Signal<Out, Bit>,
     burst_beats: Fixed<Bits<7>>,
     outstanding_limit: Fixed<Bits<4>>,
-    state: DFF<ReadState>,
+    state: DFF<ReaderState>,
     running: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
@@ -166,7 +166,7 @@ impl Logic for DmaReader {
         self.data.next = self.out_data.q.val();
         self.data_address.next = self.out_address.q.val();
         self.data_port.next = self.target_port.q.val();
-        self.ar_valid.next = self.state.q.val() == ReadState::Address;
+        self.ar_valid.next = self.state.q.val() == ReaderState::Address;
         self.ar_address.next = self.cursor.q.val();
         self.length.next = self.burst.q.val() - bits::<7>(1);
         self.ar_length.next = bit_cast::<8, 7>(self.length.val());
@@ -183,7 +183,7 @@ impl Logic for DmaReader {
 
         self.next_outstanding.next = self.outstanding.q.val();
         match self.state.q.val() {
-            ReadState::Idle => {
+            ReaderState::Idle => {
                 if self.running.q.val()
                     && (self.outstanding.q.val() == bits::<4>(0))
                     && !self.out_valid.q.val()
@@ -191,7 +191,7 @@ impl Logic for DmaReader {
                     self.running.d.next = false;
                 }
             }
-            ReadState::Prepare => {
+            ReaderState::Prepare => {
                 self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
                 self.beats_left.d.next = self.measure.val().get_bits::<29>(3);
                 self.receive_left.d.next = self.measure.val().get_bits::<29>(3);
@@ -200,9 +200,9 @@ impl Logic for DmaReader {
                 self.next_row.d.next =
                     self.cursor.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
                 self.next_target.d.next = self.target.q.val() + self.target_stride.q.val();
-                self.state.d.next = ReadState::Measure;
+                self.state.d.next = ReaderState::Measure;
             }
-            ReadState::Measure => {
+            ReaderState::Measure => {
                 self.burst.d.next = self.to_boundary.val();
                 self.ends_row.d.next = false;
                 if (self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0))
@@ -212,19 +212,19 @@ impl Logic for DmaReader {
                     self.ends_row.d.next = true;
                 }
                 if self.abort.val() || self.error.q.val() {
-                    self.state.d.next = ReadState::Idle;
+                    self.state.d.next = ReaderState::Idle;
                 } else if self.outstanding.q.val() < self.outstanding_limit.val() {
-                    self.state.d.next = ReadState::Address;
+                    self.state.d.next = ReaderState::Address;
                 }
             }
-            ReadState::Address => {
+            ReaderState::Address => {
                 if self.ar_ready.val() {
                     self.next_outstanding.next = self.next_outstanding.val() + bits::<4>(1);
                     self.cursor.d.next = self.cursor.q.val()
                         + (bit_cast::<64, 7>(self.burst.q.val()) << bits::<2>(3));
                     self.beats_left.d.next =
                         self.beats_left.q.val() - bit_cast::<29, 7>(self.burst.q.val());
-                    self.state.d.next = ReadState::Measure;
+                    self.state.d.next = ReaderState::Measure;
                     if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
                         self.cursor.d.next = self.next_row.q.val();
@@ -232,13 +232,13 @@ impl Logic for DmaReader {
                             self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
                         self.beats_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
                         if self.last_row.q.val() {
-                            self.state.d.next = ReadState::Idle;
+                            self.state.d.next = ReaderState::Idle;
                         }
                     }
                 }
             }
             _ => {
-                self.state.d.next = ReadState::Idle;
+                self.state.d.next = ReaderState::Idle;
             }
         }
 
@@ -273,7 +273,7 @@ impl Logic for DmaReader {
         if self.start.val() && !self.running.q.val() && !self.abort.val() {
             self.running.d.next = true;
             self.error.d.next = false;
-            self.state.d.next = ReadState::Prepare;
+            self.state.d.next = ReaderState::Prepare;
             self.rows_left.d.next = self.rows.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();
@@ -284,7 +284,7 @@ impl Logic for DmaReader {
             self.target_port.d.next = self.port.val();
         }
         if self.reset.val() {
-            self.state.d.next = ReadState::Idle;
+            self.state.d.next = ReaderState::Idle;
             self.running.d.next = false;
             self.error.d.next = false;
             self.outstanding.d.next = bits::<4>(0);

@@ -23,7 +23,7 @@ pub const SOURCE_LATENCY: usize = ACCESS_LATENCY;
 
 /// What the engine is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum WriteState {
+pub enum WriterState {
     /// Nothing is left to write; responses may be outstanding.
     Idle,
     /// Counts the beats of a row.
@@ -102,7 +102,7 @@ pub struct DmaWriter {
     burst_beats: Fixed<Bits<7>>,
     outstanding_limit: Fixed<Bits<4>>,
     fifo_beats: Fixed<Bits<5>>,
-    state: DFF<WriteState>,
+    state: DFF<WriterState>,
     running: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
@@ -184,7 +184,7 @@ impl Logic for DmaWriter {
         self.failed.next = self.error.q.val();
         self.source_address.next = self.pointer.q.val();
         self.source_port.next = self.pointer_port.q.val();
-        self.aw_valid.next = self.state.q.val() == WriteState::Address;
+        self.aw_valid.next = self.state.q.val() == WriterState::Address;
         self.aw_address.next = self.cursor.q.val();
         self.length.next = self.burst.q.val() - bits::<7>(1);
         self.aw_length.next = bit_cast::<8, 7>(self.length.val());
@@ -229,20 +229,20 @@ impl Logic for DmaWriter {
             self.next_credits.next = self.next_credits.val() + bits::<5>(1);
         }
         match self.state.q.val() {
-            WriteState::Idle => {
+            WriterState::Idle => {
                 if self.running.q.val() && (self.outstanding.q.val() == bits::<4>(0)) {
                     self.running.d.next = false;
                 }
             }
-            WriteState::Prepare => {
+            WriterState::Prepare => {
                 self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
                 self.beats_left.d.next = self.measure.val().get_bits::<29>(3);
                 self.next_row.d.next =
                     self.cursor.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
                 self.next_pointer.d.next = self.pointer.q.val() + self.pointer_stride.q.val();
-                self.state.d.next = WriteState::Measure;
+                self.state.d.next = WriterState::Measure;
             }
-            WriteState::Measure => {
+            WriterState::Measure => {
                 self.burst.d.next = self.to_boundary.val();
                 self.burst_left.d.next = self.to_boundary.val();
                 if (self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0))
@@ -252,22 +252,22 @@ impl Logic for DmaWriter {
                     self.burst_left.d.next = self.beats_left.q.val().get_bits::<7>(0);
                 }
                 if self.abort.val() || self.error.q.val() {
-                    self.state.d.next = WriteState::Idle;
+                    self.state.d.next = WriterState::Idle;
                 } else if self.outstanding.q.val() < self.outstanding_limit.val() {
-                    self.state.d.next = WriteState::Address;
+                    self.state.d.next = WriterState::Address;
                 }
             }
-            WriteState::Address => {
+            WriterState::Address => {
                 self.ends_burst.d.next = self.burst_left.q.val() == bits::<7>(1);
                 self.ends_row.d.next = self.beats_left.q.val() == bits::<29>(1);
                 if self.aw_ready.val() {
                     self.next_outstanding.next = self.next_outstanding.val() + bits::<4>(1);
                     self.cursor.d.next = self.cursor.q.val()
                         + (bit_cast::<64, 7>(self.burst.q.val()) << bits::<2>(3));
-                    self.state.d.next = WriteState::Stream;
+                    self.state.d.next = WriterState::Stream;
                 }
             }
-            WriteState::Stream => {
+            WriterState::Stream => {
                 self.source_valid.next = self.credits.q.val() != bits::<5>(0);
                 if (self.credits.q.val() != bits::<5>(0)) && self.source_ready.val() {
                     self.next_credits.next = self.next_credits.val() - bits::<5>(1);
@@ -279,7 +279,7 @@ impl Logic for DmaWriter {
                     self.burst_left.d.next = self.burst_left.q.val() - bits::<7>(1);
                     self.ends_burst.d.next = self.burst_left.q.val() == bits::<7>(2);
                     if self.ends_burst.q.val() {
-                        self.state.d.next = WriteState::Measure;
+                        self.state.d.next = WriterState::Measure;
                     }
                     if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
@@ -291,13 +291,13 @@ impl Logic for DmaWriter {
                         self.next_pointer.d.next =
                             self.next_pointer.q.val() + self.pointer_stride.q.val();
                         if self.last_row.q.val() {
-                            self.state.d.next = WriteState::Idle;
+                            self.state.d.next = WriterState::Idle;
                         }
                     }
                 }
             }
             _ => {
-                self.state.d.next = WriteState::Idle;
+                self.state.d.next = WriterState::Idle;
             }
         }
         if self.b_valid.val() && self.running.q.val() {
@@ -312,7 +312,7 @@ impl Logic for DmaWriter {
         if self.start.val() && !self.running.q.val() && !self.abort.val() {
             self.running.d.next = true;
             self.error.d.next = false;
-            self.state.d.next = WriteState::Prepare;
+            self.state.d.next = WriterState::Prepare;
             self.rows_left.d.next = self.rows.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();
@@ -327,7 +327,7 @@ impl Logic for DmaWriter {
             self.pointer_port.d.next = self.port.val();
         }
         if self.reset.val() {
-            self.state.d.next = WriteState::Idle;
+            self.state.d.next = WriterState::Idle;
             self.running.d.next = false;
             self.error.d.next = false;
             self.outstanding.d.next = bits::<4>(0);
