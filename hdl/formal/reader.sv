@@ -113,14 +113,14 @@ always @(*) if (f_past) begin
         assert(target$q == f_target_base + 8 * f_got);
         assert(f_got < f_row_beats && receive_left$q == f_row_beats - f_got);
         assert(rows_left$q == f_rows_left);
-        if (state$q != ReadState$Idle) begin
+        if (state$q != ReaderState$Idle) begin
             assert(f_rows_left != 0 && f_done < f_row_beats && beats_left$q == f_row_beats - f_done);
             assert(row_address$q == f_row_base && row_address$q[2:0] == 0);
             assert(cursor$q == f_row_base + 8 * f_done);
         end
-        if (state$q == ReadState$Idle && !failed && !f_aborted) assert(f_rows_left == 0);
+        if (state$q == ReaderState$Idle && !failed && !f_aborted) assert(f_rows_left == 0);
         if (ar_valid) assert(burst$q == ar_length + 1);
-    end else assert(state$q == ReadState$Idle);
+    end else assert(state$q == ReaderState$Idle);
     assert(f_pending >= f_outstanding && f_pending <= 64 * f_outstanding);
 `endif
 end

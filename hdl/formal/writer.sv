@@ -159,17 +159,17 @@ always @(*) if (f_past) begin
         assert(row_stride$q == f_row_stride && row_stride$q[2:0] == 0);
         assert(pointer_row$q == f_source_base && pointer_stride$q == f_source_stride);
         assert(rows_left$q == f_rows_left);
-        if (state$q != WriteState$Idle) begin
+        if (state$q != WriterState$Idle) begin
             assert(f_rows_left != 0 && f_read < f_row_beats && beats_left$q == f_row_beats - f_read);
             assert(row_address$q == f_row_base && row_address$q[2:0] == 0);
             assert(cursor$q == f_row_base + 8 * f_done);
             assert(pointer$q == f_source_base + 8 * f_read);
             assert(f_done <= f_row_beats && f_done == f_read + f_burst_left);
         end
-        if (state$q == WriteState$Idle && !failed && !f_aborted) assert(f_rows_left == 0);
+        if (state$q == WriterState$Idle && !failed && !f_aborted) assert(f_rows_left == 0);
         if (aw_valid) assert(burst$q == aw_length + 1 && burst_left$q == burst$q);
-    end else assert(state$q == WriteState$Idle);
-    if (state$q == WriteState$Stream)
+    end else assert(state$q == WriterState$Idle);
+    if (state$q == WriterState$Stream)
         assert(burst_left$q == f_burst_left && f_burst_left != 0 && f_burst_left <= 64 && f_outstanding != 0);
     else assert(f_burst_left == 0);
     assert(f_outstanding != 0 || f_pending == 0);

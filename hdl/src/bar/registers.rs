@@ -2,8 +2,10 @@
 //! `systole_regs::registers`, where every offset comes from.
 //!
 //! ```text
-//!  AW, W -> Write -> Acknowledge (B)          AR -> Select -> Respond (R)
+//!  AW, W -> Write -> Acknowledge (B)          AR -> Address -> Match -> Select -> Respond (R)
 //! ```
+//!
+//! An access is rare; addresses are compared into flags before the flags choose.
 
 use rust_hdl::prelude::*;
 
@@ -33,9 +35,11 @@ pub enum WriteState {
 pub enum ReadState {
     /// No read.
     Idle,
-    /// Takes the address.
+    /// Takes the address and compares it.
     Address,
-    /// Chooses the register.
+    /// Chooses among the registers of each block.
+    Match,
+    /// Chooses the block.
     Select,
     /// Waits until the data is taken.
     Respond,
@@ -162,6 +166,46 @@ pub struct Registers {
     submission_doorbell_at: Fixed<Bits<16>>,
     completion_doorbell_at: Fixed<Bits<16>>,
     interrupt_bits: Fixed<Bits<32>>,
+    read_identification: [DFF<Bit>; I],
+    read_slot_state: [DFF<Bit>; S],
+    read_slot_version: [DFF<Bit>; S],
+    read_slot_program: [DFF<Bit>; S],
+    read_slot_parameters: [DFF<Bit>; S],
+    read_slot_weights: [DFF<Bit>; S],
+    read_slot_group_rows: [DFF<Bit>; S],
+    read_control: DFF<Bit>,
+    read_status: DFF<Bit>,
+    read_submission_base_low: DFF<Bit>,
+    read_submission_base_high: DFF<Bit>,
+    read_submission_entries: DFF<Bit>,
+    read_completion_base_low: DFF<Bit>,
+    read_completion_base_high: DFF<Bit>,
+    read_completion_entries: DFF<Bit>,
+    read_interrupt: DFF<Bit>,
+    read_submission_head: DFF<Bit>,
+    read_completion_tail: DFF<Bit>,
+    read_cycles_low: DFF<Bit>,
+    read_cycles_high: DFF<Bit>,
+    read_busy_low: DFF<Bit>,
+    read_busy_high: DFF<Bit>,
+    read_commands: DFF<Bit>,
+    read_errors: DFF<Bit>,
+    write_control: DFF<Bit>,
+    write_submission_base_low: DFF<Bit>,
+    write_submission_base_high: DFF<Bit>,
+    write_submission_entries: DFF<Bit>,
+    write_completion_base_low: DFF<Bit>,
+    write_completion_base_high: DFF<Bit>,
+    write_completion_entries: DFF<Bit>,
+    write_interrupt: DFF<Bit>,
+    write_submission_doorbell: DFF<Bit>,
+    write_completion_doorbell: DFF<Bit>,
+    whole_word: DFF<Bit>,
+    write_value: DFF<Bits<32>>,
+    identification_value: DFF<Bits<32>>,
+    slot_value: DFF<Bits<32>>,
+    queue_value: DFF<Bits<32>>,
+    counter_value: DFF<Bits<32>>,
     write_state: DFF<WriteState>,
     read_state: DFF<ReadState>,
     read_address: DFF<Bits<16>>,
@@ -176,7 +220,11 @@ pub struct Registers {
     interrupt: DFF<Bits<32>>,
     cycles_high: DFF<Bits<32>>,
     busy_high: DFF<Bits<32>>,
-    chosen: Signal<Local, Bits<32>>,
+    from_identification: Signal<Local, Bits<32>>,
+    from_slots: Signal<Local, Bits<32>>,
+    from_queue: Signal<Local, Bits<32>>,
+    from_counters: Signal<Local, Bits<32>>,
+    writable: Signal<Local, Bit>,
     write: Signal<Local, Bit>,
     ready_bit: Signal<Local, Bits<32>>,
     fatal_bit: Signal<Local, Bits<32>>,
@@ -261,6 +309,39 @@ impl Logic for Registers {
         dff_setup!(
             self,
             clock,
+            read_control,
+            read_status,
+            read_submission_base_low,
+            read_submission_base_high,
+            read_submission_entries,
+            read_completion_base_low,
+            read_completion_base_high,
+            read_completion_entries,
+            read_interrupt,
+            read_submission_head,
+            read_completion_tail,
+            read_cycles_low,
+            read_cycles_high,
+            read_busy_low,
+            read_busy_high,
+            read_commands,
+            read_errors,
+            write_control,
+            write_submission_base_low,
+            write_submission_base_high,
+            write_submission_entries,
+            write_completion_base_low,
+            write_completion_base_high,
+            write_completion_entries,
+            write_interrupt,
+            write_submission_doorbell,
+            write_completion_doorbell,
+            whole_word,
+            write_value,
+            identification_value,
+            slot_value,
+            queue_value,
+            counter_value,
             write_state,
             read_state,
             read_address,
@@ -290,7 +371,7 @@ impl Logic for Registers {
         self.interrupt_vector.next = self.interrupt.q.val().get_bits::<11>(0);
         self.ring_submission.next = false;
         self.ring_completion.next = false;
-        self.doorbell.next = self.w_data.val();
+        self.doorbell.next = self.write_value.q.val();
 
         // Writes.
         self.aw_ready.next = self.write_state.q.val() == WriteState::Write;
@@ -314,77 +395,143 @@ impl Logic for Registers {
                 self.write_state.d.next = WriteState::Idle;
             }
         }
-        self.write.next = (self.write_state.q.val() == WriteState::Write)
-            && (self.w_strobe.val() == bits::<4>(15));
-        if self.write.val() {
-            if self.aw_address.val() == self.control_at.val() {
-                self.enabled.d.next = self.w_data.val().get_bit(0);
-                if self.w_data.val().get_bit(1) {
-                    self.reset_request.next = true;
-                    self.enabled.d.next = false;
-                }
-            }
-            if !self.enabled.q.val() {
-                if self.aw_address.val() == self.submission_base_low_at.val() {
-                    self.submission_base_low.d.next = self.w_data.val();
-                }
-                if self.aw_address.val() == self.submission_base_high_at.val() {
-                    self.submission_base_high.d.next = self.w_data.val();
-                }
-                if self.aw_address.val() == self.submission_entries_at.val() {
-                    self.submission_size.d.next = self.w_data.val();
-                }
-                if self.aw_address.val() == self.completion_base_low_at.val() {
-                    self.completion_base_low.d.next = self.w_data.val();
-                }
-                if self.aw_address.val() == self.completion_base_high_at.val() {
-                    self.completion_base_high.d.next = self.w_data.val();
-                }
-                if self.aw_address.val() == self.completion_entries_at.val() {
-                    self.completion_size.d.next = self.w_data.val();
-                }
-                if self.aw_address.val() == self.interrupt_at.val() {
-                    self.interrupt.d.next = self.w_data.val() & self.interrupt_bits.val();
-                }
-            }
-            if self.aw_address.val() == self.submission_doorbell_at.val() {
-                self.ring_submission.next = true;
-            }
-            if self.aw_address.val() == self.completion_doorbell_at.val() {
-                self.ring_completion.next = true;
+        // An address stays from the cycle before `Write` on, in which it is compared.
+        self.write_control.d.next = self.aw_address.val() == self.control_at.val();
+        self.write_submission_base_low.d.next =
+            self.aw_address.val() == self.submission_base_low_at.val();
+        self.write_submission_base_high.d.next =
+            self.aw_address.val() == self.submission_base_high_at.val();
+        self.write_submission_entries.d.next =
+            self.aw_address.val() == self.submission_entries_at.val();
+        self.write_completion_base_low.d.next =
+            self.aw_address.val() == self.completion_base_low_at.val();
+        self.write_completion_base_high.d.next =
+            self.aw_address.val() == self.completion_base_high_at.val();
+        self.write_completion_entries.d.next =
+            self.aw_address.val() == self.completion_entries_at.val();
+        self.write_interrupt.d.next = self.aw_address.val() == self.interrupt_at.val();
+        self.write_submission_doorbell.d.next =
+            self.aw_address.val() == self.submission_doorbell_at.val();
+        self.write_completion_doorbell.d.next =
+            self.aw_address.val() == self.completion_doorbell_at.val();
+        self.whole_word.d.next = self.w_strobe.val() == bits::<4>(15);
+        self.write_value.d.next = self.w_data.val();
+        self.write.next =
+            (self.write_state.q.val() == WriteState::Write) && self.whole_word.q.val();
+        // A command under way is finished with the rings that it began with.
+        self.writable.next = self.write.val() && !self.enabled.q.val() && !self.processing.val();
+        if self.write.val() && self.write_control.q.val() {
+            self.enabled.d.next = self.write_value.q.val().get_bit(0);
+            if self.write_value.q.val().get_bit(1) {
+                self.reset_request.next = true;
+                self.enabled.d.next = false;
             }
         }
+        if self.writable.val() && self.write_submission_base_low.q.val() {
+            self.submission_base_low.d.next = self.write_value.q.val();
+        }
+        if self.writable.val() && self.write_submission_base_high.q.val() {
+            self.submission_base_high.d.next = self.write_value.q.val();
+        }
+        if self.writable.val() && self.write_submission_entries.q.val() {
+            self.submission_size.d.next = self.write_value.q.val();
+        }
+        if self.writable.val() && self.write_completion_base_low.q.val() {
+            self.completion_base_low.d.next = self.write_value.q.val();
+        }
+        if self.writable.val() && self.write_completion_base_high.q.val() {
+            self.completion_base_high.d.next = self.write_value.q.val();
+        }
+        if self.writable.val() && self.write_completion_entries.q.val() {
+            self.completion_size.d.next = self.write_value.q.val();
+        }
+        if self.writable.val() && self.write_interrupt.q.val() {
+            self.interrupt.d.next = self.write_value.q.val() & self.interrupt_bits.val();
+        }
+        self.ring_submission.next = self.write.val() && self.write_submission_doorbell.q.val();
+        self.ring_completion.next = self.write.val() && self.write_completion_doorbell.q.val();
 
         // Reads.
         self.ar_ready.next = self.read_state.q.val() == ReadState::Address;
         self.r_valid.next = self.read_state.q.val() == ReadState::Respond;
         self.r_data.next = self.read_value.q.val();
-        self.chosen.next = bits::<32>(0);
         for i in 0..I {
-            if self.read_address.q.val() == self.identification_at[i].val() {
-                self.chosen.next = self.identification[i].val();
-            }
+            self.read_identification[i].clock.next = self.clock.val();
+            self.read_identification[i].d.next =
+                self.read_address.q.val() == self.identification_at[i].val();
         }
         for i in 0..S {
-            if self.read_address.q.val() == self.slot_state_at[i].val() {
-                if self.slot_valid[i].val() {
-                    self.chosen.next = bits::<32>(1);
-                }
+            self.read_slot_state[i].clock.next = self.clock.val();
+            self.read_slot_state[i].d.next =
+                self.read_address.q.val() == self.slot_state_at[i].val();
+            self.read_slot_version[i].clock.next = self.clock.val();
+            self.read_slot_version[i].d.next =
+                self.read_address.q.val() == self.slot_version_at[i].val();
+            self.read_slot_program[i].clock.next = self.clock.val();
+            self.read_slot_program[i].d.next =
+                self.read_address.q.val() == self.slot_program_at[i].val();
+            self.read_slot_parameters[i].clock.next = self.clock.val();
+            self.read_slot_parameters[i].d.next =
+                self.read_address.q.val() == self.slot_parameters_at[i].val();
+            self.read_slot_weights[i].clock.next = self.clock.val();
+            self.read_slot_weights[i].d.next =
+                self.read_address.q.val() == self.slot_weights_at[i].val();
+            self.read_slot_group_rows[i].clock.next = self.clock.val();
+            self.read_slot_group_rows[i].d.next =
+                self.read_address.q.val() == self.slot_group_rows_at[i].val();
+        }
+        self.read_control.d.next = self.read_address.q.val() == self.control_at.val();
+        self.read_status.d.next = self.read_address.q.val() == self.status_at.val();
+        self.read_submission_base_low.d.next =
+            self.read_address.q.val() == self.submission_base_low_at.val();
+        self.read_submission_base_high.d.next =
+            self.read_address.q.val() == self.submission_base_high_at.val();
+        self.read_submission_entries.d.next =
+            self.read_address.q.val() == self.submission_entries_at.val();
+        self.read_completion_base_low.d.next =
+            self.read_address.q.val() == self.completion_base_low_at.val();
+        self.read_completion_base_high.d.next =
+            self.read_address.q.val() == self.completion_base_high_at.val();
+        self.read_completion_entries.d.next =
+            self.read_address.q.val() == self.completion_entries_at.val();
+        self.read_interrupt.d.next = self.read_address.q.val() == self.interrupt_at.val();
+        self.read_submission_head.d.next =
+            self.read_address.q.val() == self.submission_head_at.val();
+        self.read_completion_tail.d.next =
+            self.read_address.q.val() == self.completion_tail_at.val();
+        self.read_cycles_low.d.next = self.read_address.q.val() == self.cycles_low_at.val();
+        self.read_cycles_high.d.next = self.read_address.q.val() == self.cycles_high_at.val();
+        self.read_busy_low.d.next = self.read_address.q.val() == self.busy_low_at.val();
+        self.read_busy_high.d.next = self.read_address.q.val() == self.busy_high_at.val();
+        self.read_commands.d.next = self.read_address.q.val() == self.commands_at.val();
+        self.read_errors.d.next = self.read_address.q.val() == self.errors_at.val();
+        // One flag at most is set, so values are joined by OR.
+        self.from_identification.next = bits::<32>(0);
+        for i in 0..I {
+            if self.read_identification[i].q.val() {
+                self.from_identification.next =
+                    self.from_identification.val() | self.identification[i].val();
             }
-            if self.read_address.q.val() == self.slot_version_at[i].val() {
-                self.chosen.next = self.slot_versions[i].val();
+        }
+        self.from_slots.next = bits::<32>(0);
+        for i in 0..S {
+            if self.read_slot_state[i].q.val() && self.slot_valid[i].val() {
+                self.from_slots.next = self.from_slots.val() | bits::<32>(1);
             }
-            if self.read_address.q.val() == self.slot_program_at[i].val() {
-                self.chosen.next = self.slot_programs[i].val();
+            if self.read_slot_version[i].q.val() {
+                self.from_slots.next = self.from_slots.val() | self.slot_versions[i].val();
             }
-            if self.read_address.q.val() == self.slot_parameters_at[i].val() {
-                self.chosen.next = self.slot_parameters[i].val();
+            if self.read_slot_program[i].q.val() {
+                self.from_slots.next = self.from_slots.val() | self.slot_programs[i].val();
             }
-            if self.read_address.q.val() == self.slot_weights_at[i].val() {
-                self.chosen.next = self.slot_weights[i].val();
+            if self.read_slot_parameters[i].q.val() {
+                self.from_slots.next = self.from_slots.val() | self.slot_parameters[i].val();
             }
-            if self.read_address.q.val() == self.slot_group_rows_at[i].val() {
-                self.chosen.next = self.slot_group_rows[i].val();
+            if self.read_slot_weights[i].q.val() {
+                self.from_slots.next = self.from_slots.val() | self.slot_weights[i].val();
+            }
+            if self.read_slot_group_rows[i].q.val() {
+                self.from_slots.next = self.from_slots.val() | self.slot_group_rows[i].val();
             }
         }
         self.ready_bit.next = bits::<32>(0);
@@ -400,62 +547,73 @@ impl Logic for Registers {
         if self.processing.val() {
             self.busy_bit.next = bits::<32>(4);
         }
-        if self.read_address.q.val() == self.control_at.val() {
-            if self.enabled.q.val() {
-                self.chosen.next = bits::<32>(1);
-            }
-            if self.resetting.val() {
-                self.chosen.next = self.chosen.val() | bits::<32>(2);
-            }
+        self.from_queue.next = bits::<32>(0);
+        if self.read_control.q.val() && self.enabled.q.val() {
+            self.from_queue.next = bits::<32>(1);
         }
-        if self.read_address.q.val() == self.status_at.val() {
-            self.chosen.next = self.ready_bit.val() | self.fatal_bit.val() | self.busy_bit.val();
+        if self.read_control.q.val() && self.resetting.val() {
+            self.from_queue.next = self.from_queue.val() | bits::<32>(2);
         }
-        if self.read_address.q.val() == self.submission_base_low_at.val() {
-            self.chosen.next = self.submission_base_low.q.val();
+        if self.read_status.q.val() {
+            self.from_queue.next = self.from_queue.val()
+                | self.ready_bit.val()
+                | self.fatal_bit.val()
+                | self.busy_bit.val();
         }
-        if self.read_address.q.val() == self.submission_base_high_at.val() {
-            self.chosen.next = self.submission_base_high.q.val();
+        if self.read_submission_base_low.q.val() {
+            self.from_queue.next = self.from_queue.val() | self.submission_base_low.q.val();
         }
-        if self.read_address.q.val() == self.submission_entries_at.val() {
-            self.chosen.next = self.submission_size.q.val();
+        if self.read_submission_base_high.q.val() {
+            self.from_queue.next = self.from_queue.val() | self.submission_base_high.q.val();
         }
-        if self.read_address.q.val() == self.completion_base_low_at.val() {
-            self.chosen.next = self.completion_base_low.q.val();
+        if self.read_submission_entries.q.val() {
+            self.from_queue.next = self.from_queue.val() | self.submission_size.q.val();
         }
-        if self.read_address.q.val() == self.completion_base_high_at.val() {
-            self.chosen.next = self.completion_base_high.q.val();
+        if self.read_completion_base_low.q.val() {
+            self.from_queue.next = self.from_queue.val() | self.completion_base_low.q.val();
         }
-        if self.read_address.q.val() == self.completion_entries_at.val() {
-            self.chosen.next = self.completion_size.q.val();
+        if self.read_completion_base_high.q.val() {
+            self.from_queue.next = self.from_queue.val() | self.completion_base_high.q.val();
         }
-        if self.read_address.q.val() == self.interrupt_at.val() {
-            self.chosen.next = self.interrupt.q.val();
+        if self.read_completion_entries.q.val() {
+            self.from_queue.next = self.from_queue.val() | self.completion_size.q.val();
         }
-        if self.read_address.q.val() == self.submission_head_at.val() {
-            self.chosen.next = bit_cast::<32, 16>(self.submission_head.val());
+        if self.read_interrupt.q.val() {
+            self.from_queue.next = self.from_queue.val() | self.interrupt.q.val();
         }
-        if self.read_address.q.val() == self.completion_tail_at.val() {
-            self.chosen.next = bit_cast::<32, 16>(self.completion_tail.val());
+        if self.read_submission_head.q.val() {
+            self.from_queue.next =
+                self.from_queue.val() | bit_cast::<32, 16>(self.submission_head.val());
         }
-        if self.read_address.q.val() == self.cycles_low_at.val() {
-            self.chosen.next = self.cycles.val().get_bits::<32>(0);
+        if self.read_completion_tail.q.val() {
+            self.from_queue.next =
+                self.from_queue.val() | bit_cast::<32, 16>(self.completion_tail.val());
         }
-        if self.read_address.q.val() == self.cycles_high_at.val() {
-            self.chosen.next = self.cycles_high.q.val();
+        self.from_counters.next = bits::<32>(0);
+        if self.read_cycles_low.q.val() {
+            self.from_counters.next =
+                self.from_counters.val() | self.cycles.val().get_bits::<32>(0);
         }
-        if self.read_address.q.val() == self.busy_low_at.val() {
-            self.chosen.next = self.busy_cycles.val().get_bits::<32>(0);
+        if self.read_cycles_high.q.val() {
+            self.from_counters.next = self.from_counters.val() | self.cycles_high.q.val();
         }
-        if self.read_address.q.val() == self.busy_high_at.val() {
-            self.chosen.next = self.busy_high.q.val();
+        if self.read_busy_low.q.val() {
+            self.from_counters.next =
+                self.from_counters.val() | self.busy_cycles.val().get_bits::<32>(0);
         }
-        if self.read_address.q.val() == self.commands_at.val() {
-            self.chosen.next = self.commands.val();
+        if self.read_busy_high.q.val() {
+            self.from_counters.next = self.from_counters.val() | self.busy_high.q.val();
         }
-        if self.read_address.q.val() == self.errors_at.val() {
-            self.chosen.next = self.errors.val();
+        if self.read_commands.q.val() {
+            self.from_counters.next = self.from_counters.val() | self.commands.val();
         }
+        if self.read_errors.q.val() {
+            self.from_counters.next = self.from_counters.val() | self.errors.val();
+        }
+        self.identification_value.d.next = self.from_identification.val();
+        self.slot_value.d.next = self.from_slots.val();
+        self.queue_value.d.next = self.from_queue.val();
+        self.counter_value.d.next = self.from_counters.val();
         match self.read_state.q.val() {
             ReadState::Idle => {
                 if self.ar_valid.val() {
@@ -464,17 +622,23 @@ impl Logic for Registers {
                 }
             }
             ReadState::Address => {
+                self.read_state.d.next = ReadState::Match;
+            }
+            ReadState::Match => {
+                // The low half takes a picture of the high one.
+                if self.read_cycles_low.q.val() {
+                    self.cycles_high.d.next = self.cycles.val().get_bits::<32>(32);
+                }
+                if self.read_busy_low.q.val() {
+                    self.busy_high.d.next = self.busy_cycles.val().get_bits::<32>(32);
+                }
                 self.read_state.d.next = ReadState::Select;
             }
             ReadState::Select => {
-                self.read_value.d.next = self.chosen.val();
-                // The low half takes a picture of the high one.
-                if self.read_address.q.val() == self.cycles_low_at.val() {
-                    self.cycles_high.d.next = self.cycles.val().get_bits::<32>(32);
-                }
-                if self.read_address.q.val() == self.busy_low_at.val() {
-                    self.busy_high.d.next = self.busy_cycles.val().get_bits::<32>(32);
-                }
+                self.read_value.d.next = self.identification_value.q.val()
+                    | self.slot_value.q.val()
+                    | self.queue_value.q.val()
+                    | self.counter_value.q.val();
                 self.read_state.d.next = ReadState::Respond;
             }
             ReadState::Respond => {

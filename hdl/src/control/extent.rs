@@ -8,10 +8,14 @@ use rust_hdl::prelude::*;
 
 use crate::bits::from_unsigned;
 
-/// Cycles from the operands to `finish` and `fits`.
-pub const LATENCY: usize = 3;
+/// Cycles from the operands to `finish`.
+pub const LATENCY: usize = 5;
 
-/// The arithmetic, pipelined.
+/// Cycles from the operands to `fits`.
+pub const FITS_LATENCY: usize = LATENCY + 1;
+
+/// The arithmetic, pipelined: factors, products of their halves, products, their sum, the end.
+/// Only the last addition takes in the end before, so regions in a chain can follow each other.
 #[derive(LogicBlock, Default)]
 pub struct Extent {
     /// Clock.
@@ -32,38 +36,43 @@ pub struct Extent {
     pub limit: Signal<In, Bits<32>>,
     /// End of the region, after [`LATENCY`] cycles.
     pub finish: Signal<Out, Bits<64>>,
-    /// Whether it is within the limit, after [`LATENCY`] cycles.
+    /// Whether it is within the limit, after [`FITS_LATENCY`] cycles.
     pub fits: Signal<Out, Bit>,
-    _operands: [u64; 6],
-    _products: [u64; 4],
-    _chain: [bool; 2],
+    _factors: [u64; 4],
+    _lengths: [u64; 3],
+    _line: [(bool, u64, u64); 5],
     _end: u64,
 }
 
 impl Logic for Extent {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let [before, length, base, limit] = self._products;
-            let base = if self._chain[1] { self._end } else { base };
-            let end = base.wrapping_add(before).wrapping_add(length);
-            self._end = end;
-            self._chain = [self.chain.val(), self._chain[0]];
-            self.finish.next = from_unsigned(end);
-            self.fits.next = end <= limit;
-            let [base, count, stride, tiles, unit, limit] = self._operands;
-            self._products = [
-                count.wrapping_sub(1) % 65536 * stride,
-                tiles * unit,
-                base,
-                limit,
+            // From the last stage to the first, each takes what the one before it had.
+            self.fits.next = self._end <= self._line[4].2;
+            let (chain, base, _) = self._line[3];
+            let base = if chain { self._end } else { base };
+            self._end = base.wrapping_add(self._lengths[2]);
+            self.finish.next = from_unsigned(self._end);
+            let [count, stride, tiles, unit] = self._factors;
+            let length = (count.wrapping_sub(1) % 65536 * stride).wrapping_add(tiles * unit);
+            self._lengths = [length, self._lengths[0], self._lengths[1]];
+            let [first, second, third, fourth, _] = self._line;
+            self._line = [
+                (
+                    self.chain.val(),
+                    self.base.val().to_u64(),
+                    self.limit.val().to_u64(),
+                ),
+                first,
+                second,
+                third,
+                fourth,
             ];
-            self._operands = [
-                self.base.val().to_u64(),
+            self._factors = [
                 self.count.val().to_u64(),
                 self.stride.val().to_u64(),
                 self.tiles.val().to_u64(),
                 self.unit.val().to_u64(),
-                self.limit.val().to_u64(),
             ];
         }
     }
@@ -76,27 +85,46 @@ impl Logic for Extent {
     fn hdl(&self) -> Verilog {
         Verilog::Custom(
             "\
-reg [31:0] base1, base2, stride1, tiles1, limit1, limit2;
+reg [31:0] base1, base2, base3, base4, stride1, tiles1;
+reg [31:0] limit1, limit2, limit3, limit4, limit5;
 reg [15:0] count1, unit1;
-reg chain1, chain2;
-reg [63:0] before2, length2;
-wire [63:0] sum = (chain2 ? finish : {32'd0, base2}) + before2 + length2;
+reg chain1, chain2, chain3, chain4;
+reg [31:0] before_low2, before_high2, length_low2, length_high2;
+reg [47:0] before3, length3;
+reg [48:0] both4;
 
 always @(posedge clock) begin
    chain1 <= chain;
-   chain2 <= chain1;
    base1 <= base;
+   limit1 <= limit;
    count1 <= count - 16'd1;
    stride1 <= stride;
    tiles1 <= tiles;
    unit1 <= unit;
-   limit1 <= limit;
-   before2 <= {48'd0, count1} * {32'd0, stride1};
-   length2 <= {32'd0, tiles1} * {48'd0, unit1};
+
+   chain2 <= chain1;
    base2 <= base1;
    limit2 <= limit1;
-   finish <= sum;
-   fits <= sum <= {32'd0, limit2};
+   before_low2 <= {16'd0, count1} * {16'd0, stride1[15:0]};
+   before_high2 <= {16'd0, count1} * {16'd0, stride1[31:16]};
+   length_low2 <= {16'd0, unit1} * {16'd0, tiles1[15:0]};
+   length_high2 <= {16'd0, unit1} * {16'd0, tiles1[31:16]};
+
+   chain3 <= chain2;
+   base3 <= base2;
+   limit3 <= limit2;
+   before3 <= {16'd0, before_low2} + {before_high2, 16'd0};
+   length3 <= {16'd0, length_low2} + {length_high2, 16'd0};
+
+   chain4 <= chain3;
+   base4 <= base3;
+   limit4 <= limit3;
+   both4 <= {1'd0, before3} + {1'd0, length3};
+
+   limit5 <= limit4;
+   finish <= (chain4 ? finish : {32'd0, base4}) + {15'd0, both4};
+
+   fits <= finish <= {32'd0, limit5};
 end
 "
             .into(),

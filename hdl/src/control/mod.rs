@@ -7,3 +7,4 @@ pub mod operands;
 pub mod sequencer;
 pub mod trace;
 pub mod transfers;
+pub mod units;

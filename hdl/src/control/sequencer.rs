@@ -10,6 +10,10 @@
 //! then the ends of all regions that it touches. So nothing is read or written outside. The next
 //! instruction is fetched and checked while those before it run; it waits at dispatch until the
 //! units that its limits name are idle, and its own unit too.
+//!
+//! What decides is in registers before it is needed: flags of the group, the units' operands
+//! ([`UnitOperands`]), whether the units are free. A step is one flag or one register away, so
+//! the sequencer doesn't limit the clock.
 
 use rust_hdl::prelude::*;
 
@@ -21,7 +25,7 @@ use super::decode::Decoder;
 use super::extent::{self, Extent};
 use super::operands::ComputeFields;
 use super::transfers::TransferFields;
-use crate::requantize::entries;
+use super::units::UnitOperands;
 
 /// What the sequencer is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
@@ -32,8 +36,14 @@ pub enum SequencerState {
     Group,
     /// Reads an instruction.
     Fetch,
-    /// Looks at its opcode and fields.
+    /// Compares its fields.
     Decode,
+    /// Looks at its opcode, and at what has come of the comparisons.
+    Verify,
+    /// Leaves out an instruction that isn't for this group.
+    Skip,
+    /// Ends the group.
+    End,
     /// Computes the ends of its regions.
     Check,
     /// Starts it as soon as it may begin.
@@ -42,6 +52,41 @@ pub enum SequencerState {
     Stop,
     /// Reports.
     Finished,
+}
+
+/// The region whose end is computed; those of a computation follow each other.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum Region {
+    /// Weight tiles of a block of channels.
+    Block,
+    /// Bytes from the windows of a line to those of the next.
+    Line,
+    /// Bytes of the lines above the input.
+    Top,
+    /// Lines of the output.
+    Output,
+    /// Pixels of its last line.
+    OutputPixels,
+    /// Lines of the residual, which lies as the output does.
+    Residual,
+    /// Pixels of its last line.
+    ResidualPixels,
+    /// Lines of the input.
+    Input,
+    /// Bytes of its last line.
+    InputBytes,
+    /// Weight tiles.
+    Weights,
+    /// Parameter entries.
+    Parameters,
+    /// Weight tiles that are loaded.
+    LoadedWeights,
+    /// Pieces of a transfer in the scratchpad.
+    Pieces,
+    /// Bytes of the group's input in host memory.
+    InputRows,
+    /// Bytes of the group's output there.
+    OutputRows,
 }
 
 /// The sequencer.
@@ -162,20 +207,20 @@ pub struct Sequencer {
     /// A group has ended.
     pub group_done: Signal<Out, Bit>,
     scratchpad_bytes: Fixed<Bits<32>>,
-    unlimited: Fixed<Bits<32>>,
-    tile_shift: Fixed<Bits<5>>,
-    word_shift: Fixed<Bits<4>>,
-    column_shift: Fixed<Bits<4>>,
-    column_rest: Fixed<Bits<16>>,
-    row_shift: Fixed<Bits<4>>,
-    row_rest: Fixed<Bits<16>>,
-    lane_rest: Fixed<Bits<32>>,
-    lane_mask: Fixed<Bits<32>>,
-    residual_entries: Fixed<Bits<32>>,
     steps_most: Fixed<Bits<16>>,
-    latency: Fixed<Bits<8>>,
-    last_compute: Fixed<Bits<8>>,
-    last_group_step: Fixed<Bits<8>>,
+    block_step: Fixed<Bits<5>>,
+    line_step_at: Fixed<Bits<5>>,
+    top_step: Fixed<Bits<5>>,
+    before_output: Fixed<Bits<5>>,
+    before_residual: Fixed<Bits<5>>,
+    before_input: Fixed<Bits<5>>,
+    before_weights: Fixed<Bits<5>>,
+    before_parameters: Fixed<Bits<5>>,
+    before_last: Fixed<Bits<5>>,
+    last_transfer: Fixed<Bits<5>>,
+    last_compute: Fixed<Bits<5>>,
+    input_rows_step: Fixed<Bits<5>>,
+    last_group_step: Fixed<Bits<5>>,
     success: Fixed<Bits<8>>,
     invalid_instruction: Fixed<Bits<8>>,
     instruction_bounds: Fixed<Bits<8>>,
@@ -183,7 +228,8 @@ pub struct Sequencer {
     dma_read_error: Fixed<Bits<8>>,
     dma_write_error: Fixed<Bits<8>>,
     state: DFF<SequencerState>,
-    step: DFF<Bits<8>>,
+    step: DFF<Bits<5>>,
+    region: DFF<Region>,
     program_counter: DFF<Bits<16>>,
     fetch_word: DFF<Bits<32>>,
     rows_left: DFF<Bits<16>>,
@@ -201,22 +247,20 @@ pub struct Sequencer {
     writing: DFF<Bit>,
     read_error: DFF<Bit>,
     write_error: DFF<Bit>,
+    following_rows: DFF<Bits<16>>,
+    following_group: DFF<Bits<16>>,
+    last_group: DFF<Bit>,
+    overrun: DFF<Bit>,
+    may_begin: DFF<Bit>,
+    checked: DFF<Bit>,
+    too_many: DFF<Bit>,
     extent: Extent,
     decoder: Decoder,
     operands: ComputeFields,
     transfer: TransferFields,
-    last_group: Signal<Local, Bit>,
-    following_rows: Signal<Local, Bits<16>>,
-    following_group: Signal<Local, Bits<16>>,
+    unit: UnitOperands,
     skipped: Signal<Local, Bit>,
-    kernel_steps: Signal<Local, Bits<16>>,
-    blocks: Signal<Local, Bits<16>>,
-    channel_entries: Signal<Local, Bits<32>>,
-    beats: Signal<Local, Bits<32>>,
-    may_begin: Signal<Local, Bit>,
-    result_step: Signal<Local, Bits<8>>,
-    checked: Signal<Local, Bit>,
-    skip_words: Signal<Local, Bits<32>>,
+    begins: Signal<Local, Bit>,
     next_instruction: Signal<Local, Bit>,
 }
 
@@ -227,23 +271,24 @@ fn code(status: Status) -> Bits<8> {
 impl Sequencer {
     /// For an accelerator of these dimensions.
     pub fn new(configuration: &Configuration) -> Self {
-        let log = |value: usize| u64::from(value.trailing_zeros());
-        let lanes = configuration.requantize_lanes;
+        // The step at which the end of a computation's region is there.
+        let ends = |region: Region| Fixed::new((extent::LATENCY as u64 + region as u64).into());
+        let fits = extent::FITS_LATENCY as u64;
         Self {
             scratchpad_bytes: Fixed::new((configuration.scratchpad_bytes as u64).into()),
-            unlimited: Fixed::new(u64::from(u32::MAX).into()),
-            tile_shift: Fixed::new(log(configuration.tile_bytes()).into()),
-            word_shift: Fixed::new(log(configuration.scratchpad_word_bytes()).into()),
-            column_shift: Fixed::new(log(configuration.columns).into()),
-            column_rest: Fixed::new((configuration.columns as u64 - 1).into()),
-            row_shift: Fixed::new(log(configuration.rows).into()),
-            row_rest: Fixed::new((configuration.rows as u64 - 1).into()),
-            lane_rest: Fixed::new((lanes as u64 - 1).into()),
-            lane_mask: Fixed::new((u64::from(u32::MAX) & !(lanes as u64 - 1)).into()),
-            residual_entries: Fixed::new(((entries::groups(lanes) * lanes) as u64).into()),
             steps_most: Fixed::new((DEPTHWISE_STEPS_MAX as u64).into()),
-            latency: Fixed::new((extent::LATENCY as u64).into()),
-            last_compute: Fixed::new((extent::LATENCY as u64 + 10).into()),
+            block_step: ends(Region::Block),
+            line_step_at: ends(Region::Line),
+            top_step: ends(Region::Top),
+            before_output: ends(Region::OutputPixels),
+            before_residual: ends(Region::ResidualPixels),
+            before_input: ends(Region::InputBytes),
+            before_weights: ends(Region::Weights),
+            before_parameters: ends(Region::Parameters),
+            before_last: Fixed::new((fits - 1).into()),
+            last_transfer: Fixed::new(fits.into()),
+            last_compute: Fixed::new((fits + Region::Parameters as u64).into()),
+            input_rows_step: Fixed::new((extent::LATENCY as u64).into()),
             last_group_step: Fixed::new((extent::LATENCY as u64 + 1).into()),
             success: Fixed::new(code(Status::Success)),
             invalid_instruction: Fixed::new(code(Status::InvalidInstruction)),
@@ -254,6 +299,7 @@ impl Sequencer {
             decoder: Decoder::new(configuration),
             operands: ComputeFields::new(),
             transfer: TransferFields::new(),
+            unit: UnitOperands::new(configuration),
             ..Default::default()
         }
     }
@@ -283,16 +329,24 @@ impl Logic for Sequencer {
             reading,
             writing,
             read_error,
-            write_error
+            write_error,
+            region,
+            following_rows,
+            following_group,
+            last_group,
+            overrun,
+            may_begin,
+            checked,
+            too_many
         );
-        self.decoder.clock.next = self.clock.val();
+        clock!(self, clock, decoder, extent, unit);
         self.decoder.word.next = self.program_data.val();
         self.decoder.shift.next = false;
-        self.extent.clock.next = self.clock.val();
         for i in 0..8 {
             self.words[i].next = self.decoder.words[i].val();
             self.operands.words[i].next = self.decoder.words[i].val();
             self.transfer.words[i].next = self.decoder.words[i].val();
+            self.unit.words[i].next = self.decoder.words[i].val();
         }
 
         self.busy.next = self.state.q.val() != SequencerState::Idle;
@@ -305,89 +359,57 @@ impl Logic for Sequencer {
         self.group_done.next = false;
         self.next_instruction.next = false;
 
-        // Groups.
-        self.last_group.next = self.rows_left.q.val() == self.group_size.q.val();
-        self.following_rows.next = self.rows_left.q.val() - self.group_size.q.val();
-        self.following_group.next = self.group_rows.val();
-        if self.following_rows.val() < self.group_rows.val() {
-            self.following_group.next = self.following_rows.val();
+        // Groups. The rows change only when a group begins, which takes longer than this.
+        self.last_group.d.next = self.rows_left.q.val() == self.group_size.q.val();
+        self.following_rows.d.next = self.rows_left.q.val() - self.group_size.q.val();
+        self.following_group.d.next = self.group_rows.val();
+        if self.following_rows.q.val() < self.group_rows.val() {
+            self.following_group.d.next = self.following_rows.q.val();
         }
+        self.overrun.d.next = self.program_counter.q.val() == self.program_count.val();
         self.skipped.next = (self.decoder.first_group.val() && !self.in_first_group.q.val())
-            || (self.decoder.next_group.val() && self.last_group.val());
+            || (self.decoder.next_group.val() && self.last_group.q.val());
 
-        // Operands of transfers.
-        self.pieces.next = self.transfer.count.val();
-        self.host_stride.next = self.transfer.host_stride.val();
-        self.host_address.next =
-            self.workspace_address.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
-        self.piece_bytes.next = self.transfer.row_bytes.val();
+        // Operands of the units.
+        self.unit.is_load_rows.next = self.decoder.is_load_rows.val();
+        self.unit.is_store_rows.next = self.decoder.is_store_rows.val();
+        self.unit.is_load_weights.next = self.decoder.is_load_weights.val();
+        self.unit.is_depthwise.next = self.decoder.is_depthwise.val();
+        self.unit.is_residual.next = self.decoder.is_residual.val();
+        self.unit.next_group.next = self.decoder.next_group.val();
+        self.unit.group.next = self.group_size.q.val();
+        self.unit.following_group.next = self.following_group.q.val();
+        self.unit.host_input.next = self.host_input.q.val();
+        self.unit.next_input.next = self.next_input.q.val();
+        self.unit.host_output.next = self.host_output.q.val();
+        self.unit.workspace_address.next = self.workspace_address.val();
+        self.unit.stream_address.next = self.stream_address.val();
+        self.unit.input_stride.next = self.input_stride.val();
+        self.unit.output_stride.next = self.output_stride.val();
+        self.unit.weight_base.next = self.weight_base.val();
+        self.unit.parameter_base.next = self.parameter_base.val();
+        self.unit.top_bytes.next = self.top_bytes.q.val();
+        self.pieces.next = self.unit.pieces.val();
+        self.host_stride.next = self.unit.host_stride.val();
+        self.host_address.next = self.unit.host_address.val();
+        self.piece_bytes.next = self.unit.piece_bytes.val();
         self.scratchpad_address.next = self.transfer.scratchpad_address.val();
         self.scratchpad_stride.next = self.transfer.scratchpad_stride.val();
         self.read_weights.next = self.decoder.is_load_weights.val();
-        if self.decoder.is_load_rows.val() {
-            self.pieces.next = self.group_size.q.val();
-            self.host_stride.next = self.input_stride.val();
-            self.host_address.next =
-                self.host_input.q.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
-            if self.decoder.next_group.val() {
-                self.pieces.next = self.following_group.val();
-                self.host_address.next =
-                    self.next_input.q.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
-            }
-        }
-        if self.decoder.is_store_rows.val() {
-            self.pieces.next = self.group_size.q.val();
-            self.host_stride.next = self.output_stride.val();
-            self.host_address.next =
-                self.host_output.q.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
-        }
-        if self.decoder.is_load_weights.val() {
-            self.pieces.next = bits::<16>(1);
-            self.host_stride.next = bits::<32>(0);
-            self.host_address.next =
-                self.stream_address.val() + bit_cast::<64, 32>(self.transfer.host_offset.val());
-            self.piece_bytes.next =
-                bit_cast::<32, 16>(self.transfer.count.val()) << self.tile_shift.val();
-        }
-        self.beats.next = self.transfer.row_bytes.val() >> bits::<2>(3);
-        if self.transfer.row_bytes.val().get_bits::<3>(0) != bits::<3>(0) {
-            self.beats.next = self.beats.val() + bits::<32>(1);
-        }
-
-        // Operands of computations.
         self.group.next = self.group_size.q.val();
         self.is_matrix.next = self.decoder.is_matrix.val();
         self.is_pool.next = self.decoder.is_pool.val();
-        self.column_tiles.next =
-            (self.operands.channels.val() + self.column_rest.val()) >> self.column_shift.val();
-        self.blocks.next =
-            (self.operands.channels.val() + self.row_rest.val()) >> self.row_shift.val();
+        self.column_tiles.next = self.unit.column_tiles.val();
         self.steps.next = bits::<16>(0);
         if self.decoder.is_depthwise.val() {
             self.steps.next = self.block_steps.q.val();
         }
-        self.origin.next = self.operands.input_address.val()
-            - self.top_bytes.q.val()
-            - bit_cast::<32, 16>(self.operands.pad_left.val());
+        self.origin.next = self.unit.origin.val();
         self.line_step.next = self.line_bytes.q.val();
-        self.skip_words.next = (bit_cast::<32, 16>(self.operands.input_row_stride.val())
-            - bit_cast::<32, 16>(self.operands.window_bytes.val()))
-            >> self.word_shift.val();
-        self.row_skip.next = self.skip_words.val().get_bits::<16>(0);
-        self.first_tile.next = self.weight_base.val() + self.operands.weight_address.val();
-        if self.decoder.is_load_weights.val() {
-            self.first_tile.next = self.weight_base.val() + self.transfer.weight_address.val();
-        }
-        self.first_parameter.next = bit_cast::<32, 16>(self.parameter_base.val())
-            + bit_cast::<32, 16>(self.operands.parameter_address.val());
-        self.channel_entries.next = (bit_cast::<32, 16>(self.operands.channels.val())
-            + self.lane_rest.val())
-            & self.lane_mask.val();
-        self.residual_parameter.next = self.first_parameter.val() + self.channel_entries.val();
-        self.kernel_steps.next = bit_cast::<16, 8>(self.operands.phases.val());
-        if self.operands.phases.val() == bits::<8>(0) {
-            self.kernel_steps.next = self.operands.input_tiles.val();
-        }
+        self.row_skip.next = self.unit.row_skip.val();
+        self.first_tile.next = self.unit.first_tile.val();
+        self.first_parameter.next = self.unit.first_parameter.val();
+        self.residual_parameter.next = self.unit.residual_parameter.val();
 
         // Regions, one a step; see `checked` below for what becomes of them.
         self.extent.chain.next = false;
@@ -397,100 +419,117 @@ impl Logic for Sequencer {
         self.extent.tiles.next = bits::<32>(0);
         self.extent.unit.next = bits::<16>(1);
         self.extent.limit.next = self.scratchpad_bytes.val();
-        if self.state.q.val() == SequencerState::Group {
-            // Bytes of the group's rows in host memory.
-            self.extent.unit.next = self.group_size.q.val();
-            self.extent.tiles.next = self.input_stride.val();
-            if self.step.q.val() == bits::<8>(1) {
-                self.extent.tiles.next = self.output_stride.val();
-            }
-        } else if self.decoder.is_load_weights.val() {
-            self.extent.base.next = bit_cast::<32, 16>(self.transfer.weight_address.val());
-            self.extent.tiles.next = bit_cast::<32, 16>(self.transfer.count.val());
-            self.extent.limit.next = bit_cast::<32, 16>(self.weight_count.val());
-        } else if self.decoder.is_load.val() || self.decoder.is_store.val() {
-            self.extent.base.next = self.transfer.scratchpad_address.val();
-            self.extent.count.next = self.pieces.val();
-            self.extent.stride.next = self.transfer.scratchpad_stride.val();
-            self.extent.tiles.next = self.beats.val();
-            self.extent.unit.next = bits::<16>(8);
-        } else {
-            if self.step.q.val() == bits::<8>(0) {
-                // Weight tiles of a block of channels.
+        match self.region.q.val() {
+            Region::Block => {
                 self.extent.tiles.next = bit_cast::<32, 8>(self.operands.kernel_height.val());
-                self.extent.unit.next = self.kernel_steps.val();
+                self.extent.unit.next = self.unit.kernel_steps.val();
+                self.region.d.next = Region::Line;
             }
-            if self.step.q.val() == bits::<8>(1) {
+            Region::Line => {
                 self.extent.tiles.next = bit_cast::<32, 8>(self.operands.stride_y.val());
                 self.extent.unit.next = self.operands.input_row_stride.val();
+                self.region.d.next = Region::Top;
             }
-            if self.step.q.val() == bits::<8>(2) {
+            Region::Top => {
                 self.extent.tiles.next = bit_cast::<32, 8>(self.operands.pad_top.val());
                 self.extent.unit.next = self.operands.input_row_stride.val();
+                self.region.d.next = Region::Output;
             }
-            // The output, then the residual, which lies as the output does.
-            if (self.step.q.val() == bits::<8>(3)) || (self.step.q.val() == bits::<8>(5)) {
+            Region::Output => {
                 self.extent.base.next = self.operands.output_address.val();
-                if self.step.q.val() == bits::<8>(5) {
-                    self.extent.base.next = self.operands.second_address.val();
-                }
                 self.extent.count.next = self.group_size.q.val();
                 self.extent.stride.next = self.operands.output_batch_stride.val();
-                self.extent.tiles.next =
-                    bit_cast::<32, 16>(self.operands.output_height.val()) - bits::<32>(1);
+                self.extent.tiles.next = self.unit.output_lines.val();
                 self.extent.unit.next = self.operands.output_row_stride.val();
+                self.region.d.next = Region::OutputPixels;
             }
-            if (self.step.q.val() == bits::<8>(4)) || (self.step.q.val() == bits::<8>(6)) {
+            Region::OutputPixels => {
                 self.extent.chain.next = true;
                 self.extent.count.next = self.operands.output_width.val();
                 self.extent.stride.next =
                     bit_cast::<32, 16>(self.operands.output_pixel_stride.val());
                 self.extent.tiles.next = bit_cast::<32, 16>(self.operands.channels.val());
+                self.region.d.next = Region::Residual;
             }
-            if self.step.q.val() == bits::<8>(7) {
+            Region::Residual => {
+                self.extent.base.next = self.operands.second_address.val();
+                self.extent.count.next = self.group_size.q.val();
+                self.extent.stride.next = self.operands.output_batch_stride.val();
+                self.extent.tiles.next = self.unit.output_lines.val();
+                self.extent.unit.next = self.operands.output_row_stride.val();
+                self.region.d.next = Region::ResidualPixels;
+            }
+            Region::ResidualPixels => {
+                self.extent.chain.next = true;
+                self.extent.count.next = self.operands.output_width.val();
+                self.extent.stride.next =
+                    bit_cast::<32, 16>(self.operands.output_pixel_stride.val());
+                self.extent.tiles.next = bit_cast::<32, 16>(self.operands.channels.val());
+                self.region.d.next = Region::Input;
+            }
+            Region::Input => {
                 self.extent.base.next = self.operands.input_address.val();
                 self.extent.count.next = self.group_size.q.val();
                 self.extent.stride.next = self.operands.input_batch_stride.val();
-                self.extent.tiles.next =
-                    bit_cast::<32, 16>(self.operands.input_height.val()) - bits::<32>(1);
+                self.extent.tiles.next = self.unit.input_lines.val();
                 self.extent.unit.next = self.operands.input_row_stride.val();
+                self.region.d.next = Region::InputBytes;
             }
-            if self.step.q.val() == bits::<8>(8) {
+            Region::InputBytes => {
                 self.extent.chain.next = true;
                 self.extent.tiles.next = bit_cast::<32, 16>(self.operands.input_row_bytes.val());
+                self.region.d.next = Region::Weights;
             }
-            if self.step.q.val() == bits::<8>(9) {
+            Region::Weights => {
                 self.extent.base.next = bit_cast::<32, 16>(self.operands.weight_address.val());
-                self.extent.tiles.next = bit_cast::<32, 16>(self.column_tiles.val());
+                self.extent.tiles.next = bit_cast::<32, 16>(self.unit.weight_tiles.val());
                 self.extent.unit.next = self.operands.input_tiles.val();
                 if self.decoder.is_depthwise.val() {
-                    self.extent.tiles.next = bit_cast::<32, 16>(self.blocks.val());
                     self.extent.unit.next = self.block_steps.q.val();
                 }
                 self.extent.limit.next = bit_cast::<32, 16>(self.weight_count.val());
+                self.region.d.next = Region::Parameters;
             }
-            if self.step.q.val() == bits::<8>(10) {
+            Region::Parameters => {
                 self.extent.base.next = bit_cast::<32, 16>(self.operands.parameter_address.val());
-                self.extent.tiles.next = self.channel_entries.val();
-                if self.decoder.is_residual.val() {
-                    self.extent.tiles.next =
-                        self.channel_entries.val() + self.residual_entries.val();
-                }
+                self.extent.tiles.next = self.unit.entries.val();
                 self.extent.limit.next = bit_cast::<32, 16>(self.parameter_count.val());
             }
+            Region::LoadedWeights => {
+                self.extent.base.next = bit_cast::<32, 16>(self.transfer.weight_address.val());
+                self.extent.tiles.next = bit_cast::<32, 16>(self.transfer.count.val());
+                self.extent.limit.next = bit_cast::<32, 16>(self.weight_count.val());
+            }
+            Region::Pieces => {
+                self.extent.base.next = self.transfer.scratchpad_address.val();
+                self.extent.count.next = self.unit.pieces.val();
+                self.extent.stride.next = self.transfer.scratchpad_stride.val();
+                self.extent.tiles.next = self.unit.beats.val();
+                self.extent.unit.next = bits::<16>(8);
+            }
+            Region::InputRows => {
+                self.extent.unit.next = self.group_size.q.val();
+                self.extent.tiles.next = self.input_stride.val();
+                self.region.d.next = Region::OutputRows;
+            }
+            _ => {
+                self.extent.unit.next = self.group_size.q.val();
+                self.extent.tiles.next = self.output_stride.val();
+            }
         }
+        self.too_many.d.next = ((self.extent.finish.val() >> bits::<5>(16)) != bits::<64>(0))
+            || (self.extent.finish.val().get_bits::<16>(0) > self.steps_most.val());
 
-        // Which step's end has been computed, and whether it must be inside.
-        self.result_step.next = self.step.q.val() - self.latency.val();
-        self.checked.next = self.step.q.val() == self.latency.val();
+        // Whether the region whose `fits` comes next must be inside.
+        self.checked.d.next = self.step.q.val() == self.before_last.val();
         if self.decoder.is_compute.val() {
-            self.checked.next = (self.step.q.val() > self.latency.val())
-                && ((self.result_step.val() == bits::<8>(4))
-                    || ((self.result_step.val() == bits::<8>(6))
-                        && self.decoder.is_residual.val())
-                    || (self.result_step.val() == bits::<8>(8))
-                    || ((self.result_step.val() == bits::<8>(9)) && !self.decoder.is_pool.val())
-                    || (self.result_step.val() == bits::<8>(10)));
+            self.checked.d.next = (self.step.q.val() == self.before_output.val())
+                || ((self.step.q.val() == self.before_residual.val())
+                    && self.decoder.is_residual.val())
+                || (self.step.q.val() == self.before_input.val())
+                || ((self.step.q.val() == self.before_weights.val())
+                    && !self.decoder.is_pool.val())
+                || (self.step.q.val() == self.before_parameters.val());
         }
 
         // Transfers under way.
@@ -510,26 +549,27 @@ impl Logic for Sequencer {
         self.write_active.next = self.writing.q.val();
         self.instruction.next = self.program_counter.q.val();
         self.opcode.next = self.operands.opcode.val();
-        self.may_begin.next = self.trace_room.val();
+        self.may_begin.d.next = self.trace_room.val();
         if self.compute_busy.val()
             && (self.decoder.is_compute.val()
                 || (self.operands.compute_limit.val() == bits::<8>(0)))
         {
-            self.may_begin.next = false;
+            self.may_begin.d.next = false;
         }
         if self.reading.q.val()
             && (self.decoder.is_load.val() || (self.operands.load_limit.val() == bits::<8>(0)))
         {
-            self.may_begin.next = false;
+            self.may_begin.d.next = false;
         }
         if self.writing.q.val()
             && (self.decoder.is_store.val() || (self.operands.store_limit.val() == bits::<8>(0)))
         {
-            self.may_begin.next = false;
+            self.may_begin.d.next = false;
         }
+        self.begins.next = self.may_begin.q.val();
         // The write engine may be busy with a record of the trace, and would not take the STORE.
         if self.write_busy.val() && self.decoder.is_store.val() {
-            self.may_begin.next = false;
+            self.begins.next = false;
         }
 
         match self.state.q.val() {
@@ -546,13 +586,14 @@ impl Logic for Sequencer {
                     self.read_error.d.next = false;
                     self.write_error.d.next = false;
                     self.result.d.next = self.success.val();
-                    self.step.d.next = bits::<8>(0);
+                    self.step.d.next = bits::<5>(0);
+                    self.region.d.next = Region::InputRows;
                     self.state.d.next = SequencerState::Group;
                 }
             }
             SequencerState::Group => {
-                self.step.d.next = self.step.q.val() + bits::<8>(1);
-                if self.step.q.val() == self.latency.val() {
+                self.step.d.next = self.step.q.val() + bits::<5>(1);
+                if self.step.q.val() == self.input_rows_step.val() {
                     self.next_input.d.next = self.host_input.q.val() + self.extent.finish.val();
                 }
                 if self.step.q.val() == self.last_group_step.val() {
@@ -560,74 +601,96 @@ impl Logic for Sequencer {
                     self.program_counter.d.next = bits::<16>(0);
                     self.fetch_word.d.next =
                         bit_cast::<32, 16>(self.program_base.val()) << bits::<2>(3);
-                    self.step.d.next = bits::<8>(0);
+                    self.step.d.next = bits::<5>(0);
                     self.state.d.next = SequencerState::Fetch;
                 }
             }
             SequencerState::Fetch => {
-                self.fetch_word.d.next = self.fetch_word.q.val() + bits::<32>(1);
-                self.step.d.next = self.step.q.val() + bits::<8>(1);
+                // After eight words this is the first of the next instruction.
+                if !self.step.q.val().get_bit(3) {
+                    self.fetch_word.d.next = self.fetch_word.q.val() + bits::<32>(1);
+                }
+                self.step.d.next = self.step.q.val() + bits::<5>(1);
                 // Words come two cycles after their address and are shifted in.
-                if self.step.q.val() >= bits::<8>(2) {
+                if self.step.q.val() >= bits::<5>(2) {
                     self.decoder.shift.next = true;
                 }
-                if self.step.q.val() == bits::<8>(9) {
+                if self.step.q.val() == bits::<5>(9) {
+                    self.step.d.next = bits::<5>(0);
                     self.state.d.next = SequencerState::Decode;
                 }
-                if self.program_counter.q.val() == self.program_count.val() {
+                if (self.step.q.val() == bits::<5>(1)) && self.overrun.q.val() {
                     self.result.d.next = self.program_overrun.val();
                     self.state.d.next = SequencerState::Stop;
                 }
             }
             SequencerState::Decode => {
-                self.step.d.next = bits::<8>(0);
+                self.region.d.next = Region::Block;
+                if self.decoder.is_load.val() || self.decoder.is_store.val() {
+                    self.region.d.next = Region::Pieces;
+                }
+                if self.decoder.is_load_weights.val() {
+                    self.region.d.next = Region::LoadedWeights;
+                }
+                self.state.d.next = SequencerState::Verify;
+            }
+            SequencerState::Verify => {
+                // The first region's operands are taken now: the check goes on from its step 1.
+                self.step.d.next = bits::<5>(1);
                 if !self.decoder.well_formed.val() {
                     self.result.d.next = self.invalid_instruction.val();
                     self.state.d.next = SequencerState::Stop;
                 } else if self.decoder.is_end.val() {
-                    self.instruction_done.next = true;
-                    self.group_done.next = true;
-                    self.in_first_group.d.next = false;
-                    self.rows_left.d.next = self.following_rows.val();
-                    self.group_size.d.next = self.following_group.val();
-                    self.host_input.d.next = self.next_input.q.val();
-                    self.host_output.d.next = self.next_output.q.val();
-                    self.state.d.next = SequencerState::Group;
-                    if self.last_group.val() {
-                        self.state.d.next = SequencerState::Stop;
-                    }
+                    self.state.d.next = SequencerState::End;
                 } else if self.skipped.val() {
-                    self.next_instruction.next = true;
+                    self.state.d.next = SequencerState::Skip;
                 } else {
                     self.state.d.next = SequencerState::Check;
                 }
             }
+            SequencerState::Skip => {
+                self.next_instruction.next = true;
+            }
+            SequencerState::End => {
+                self.instruction_done.next = true;
+                self.group_done.next = true;
+                self.in_first_group.d.next = false;
+                self.rows_left.d.next = self.following_rows.q.val();
+                self.group_size.d.next = self.following_group.q.val();
+                self.host_input.d.next = self.next_input.q.val();
+                self.host_output.d.next = self.next_output.q.val();
+                self.step.d.next = bits::<5>(0);
+                self.region.d.next = Region::InputRows;
+                self.state.d.next = SequencerState::Group;
+                if self.last_group.q.val() {
+                    self.state.d.next = SequencerState::Stop;
+                }
+            }
             SequencerState::Check => {
-                self.step.d.next = self.step.q.val() + bits::<8>(1);
+                self.step.d.next = self.step.q.val() + bits::<5>(1);
+                if self.step.q.val() == self.block_step.val() {
+                    self.block_steps.d.next = self.extent.finish.val().get_bits::<16>(0);
+                }
+                if self.step.q.val() == self.line_step_at.val() {
+                    self.line_bytes.d.next = self.extent.finish.val().get_bits::<32>(0);
+                }
+                if self.step.q.val() == self.top_step.val() {
+                    self.top_bytes.d.next = self.extent.finish.val().get_bits::<32>(0);
+                }
                 if self.decoder.is_compute.val() {
-                    if self.step.q.val() == self.latency.val() {
-                        self.block_steps.d.next = self.extent.finish.val().get_bits::<16>(0);
-                    }
-                    if self.result_step.val() == bits::<8>(1) {
-                        self.line_bytes.d.next = self.extent.finish.val().get_bits::<32>(0);
-                    }
-                    if self.result_step.val() == bits::<8>(2) {
-                        self.top_bytes.d.next = self.extent.finish.val().get_bits::<32>(0);
-                    }
                     if self.step.q.val() == self.last_compute.val() {
                         self.state.d.next = SequencerState::Dispatch;
                     }
-                } else if self.step.q.val() == self.latency.val() {
+                } else if self.step.q.val() == self.last_transfer.val() {
                     self.state.d.next = SequencerState::Dispatch;
                 }
-                if self.checked.val() && !self.extent.fits.val() {
+                if self.checked.q.val() && !self.extent.fits.val() {
                     self.result.d.next = self.instruction_bounds.val();
                     self.state.d.next = SequencerState::Stop;
                 }
                 if self.decoder.is_depthwise.val()
-                    && (self.step.q.val() == self.latency.val())
-                    && ((self.extent.finish.val() >> bits::<5>(16) != bits::<64>(0))
-                        || (self.extent.finish.val().get_bits::<16>(0) > self.steps_most.val()))
+                    && (self.step.q.val() == self.last_transfer.val())
+                    && self.too_many.q.val()
                 {
                     self.result.d.next = self.invalid_instruction.val();
                     self.state.d.next = SequencerState::Stop;
@@ -636,7 +699,7 @@ impl Logic for Sequencer {
             SequencerState::Dispatch => {
                 if self.read_error.q.val() || self.write_error.q.val() {
                     self.state.d.next = SequencerState::Stop;
-                } else if self.may_begin.val() {
+                } else if self.begins.val() {
                     self.read_start.next = self.decoder.is_load.val();
                     self.write_start.next = self.decoder.is_store.val();
                     self.compute_start.next = self.decoder.is_compute.val();
@@ -676,12 +739,8 @@ impl Logic for Sequencer {
         }
         if self.next_instruction.val() {
             self.instruction_done.next = true;
-            self.step.d.next = bits::<8>(0);
+            self.step.d.next = bits::<5>(0);
             self.program_counter.d.next = self.program_counter.q.val() + bits::<16>(1);
-            self.fetch_word.d.next = (bit_cast::<32, 16>(self.program_base.val())
-                + bit_cast::<32, 16>(self.program_counter.q.val())
-                + bits::<32>(1))
-                << bits::<2>(3);
             self.state.d.next = SequencerState::Fetch;
         }
         if self.reset.val() {

@@ -8,6 +8,8 @@
 //! ```
 //!
 //! Data comes in order (one AXI id), so the two sides only share the count of outstanding bursts.
+//! What is needed when a burst or a row ends (whether it ends, where the next row begins) is
+//! computed before, into registers.
 
 use rust_hdl::prelude::*;
 
@@ -17,9 +19,11 @@ use super::{BURST_BEATS, OUTSTANDING};
 
 /// What the address side is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum ReadState {
+pub enum ReaderState {
     /// Nothing is left to ask for.
     Idle,
+    /// Counts the beats of a row.
+    Prepare,
     /// Measures the next burst.
     Measure,
     /// Asks for it.
@@ -83,32 +87,35 @@ pub struct DmaReader {
     pub r_last: Signal<In, Bit>,
     /// The beat is taken.
     pub r_ready: Signal<Out, Bit>,
-    burst_beats: Fixed<Bits<32>>,
-    outstanding_limit: Fixed<Bits<8>>,
-    state: DFF<ReadState>,
+    burst_beats: Fixed<Bits<7>>,
+    outstanding_limit: Fixed<Bits<4>>,
+    state: DFF<ReaderState>,
     running: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
-    row_address: DFF<Bits<64>>,
+    last_row: DFF<Bit>,
+    next_row: DFF<Bits<64>>,
     row_stride: DFF<Bits<32>>,
     cursor: DFF<Bits<64>>,
     row_beats: DFF<Bits<32>>,
-    beats_left: DFF<Bits<32>>,
-    burst: DFF<Bits<32>>,
-    outstanding: DFF<Bits<8>>,
-    receive_left: DFF<Bits<32>>,
+    beats_left: DFF<Bits<29>>,
+    burst: DFF<Bits<7>>,
+    ends_row: DFF<Bit>,
+    outstanding: DFF<Bits<4>>,
+    receive_left: DFF<Bits<29>>,
+    receives_last: DFF<Bit>,
+    one_beat: DFF<Bit>,
     target: DFF<Bits<32>>,
-    target_row: DFF<Bits<32>>,
+    next_target: DFF<Bits<32>>,
     target_stride: DFF<Bits<32>>,
     target_port: DFF<Bits<3>>,
     out_valid: DFF<Bit>,
     out_data: DFF<Bits<64>>,
     out_address: DFF<Bits<32>>,
     measure: Signal<Local, Bits<32>>,
-    to_boundary: Signal<Local, Bits<32>>,
-    beats: Signal<Local, Bits<32>>,
-    next_row: Signal<Local, Bits<64>>,
-    next_outstanding: Signal<Local, Bits<8>>,
+    length: Signal<Local, Bits<7>>,
+    to_boundary: Signal<Local, Bits<7>>,
+    next_outstanding: Signal<Local, Bits<4>>,
     room: Signal<Local, Bit>,
 }
 
@@ -133,16 +140,20 @@ impl Logic for DmaReader {
             running,
             error,
             rows_left,
-            row_address,
+            last_row,
+            next_row,
             row_stride,
             cursor,
             row_beats,
             beats_left,
             burst,
+            ends_row,
             outstanding,
             receive_left,
+            receives_last,
+            one_beat,
             target,
-            target_row,
+            next_target,
             target_stride,
             target_port,
             out_valid,
@@ -155,61 +166,79 @@ impl Logic for DmaReader {
         self.data.next = self.out_data.q.val();
         self.data_address.next = self.out_address.q.val();
         self.data_port.next = self.target_port.q.val();
-        self.ar_valid.next = self.state.q.val() == ReadState::Address;
+        self.ar_valid.next = self.state.q.val() == ReaderState::Address;
         self.ar_address.next = self.cursor.q.val();
-        self.measure.next = self.burst.q.val() - bits::<32>(1);
-        self.ar_length.next = self.measure.val().get_bits::<8>(0);
+        self.length.next = self.burst.q.val() - bits::<7>(1);
+        self.ar_length.next = bit_cast::<8, 7>(self.length.val());
 
-        // A burst ends with the row, at the longest length, or at a 4 KiB boundary.
-        self.to_boundary.next =
-            bits::<32>(512) - bit_cast::<32, 9>(self.cursor.q.val().get_bits::<9>(3));
-        self.beats.next = self.beats_left.q.val();
-        if self.beats.val() > self.burst_beats.val() {
-            self.beats.next = self.burst_beats.val();
+        // A burst ends with the row, at the longest length, or at a 4 KiB boundary: only the last
+        // 64 beats of a page are nearer to it than the longest length.
+        self.to_boundary.next = self.burst_beats.val();
+        if self.cursor.q.val().get_bits::<3>(9) == bits::<3>(7) {
+            self.to_boundary.next =
+                bits::<7>(64) - bit_cast::<7, 6>(self.cursor.q.val().get_bits::<6>(3));
         }
-        if self.beats.val() > self.to_boundary.val() {
-            self.beats.next = self.to_boundary.val();
-        }
-        self.next_row.next = self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+        self.last_row.d.next = self.rows_left.q.val() == bits::<16>(1);
+        self.measure.next = self.row_beats.q.val() + bits::<32>(7);
 
         self.next_outstanding.next = self.outstanding.q.val();
         match self.state.q.val() {
-            ReadState::Idle => {
+            ReaderState::Idle => {
                 if self.running.q.val()
-                    && (self.outstanding.q.val() == bits::<8>(0))
+                    && (self.outstanding.q.val() == bits::<4>(0))
                     && !self.out_valid.q.val()
                 {
                     self.running.d.next = false;
                 }
             }
-            ReadState::Measure => {
+            ReaderState::Prepare => {
+                self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
+                self.beats_left.d.next = self.measure.val().get_bits::<29>(3);
+                self.receive_left.d.next = self.measure.val().get_bits::<29>(3);
+                self.one_beat.d.next = self.row_beats.q.val() <= bits::<32>(8);
+                self.receives_last.d.next = self.row_beats.q.val() <= bits::<32>(8);
+                self.next_row.d.next =
+                    self.cursor.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+                self.next_target.d.next = self.target.q.val() + self.target_stride.q.val();
+                self.state.d.next = ReaderState::Measure;
+            }
+            ReaderState::Measure => {
+                self.burst.d.next = self.to_boundary.val();
+                self.ends_row.d.next = false;
+                if (self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0))
+                    && (self.beats_left.q.val().get_bits::<7>(0) <= self.to_boundary.val())
+                {
+                    self.burst.d.next = self.beats_left.q.val().get_bits::<7>(0);
+                    self.ends_row.d.next = true;
+                }
                 if self.abort.val() || self.error.q.val() {
-                    self.state.d.next = ReadState::Idle;
+                    self.state.d.next = ReaderState::Idle;
                 } else if self.outstanding.q.val() < self.outstanding_limit.val() {
-                    self.burst.d.next = self.beats.val();
-                    self.state.d.next = ReadState::Address;
+                    self.state.d.next = ReaderState::Address;
                 }
             }
-            ReadState::Address => {
+            ReaderState::Address => {
                 if self.ar_ready.val() {
-                    self.next_outstanding.next = self.next_outstanding.val() + bits::<8>(1);
+                    self.next_outstanding.next = self.next_outstanding.val() + bits::<4>(1);
                     self.cursor.d.next = self.cursor.q.val()
-                        + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
-                    self.beats_left.d.next = self.beats_left.q.val() - self.burst.q.val();
-                    self.state.d.next = ReadState::Measure;
-                    if self.beats_left.q.val() == self.burst.q.val() {
+                        + (bit_cast::<64, 7>(self.burst.q.val()) << bits::<2>(3));
+                    self.beats_left.d.next =
+                        self.beats_left.q.val() - bit_cast::<29, 7>(self.burst.q.val());
+                    self.state.d.next = ReaderState::Measure;
+                    if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
-                        self.row_address.d.next = self.next_row.val();
-                        self.cursor.d.next = self.next_row.val();
-                        self.beats_left.d.next = self.row_beats.q.val();
-                        if self.rows_left.q.val() == bits::<16>(1) {
-                            self.state.d.next = ReadState::Idle;
+                        self.cursor.d.next = self.next_row.q.val();
+                        self.next_row.d.next =
+                            self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+                        self.beats_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
+                        if self.last_row.q.val() {
+                            self.state.d.next = ReaderState::Idle;
                         }
                     }
                 }
             }
             _ => {
-                self.state.d.next = ReadState::Idle;
+                self.state.d.next = ReaderState::Idle;
             }
         }
 
@@ -227,40 +256,38 @@ impl Logic for DmaReader {
                 self.error.d.next = true;
             }
             if self.r_last.val() {
-                self.next_outstanding.next = self.next_outstanding.val() - bits::<8>(1);
+                self.next_outstanding.next = self.next_outstanding.val() - bits::<4>(1);
             }
-            self.receive_left.d.next = self.receive_left.q.val() - bits::<32>(1);
+            self.receive_left.d.next = self.receive_left.q.val() - bits::<29>(1);
+            self.receives_last.d.next = self.receive_left.q.val() == bits::<29>(2);
             self.target.d.next = self.target.q.val() + bits::<32>(8);
-            if self.receive_left.q.val() == bits::<32>(1) {
-                self.receive_left.d.next = self.row_beats.q.val();
-                self.target_row.d.next = self.target_row.q.val() + self.target_stride.q.val();
-                self.target.d.next = self.target_row.q.val() + self.target_stride.q.val();
+            if self.receives_last.q.val() {
+                self.receive_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
+                self.receives_last.d.next = self.one_beat.q.val();
+                self.target.d.next = self.next_target.q.val();
+                self.next_target.d.next = self.next_target.q.val() + self.target_stride.q.val();
             }
         }
         self.outstanding.d.next = self.next_outstanding.val();
 
         if self.start.val() && !self.running.q.val() && !self.abort.val() {
-            self.measure.next = self.row_bytes.val() + bits::<32>(7);
             self.running.d.next = true;
             self.error.d.next = false;
-            self.state.d.next = ReadState::Measure;
+            self.state.d.next = ReaderState::Prepare;
             self.rows_left.d.next = self.rows.val();
-            self.row_address.d.next = self.address.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();
-            self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
-            self.beats_left.d.next = self.measure.val() >> bits::<2>(3);
-            self.receive_left.d.next = self.measure.val() >> bits::<2>(3);
+            // Bytes at first; `Prepare` makes beats of them.
+            self.row_beats.d.next = self.row_bytes.val();
             self.target.d.next = self.destination.val();
-            self.target_row.d.next = self.destination.val();
             self.target_stride.d.next = self.destination_stride.val();
             self.target_port.d.next = self.port.val();
         }
         if self.reset.val() {
-            self.state.d.next = ReadState::Idle;
+            self.state.d.next = ReaderState::Idle;
             self.running.d.next = false;
             self.error.d.next = false;
-            self.outstanding.d.next = bits::<8>(0);
+            self.outstanding.d.next = bits::<4>(0);
             self.out_valid.d.next = false;
         }
     }

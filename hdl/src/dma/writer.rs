@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Bytes beyond a row's end are masked by strobes. A transfer has ended when the last response
-//! has come.
+//! has come. What is needed when a burst or a row ends is computed before, as in the read engine.
 
 use rust_hdl::prelude::*;
 
@@ -23,9 +23,11 @@ pub const SOURCE_LATENCY: usize = ACCESS_LATENCY;
 
 /// What the engine is doing.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum WriteState {
+pub enum WriterState {
     /// Nothing is left to write; responses may be outstanding.
     Idle,
+    /// Counts the beats of a row.
+    Prepare,
     /// Measures the next burst.
     Measure,
     /// Announces it.
@@ -97,25 +99,28 @@ pub struct DmaWriter {
     pub b_valid: Signal<In, Bit>,
     /// Zero if the burst was written.
     pub b_response: Signal<In, Bits<2>>,
-    burst_beats: Fixed<Bits<32>>,
-    outstanding_limit: Fixed<Bits<8>>,
-    fifo_beats: Fixed<Bits<8>>,
-    state: DFF<WriteState>,
+    burst_beats: Fixed<Bits<7>>,
+    outstanding_limit: Fixed<Bits<4>>,
+    fifo_beats: Fixed<Bits<5>>,
+    state: DFF<WriterState>,
     running: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
-    row_address: DFF<Bits<64>>,
+    last_row: DFF<Bit>,
+    next_row: DFF<Bits<64>>,
     row_stride: DFF<Bits<32>>,
     cursor: DFF<Bits<64>>,
     row_beats: DFF<Bits<32>>,
-    beats_left: DFF<Bits<32>>,
-    burst: DFF<Bits<32>>,
-    burst_left: DFF<Bits<32>>,
+    beats_left: DFF<Bits<29>>,
+    ends_row: DFF<Bit>,
+    burst: DFF<Bits<7>>,
+    burst_left: DFF<Bits<7>>,
+    ends_burst: DFF<Bit>,
     tail_bytes: DFF<Bits<4>>,
-    outstanding: DFF<Bits<8>>,
-    credits: DFF<Bits<8>>,
+    outstanding: DFF<Bits<4>>,
+    credits: DFF<Bits<5>>,
     pointer: DFF<Bits<32>>,
-    pointer_row: DFF<Bits<32>>,
+    next_pointer: DFF<Bits<32>>,
     pointer_stride: DFF<Bits<32>>,
     pointer_port: DFF<Bits<3>>,
     fifo: BeatFifo,
@@ -123,11 +128,10 @@ pub struct DmaWriter {
     push_strobe: Delay<8>,
     push_last: Delay<1>,
     measure: Signal<Local, Bits<32>>,
-    to_boundary: Signal<Local, Bits<32>>,
-    beats: Signal<Local, Bits<32>>,
-    next_row: Signal<Local, Bits<64>>,
-    next_outstanding: Signal<Local, Bits<8>>,
-    next_credits: Signal<Local, Bits<8>>,
+    length: Signal<Local, Bits<7>>,
+    to_boundary: Signal<Local, Bits<7>>,
+    next_outstanding: Signal<Local, Bits<4>>,
+    next_credits: Signal<Local, Bits<5>>,
     bytes: Signal<Local, Bits<4>>,
     strobe: Signal<Local, Bits<16>>,
 }
@@ -157,18 +161,21 @@ impl Logic for DmaWriter {
             running,
             error,
             rows_left,
-            row_address,
+            last_row,
+            next_row,
             row_stride,
             cursor,
             row_beats,
             beats_left,
+            ends_row,
             burst,
             burst_left,
+            ends_burst,
             tail_bytes,
             outstanding,
             credits,
             pointer,
-            pointer_row,
+            next_pointer,
             pointer_stride,
             pointer_port
         );
@@ -177,10 +184,10 @@ impl Logic for DmaWriter {
         self.failed.next = self.error.q.val();
         self.source_address.next = self.pointer.q.val();
         self.source_port.next = self.pointer_port.q.val();
-        self.aw_valid.next = self.state.q.val() == WriteState::Address;
+        self.aw_valid.next = self.state.q.val() == WriterState::Address;
         self.aw_address.next = self.cursor.q.val();
-        self.measure.next = self.burst.q.val() - bits::<32>(1);
-        self.aw_length.next = self.measure.val().get_bits::<8>(0);
+        self.length.next = self.burst.q.val() - bits::<7>(1);
+        self.aw_length.next = bit_cast::<8, 7>(self.length.val());
         self.w_valid.next = self.fifo.valid.val();
         self.w_data.next = self.fifo.data.val();
         self.w_strobe.next = self.fifo.strobe.val();
@@ -192,20 +199,18 @@ impl Logic for DmaWriter {
         self.fifo.push_last.next = self.push_last.delayed.val();
         self.fifo.pop.next = self.fifo.valid.val() && self.w_ready.val();
 
-        // A burst ends with the row, at the longest length, or at a 4 KiB boundary.
-        self.to_boundary.next =
-            bits::<32>(512) - bit_cast::<32, 9>(self.cursor.q.val().get_bits::<9>(3));
-        self.beats.next = self.beats_left.q.val();
-        if self.beats.val() > self.burst_beats.val() {
-            self.beats.next = self.burst_beats.val();
+        // A burst ends with the row, at the longest length, or at a 4 KiB boundary: only the last
+        // 64 beats of a page are nearer to it than the longest length.
+        self.to_boundary.next = self.burst_beats.val();
+        if self.cursor.q.val().get_bits::<3>(9) == bits::<3>(7) {
+            self.to_boundary.next =
+                bits::<7>(64) - bit_cast::<7, 6>(self.cursor.q.val().get_bits::<6>(3));
         }
-        if self.beats.val() > self.to_boundary.val() {
-            self.beats.next = self.to_boundary.val();
-        }
-        self.next_row.next = self.row_address.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+        self.last_row.d.next = self.rows_left.q.val() == bits::<16>(1);
+        self.measure.next = self.row_beats.q.val() + bits::<32>(7);
         // Only the last beat of a row can be partial.
         self.bytes.next = bits::<4>(8);
-        if self.beats_left.q.val() == bits::<32>(1) {
+        if self.ends_row.q.val() {
             self.bytes.next = self.tail_bytes.q.val();
         }
         self.strobe.next = (bits::<16>(1) << self.bytes.val()) - bits::<16>(1);
@@ -215,70 +220,88 @@ impl Logic for DmaWriter {
         self.push.entry.next = bits::<1>(0);
         self.push_strobe.entry.next = self.strobe.val().get_bits::<8>(0);
         self.push_last.entry.next = bits::<1>(0);
-        if self.burst_left.q.val() == bits::<32>(1) {
+        if self.ends_burst.q.val() {
             self.push_last.entry.next = bits::<1>(1);
         }
         self.next_outstanding.next = self.outstanding.q.val();
         self.next_credits.next = self.credits.q.val();
         if self.fifo.valid.val() && self.w_ready.val() {
-            self.next_credits.next = self.next_credits.val() + bits::<8>(1);
+            self.next_credits.next = self.next_credits.val() + bits::<5>(1);
         }
         match self.state.q.val() {
-            WriteState::Idle => {
-                if self.running.q.val() && (self.outstanding.q.val() == bits::<8>(0)) {
+            WriterState::Idle => {
+                if self.running.q.val() && (self.outstanding.q.val() == bits::<4>(0)) {
                     self.running.d.next = false;
                 }
             }
-            WriteState::Measure => {
+            WriterState::Prepare => {
+                self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
+                self.beats_left.d.next = self.measure.val().get_bits::<29>(3);
+                self.next_row.d.next =
+                    self.cursor.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+                self.next_pointer.d.next = self.pointer.q.val() + self.pointer_stride.q.val();
+                self.state.d.next = WriterState::Measure;
+            }
+            WriterState::Measure => {
+                self.burst.d.next = self.to_boundary.val();
+                self.burst_left.d.next = self.to_boundary.val();
+                if (self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0))
+                    && (self.beats_left.q.val().get_bits::<7>(0) <= self.to_boundary.val())
+                {
+                    self.burst.d.next = self.beats_left.q.val().get_bits::<7>(0);
+                    self.burst_left.d.next = self.beats_left.q.val().get_bits::<7>(0);
+                }
                 if self.abort.val() || self.error.q.val() {
-                    self.state.d.next = WriteState::Idle;
+                    self.state.d.next = WriterState::Idle;
                 } else if self.outstanding.q.val() < self.outstanding_limit.val() {
-                    self.burst.d.next = self.beats.val();
-                    self.burst_left.d.next = self.beats.val();
-                    self.state.d.next = WriteState::Address;
+                    self.state.d.next = WriterState::Address;
                 }
             }
-            WriteState::Address => {
+            WriterState::Address => {
+                self.ends_burst.d.next = self.burst_left.q.val() == bits::<7>(1);
+                self.ends_row.d.next = self.beats_left.q.val() == bits::<29>(1);
                 if self.aw_ready.val() {
-                    self.next_outstanding.next = self.next_outstanding.val() + bits::<8>(1);
+                    self.next_outstanding.next = self.next_outstanding.val() + bits::<4>(1);
                     self.cursor.d.next = self.cursor.q.val()
-                        + bit_cast::<64, 32>(self.burst.q.val() << bits::<2>(3));
-                    self.state.d.next = WriteState::Stream;
+                        + (bit_cast::<64, 7>(self.burst.q.val()) << bits::<2>(3));
+                    self.state.d.next = WriterState::Stream;
                 }
             }
-            WriteState::Stream => {
-                self.source_valid.next = self.credits.q.val() != bits::<8>(0);
-                if (self.credits.q.val() != bits::<8>(0)) && self.source_ready.val() {
-                    self.next_credits.next = self.next_credits.val() - bits::<8>(1);
+            WriterState::Stream => {
+                self.source_valid.next = self.credits.q.val() != bits::<5>(0);
+                if (self.credits.q.val() != bits::<5>(0)) && self.source_ready.val() {
+                    self.next_credits.next = self.next_credits.val() - bits::<5>(1);
                     self.push.entry.next = bits::<1>(1);
                     self.beat_bytes.next = self.bytes.val();
                     self.pointer.d.next = self.pointer.q.val() + bits::<32>(8);
-                    self.beats_left.d.next = self.beats_left.q.val() - bits::<32>(1);
-                    self.burst_left.d.next = self.burst_left.q.val() - bits::<32>(1);
-                    if self.burst_left.q.val() == bits::<32>(1) {
-                        self.state.d.next = WriteState::Measure;
+                    self.beats_left.d.next = self.beats_left.q.val() - bits::<29>(1);
+                    self.ends_row.d.next = self.beats_left.q.val() == bits::<29>(2);
+                    self.burst_left.d.next = self.burst_left.q.val() - bits::<7>(1);
+                    self.ends_burst.d.next = self.burst_left.q.val() == bits::<7>(2);
+                    if self.ends_burst.q.val() {
+                        self.state.d.next = WriterState::Measure;
                     }
-                    if self.beats_left.q.val() == bits::<32>(1) {
+                    if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
-                        self.row_address.d.next = self.next_row.val();
-                        self.cursor.d.next = self.next_row.val();
-                        self.beats_left.d.next = self.row_beats.q.val();
-                        self.pointer_row.d.next =
-                            self.pointer_row.q.val() + self.pointer_stride.q.val();
-                        self.pointer.d.next =
-                            self.pointer_row.q.val() + self.pointer_stride.q.val();
-                        if self.rows_left.q.val() == bits::<16>(1) {
-                            self.state.d.next = WriteState::Idle;
+                        self.cursor.d.next = self.next_row.q.val();
+                        self.next_row.d.next =
+                            self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+                        self.beats_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
+                        self.pointer.d.next = self.next_pointer.q.val();
+                        self.next_pointer.d.next =
+                            self.next_pointer.q.val() + self.pointer_stride.q.val();
+                        if self.last_row.q.val() {
+                            self.state.d.next = WriterState::Idle;
                         }
                     }
                 }
             }
             _ => {
-                self.state.d.next = WriteState::Idle;
+                self.state.d.next = WriterState::Idle;
             }
         }
         if self.b_valid.val() && self.running.q.val() {
-            self.next_outstanding.next = self.next_outstanding.val() - bits::<8>(1);
+            self.next_outstanding.next = self.next_outstanding.val() - bits::<4>(1);
             if self.b_response.val() != bits::<2>(0) {
                 self.error.d.next = true;
             }
@@ -287,30 +310,27 @@ impl Logic for DmaWriter {
         self.credits.d.next = self.next_credits.val();
 
         if self.start.val() && !self.running.q.val() && !self.abort.val() {
-            self.measure.next = self.row_bytes.val() + bits::<32>(7);
             self.running.d.next = true;
             self.error.d.next = false;
-            self.state.d.next = WriteState::Measure;
+            self.state.d.next = WriterState::Prepare;
             self.rows_left.d.next = self.rows.val();
-            self.row_address.d.next = self.address.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();
-            self.row_beats.d.next = self.measure.val() >> bits::<2>(3);
-            self.beats_left.d.next = self.measure.val() >> bits::<2>(3);
+            // Bytes at first; `Prepare` makes beats of them.
+            self.row_beats.d.next = self.row_bytes.val();
             self.tail_bytes.d.next = bit_cast::<4, 3>(self.row_bytes.val().get_bits::<3>(0));
             if self.row_bytes.val().get_bits::<3>(0) == bits::<3>(0) {
                 self.tail_bytes.d.next = bits::<4>(8);
             }
             self.pointer.d.next = self.source.val();
-            self.pointer_row.d.next = self.source.val();
             self.pointer_stride.d.next = self.source_stride.val();
             self.pointer_port.d.next = self.port.val();
         }
         if self.reset.val() {
-            self.state.d.next = WriteState::Idle;
+            self.state.d.next = WriterState::Idle;
             self.running.d.next = false;
             self.error.d.next = false;
-            self.outstanding.d.next = bits::<8>(0);
+            self.outstanding.d.next = bits::<4>(0);
             self.credits.d.next = self.fifo_beats.val();
             self.push.entry.next = bits::<1>(0);
         }

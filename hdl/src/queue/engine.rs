@@ -11,6 +11,10 @@
 //! The checks are in the order that the functional model documents. What fails outside a command
 //! (a doorbell beyond the ring, an entry that can't be read, a completion that can't be written)
 //! ends in `Fatal`, which only a reset leaves.
+//!
+//! A command lasts thousands of cycles, so the engine takes its time: addresses, successors of
+//! indices and requests to the DMA engines are computed into registers, and `Idle` waits until
+//! they have followed the indices.
 
 use rust_hdl::prelude::*;
 
@@ -247,8 +251,26 @@ pub struct QueueEngine {
     fatal_status: DFF<Bits<8>>,
     doomed: DFF<Bit>,
     section: DFF<Bits<64>>,
-    next_completion: Signal<Local, Bits<16>>,
-    next_head: Signal<Local, Bits<16>>,
+    seen: DFF<Bit>,
+    rings_possible: DFF<Bit>,
+    head_after: DFF<Bits<16>>,
+    next_head: DFF<Bits<16>>,
+    completion_after: DFF<Bits<16>>,
+    next_completion: DFF<Bits<16>>,
+    completion_wraps: DFF<Bit>,
+    free_place: DFF<Bit>,
+    submission_at: DFF<Bits<64>>,
+    answer_at: DFF<Bits<64>>,
+    reads: DFF<Bit>,
+    request_bytes: DFF<Bits<32>>,
+    request_rows: DFF<Bits<16>>,
+    request_stride: DFF<Bits<32>>,
+    request_destination: DFF<Bits<32>>,
+    request_port: DFF<Bits<3>>,
+    writes: DFF<Bit>,
+    answers: DFF<Bit>,
+    lends: DFF<Bit>,
+    clears: DFF<Bit>,
     has_work: Signal<Local, Bit>,
     phase_bit: Signal<Local, Bits<64>>,
 }
@@ -305,46 +327,96 @@ impl Logic for QueueEngine {
             accepted,
             fatal_status,
             doomed,
-            section
+            section,
+            seen,
+            rings_possible,
+            head_after,
+            next_head,
+            completion_after,
+            next_completion,
+            completion_wraps,
+            free_place,
+            submission_at,
+            answer_at,
+            reads,
+            request_bytes,
+            request_rows,
+            request_stride,
+            request_destination,
+            request_port,
+            writes,
+            answers,
+            lends,
+            clears
         );
         self.submission_head.next = self.head.q.val();
         self.completion_tail.next = self.completion_at.q.val();
         self.fatal.next = self.state.q.val() == QueueState::Fatal;
         self.fatal_code.next = self.fatal_status.q.val();
-        self.begins.next = false;
+        self.begins.next = self.state.q.val() == QueueState::Fetch;
         self.completed.next = false;
         self.completed_error.next = self.status.q.val() != self.success.val();
-        self.read_start.next = false;
+        self.reads.d.next = false;
+        self.read_start.next = self.reads.q.val();
         self.read_address.next = self.section.q.val();
-        self.read_row_bytes.next = bits::<32>(64);
-        self.read_rows.next = bits::<16>(1);
-        self.read_stride.next = bits::<32>(0);
-        self.read_destination.next = bits::<32>(0);
-        self.read_port.next = self.port_entry.val();
-        self.read_owner.next = true;
-        self.write_start.next = false;
+        self.read_row_bytes.next = self.request_bytes.q.val();
+        self.read_rows.next = self.request_rows.q.val();
+        self.read_stride.next = self.request_stride.q.val();
+        self.read_destination.next = self.request_destination.q.val();
+        self.read_port.next = self.request_port.q.val();
+        self.read_owner.next = !self.lends.q.val();
+        self.writes.d.next = false;
+        self.write_start.next = self.writes.q.val();
         self.write_address.next = self.statistics_address.val();
         self.write_row_bytes.next = bits::<32>(64);
         self.write_port.next = self.port_statistics.val();
-        self.write_owner.next = true;
-        self.slot_clear.next = false;
+        if self.answers.q.val() {
+            self.write_address.next = self.answer_at.q.val();
+            self.write_row_bytes.next = bits::<32>(16);
+            self.write_port.next = self.port_completion.val();
+        }
+        self.write_owner.next = !self.lends.q.val();
+        self.lends.d.next =
+            (self.state.q.val() == QueueState::Run) || (self.state.q.val() == QueueState::RunWait);
+        self.clears.d.next = false;
+        self.slot_clear.next = self.clears.q.val();
         self.slot_fill.next = false;
         self.run_start.next = false;
         self.waits_entry.next = false;
         self.interrupt_valid.next = false;
 
-        self.next_head.next = self.head.q.val() + bits::<16>(1);
-        if self.next_head.val() == self.submission_entries.val().get_bits::<16>(0) {
-            self.next_head.next = bits::<16>(0);
+        // Successors of the indices, and their entries: two cycles after the indices, three until it
+        // is known whether there is a free place for a completion.
+        self.head_after.d.next = self.head.q.val() + bits::<16>(1);
+        self.next_head.d.next = self.head_after.q.val();
+        if self.head_after.q.val() == self.submission_entries.val().get_bits::<16>(0) {
+            self.next_head.d.next = bits::<16>(0);
         }
-        self.next_completion.next = self.completion_at.q.val() + bits::<16>(1);
-        if self.next_completion.val() == self.completion_entries.val().get_bits::<16>(0) {
-            self.next_completion.next = bits::<16>(0);
+        self.completion_after.d.next = self.completion_at.q.val() + bits::<16>(1);
+        self.next_completion.d.next = self.completion_after.q.val();
+        self.completion_wraps.d.next = false;
+        if self.completion_after.q.val() == self.completion_entries.val().get_bits::<16>(0) {
+            self.next_completion.d.next = bits::<16>(0);
+            self.completion_wraps.d.next = true;
         }
+        self.free_place.d.next = self.next_completion.q.val() != self.completion_head.q.val();
+        self.submission_at.d.next =
+            self.submission_base.val() + (bit_cast::<64, 16>(self.head.q.val()) << bits::<3>(6));
+        self.answer_at.d.next = self.completion_base.val()
+            + (bit_cast::<64, 16>(self.completion_at.q.val()) << bits::<3>(4));
         self.has_work.next = self.enable.val()
             && self.enabled.q.val()
-            && (self.head.q.val() != self.tail.q.val())
-            && (self.next_completion.val() != self.completion_head.q.val());
+            && (self.step.q.val() == bits::<2>(3))
+            && self.free_place.q.val()
+            && (self.head.q.val() != self.tail.q.val());
+        // The rings have been left alone for a cycle before the answer is used.
+        self.seen.d.next = self.enable.val();
+        self.rings_possible.d.next = (self.submission_entries.val() >= bits::<32>(2))
+            && (self.submission_entries.val() <= self.entries_limit.val())
+            && (self.completion_entries.val() >= bits::<32>(2))
+            && (self.completion_entries.val() <= self.entries_limit.val())
+            && (self.submission_base.val().get_bits::<6>(0) == bits::<6>(0))
+            && (self.completion_base.val().get_bits::<4>(0) == bits::<4>(0));
         self.processing.next =
             (self.state.q.val() != QueueState::Idle) && (self.state.q.val() != QueueState::Fatal);
         self.outstanding.next = self.processing.val()
@@ -367,44 +439,48 @@ impl Logic for QueueEngine {
 
         match self.state.q.val() {
             QueueState::Idle => {
-                self.enabled.d.next = self.enable.val();
+                if !self.enable.val() {
+                    self.enabled.d.next = false;
+                }
+                if self.step.q.val() != bits::<2>(3) {
+                    self.step.d.next = self.step.q.val() + bits::<2>(1);
+                }
                 if self.doomed.q.val() {
                     // A bad doorbell: the command before it has been finished first.
                     self.fatal_status.d.next = self.invalid_doorbell.val();
                     self.state.d.next = QueueState::Fatal;
-                } else if self.enable.val() && !self.enabled.q.val() {
+                } else if self.enable.val() && self.seen.q.val() && !self.enabled.q.val() {
+                    self.enabled.d.next = true;
+                    self.step.d.next = bits::<2>(0);
                     self.head.d.next = bits::<16>(0);
                     self.tail.d.next = bits::<16>(0);
                     self.completion_at.d.next = bits::<16>(0);
                     self.completion_head.d.next = bits::<16>(0);
                     self.phase.d.next = true;
-                    if (self.submission_entries.val() < bits::<32>(2))
-                        || (self.submission_entries.val() > self.entries_limit.val())
-                        || (self.completion_entries.val() < bits::<32>(2))
-                        || (self.completion_entries.val() > self.entries_limit.val())
-                        || (self.submission_base.val().get_bits::<6>(0) != bits::<6>(0))
-                        || (self.completion_base.val().get_bits::<4>(0) != bits::<4>(0))
-                    {
+                    if !self.rings_possible.q.val() {
                         self.fatal_status.d.next = self.invalid_queue.val();
                         self.state.d.next = QueueState::Fatal;
                     }
                 } else if self.has_work.val() {
-                    self.begins.next = true;
-                    self.section.d.next = self.submission_base.val()
-                        + (bit_cast::<64, 16>(self.head.q.val()) << bits::<3>(6));
                     self.state.d.next = QueueState::Fetch;
                 }
             }
             QueueState::Fetch => {
                 self.waits_entry.next = true;
-                self.read_start.next = true;
+                self.reads.d.next = true;
+                self.section.d.next = self.submission_at.q.val();
+                self.request_bytes.d.next = bits::<32>(64);
+                self.request_rows.d.next = bits::<16>(1);
+                self.request_stride.d.next = bits::<32>(0);
+                self.request_destination.d.next = bits::<32>(0);
+                self.request_port.d.next = self.port_entry.val();
                 self.state.d.next = QueueState::FetchWait;
             }
             QueueState::FetchWait => {
                 self.waits_entry.next = true;
                 self.step.d.next = bits::<2>(0);
-                if !self.read_busy.val() {
-                    self.head.d.next = self.next_head.val();
+                if !self.reads.q.val() && !self.read_busy.val() {
+                    self.head.d.next = self.next_head.q.val();
                     self.state.d.next = QueueState::Lookup;
                     if self.read_failed.val() {
                         self.fatal_status.d.next = self.dma_read_error.val();
@@ -422,6 +498,7 @@ impl Logic for QueueEngine {
             QueueState::Check => {
                 self.waits_entry.next = true;
                 self.accepted.d.next = false;
+                self.answers.d.next = false;
                 self.section.d.next = self.image_address.val();
                 self.state.d.next = QueueState::Version;
                 if !self.is_nop.val()
@@ -453,11 +530,11 @@ impl Logic for QueueEngine {
                     self.status.d.next = self.success.val();
                     self.state.d.next = QueueState::Statistics;
                     if self.is_load.val() {
-                        self.slot_clear.next = true;
+                        self.clears.d.next = true;
                         self.state.d.next = QueueState::LoadProgram;
                     }
                     if self.is_unload.val() {
-                        self.slot_clear.next = true;
+                        self.clears.d.next = true;
                     }
                     if self.is_run.val() {
                         self.state.d.next = QueueState::Run;
@@ -465,18 +542,18 @@ impl Logic for QueueEngine {
                 }
             }
             QueueState::LoadProgram => {
-                self.read_start.next = true;
-                self.read_row_bytes.next =
+                self.reads.d.next = true;
+                self.request_bytes.d.next =
                     bit_cast::<32, 16>(self.program_count.val()) << bits::<3>(6);
-                self.read_destination.next =
+                self.request_destination.d.next =
                     bit_cast::<32, 16>(self.program_base.val()) << bits::<3>(6);
-                self.read_port.next = self.port_program.val();
-                self.section.d.next = self.section.q.val()
-                    + (bit_cast::<64, 16>(self.program_count.val()) << bits::<3>(6));
+                self.request_port.d.next = self.port_program.val();
                 self.state.d.next = QueueState::LoadProgramWait;
             }
             QueueState::LoadProgramWait => {
-                if !self.read_busy.val() {
+                if !self.reads.q.val() && !self.read_busy.val() {
+                    self.section.d.next =
+                        self.section.q.val() + bit_cast::<64, 32>(self.request_bytes.q.val());
                     self.state.d.next = QueueState::LoadParameters;
                     if self.parameter_count.val() == bits::<16>(0) {
                         self.state.d.next = QueueState::LoadWeights;
@@ -491,18 +568,18 @@ impl Logic for QueueEngine {
                 }
             }
             QueueState::LoadParameters => {
-                self.read_start.next = true;
-                self.read_row_bytes.next =
+                self.reads.d.next = true;
+                self.request_bytes.d.next =
                     bit_cast::<32, 16>(self.parameter_count.val()) << bits::<3>(4);
-                self.read_destination.next =
+                self.request_destination.d.next =
                     bit_cast::<32, 16>(self.parameter_base.val()) << bits::<3>(4);
-                self.read_port.next = self.port_parameters.val();
-                self.section.d.next = self.section.q.val()
-                    + (bit_cast::<64, 16>(self.parameter_count.val()) << bits::<3>(4));
+                self.request_port.d.next = self.port_parameters.val();
                 self.state.d.next = QueueState::LoadParametersWait;
             }
             QueueState::LoadParametersWait => {
-                if !self.read_busy.val() {
+                if !self.reads.q.val() && !self.read_busy.val() {
+                    self.section.d.next =
+                        self.section.q.val() + bit_cast::<64, 32>(self.request_bytes.q.val());
                     self.state.d.next = QueueState::LoadWeights;
                     if self.weight_count.val() == bits::<16>(0) {
                         self.state.d.next = QueueState::Commit;
@@ -515,15 +592,16 @@ impl Logic for QueueEngine {
             }
             QueueState::LoadWeights => {
                 // The weight memory counts tiles and beats by itself.
-                self.read_start.next = true;
-                self.read_row_bytes.next = self.tile_bytes.val();
-                self.read_stride.next = self.tile_bytes.val();
-                self.read_rows.next = self.weight_count.val();
-                self.read_port.next = self.port_weights.val();
+                self.reads.d.next = true;
+                self.request_bytes.d.next = self.tile_bytes.val();
+                self.request_rows.d.next = self.weight_count.val();
+                self.request_stride.d.next = self.tile_bytes.val();
+                self.request_destination.d.next = bits::<32>(0);
+                self.request_port.d.next = self.port_weights.val();
                 self.state.d.next = QueueState::LoadWeightsWait;
             }
             QueueState::LoadWeightsWait => {
-                if !self.read_busy.val() {
+                if !self.reads.q.val() && !self.read_busy.val() {
                     self.state.d.next = QueueState::Commit;
                     if self.read_failed.val() {
                         self.status.d.next = self.dma_read_error.val();
@@ -536,14 +614,10 @@ impl Logic for QueueEngine {
                 self.state.d.next = QueueState::Statistics;
             }
             QueueState::Run => {
-                self.read_owner.next = false;
-                self.write_owner.next = false;
                 self.run_start.next = true;
                 self.state.d.next = QueueState::RunWait;
             }
             QueueState::RunWait => {
-                self.read_owner.next = false;
-                self.write_owner.next = false;
                 if !self.run_busy.val() {
                     self.status.d.next = self.run_status.val();
                     self.state.d.next = QueueState::Statistics;
@@ -552,12 +626,12 @@ impl Logic for QueueEngine {
             QueueState::Statistics => {
                 self.state.d.next = QueueState::Version;
                 if self.wants_statistics.val() {
-                    self.write_start.next = true;
+                    self.writes.d.next = true;
                     self.state.d.next = QueueState::StatisticsWait;
                 }
             }
             QueueState::StatisticsWait => {
-                if !self.write_busy.val() {
+                if !self.writes.q.val() && !self.write_busy.val() {
                     self.state.d.next = QueueState::Version;
                     if self.write_failed.val() && (self.status.q.val() == self.success.val()) {
                         self.status.d.next = self.dma_write_error.val();
@@ -565,23 +639,21 @@ impl Logic for QueueEngine {
                 }
             }
             QueueState::Version => {
+                self.answers.d.next = true;
                 self.step.d.next = self.step.q.val() + bits::<2>(1);
                 if self.step.q.val() == bits::<2>(1) {
                     self.state.d.next = QueueState::Complete;
                 }
             }
             QueueState::Complete => {
-                self.write_start.next = true;
-                self.write_address.next = self.completion_base.val()
-                    + (bit_cast::<64, 16>(self.completion_at.q.val()) << bits::<3>(4));
-                self.write_row_bytes.next = bits::<32>(16);
-                self.write_port.next = self.port_completion.val();
+                self.writes.d.next = true;
                 self.state.d.next = QueueState::CompleteWait;
             }
             QueueState::CompleteWait => {
-                if !self.write_busy.val() {
-                    self.completion_at.d.next = self.next_completion.val();
-                    if self.next_completion.val() == bits::<16>(0) {
+                self.step.d.next = bits::<2>(0);
+                if !self.writes.q.val() && !self.write_busy.val() {
+                    self.completion_at.d.next = self.next_completion.q.val();
+                    if self.completion_wraps.q.val() {
                         self.phase.d.next = !self.phase.q.val();
                     }
                     self.completed.next = true;
@@ -628,6 +700,11 @@ impl Logic for QueueEngine {
         }
         if self.reset.val() {
             self.state.d.next = QueueState::Idle;
+            self.step.d.next = bits::<2>(0);
+            self.reads.d.next = false;
+            self.writes.d.next = false;
+            self.clears.d.next = false;
+            self.seen.d.next = false;
             self.enabled.d.next = false;
             self.head.d.next = bits::<16>(0);
             self.tail.d.next = bits::<16>(0);

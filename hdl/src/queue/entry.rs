@@ -1,5 +1,6 @@
 //! The submission entry that is being carried out: its words as they come from DMA, its fields,
-//! and the checks that need nothing but the entry.
+//! and the checks that need nothing but the entry. Their results are there three cycles after its
+//! last word; the queue engine looks at them later than that.
 
 use rust_hdl::prelude::*;
 
@@ -109,6 +110,28 @@ pub struct EntryDecoder {
     load_mask: [Fixed<Bits<64>>; 8],
     bare_mask: [Fixed<Bits<64>>; 8],
     words: [DFF<Bits<64>>; 8],
+    nop: DFF<Bit>,
+    load: DFF<Bit>,
+    run: DFF<Bit>,
+    unload: DFF<Bit>,
+    statistics: DFF<Bit>,
+    trace: DFF<Bit>,
+    exists: DFF<Bit>,
+    some_rows: DFF<Bit>,
+    some_counts: DFF<Bit>,
+    whole_groups: DFF<Bit>,
+    statistics_aligned: DFF<Bit>,
+    addresses_aligned: DFF<Bit>,
+    others_aligned: DFF<Bit>,
+    whole_words: DFF<Bit>,
+    flags_fault: DFF<Bit>,
+    place_fault: DFF<Bit>,
+    trace_fault: DFF<Bit>,
+    run_fault: [DFF<Bit>; 8],
+    load_fault: [DFF<Bit>; 8],
+    bare_fault: [DFF<Bit>; 8],
+    word_fault: [DFF<Bit>; 8],
+    formed: DFF<Bit>,
     operation: Signal<Local, Bits<8>>,
     flags: Signal<Local, Bits<8>>,
     all_rows: Signal<Local, Bits<32>>,
@@ -186,7 +209,33 @@ impl EntryDecoder {
 impl Logic for EntryDecoder {
     #[hdl_gen]
     fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            nop,
+            load,
+            run,
+            unload,
+            statistics,
+            trace,
+            exists,
+            some_rows,
+            some_counts,
+            whole_groups,
+            statistics_aligned,
+            addresses_aligned,
+            others_aligned,
+            whole_words,
+            flags_fault,
+            place_fault,
+            trace_fault,
+            formed
+        );
         for i in 0..8 {
+            self.run_fault[i].clock.next = self.clock.val();
+            self.load_fault[i].clock.next = self.clock.val();
+            self.bare_fault[i].clock.next = self.clock.val();
+            self.word_fault[i].clock.next = self.clock.val();
             self.words[i].clock.next = self.clock.val();
             self.words[i].d.next = self.words[i].q.val();
         }
@@ -268,70 +317,78 @@ impl Logic for EntryDecoder {
             .val()
             .get_bits::<16>(self.group_rows_at.val().index());
 
-        self.is_nop.next = self.operation.val() == self.opcode_nop.val();
-        self.is_load.next = self.operation.val() == self.opcode_load.val();
-        self.is_run.next = self.operation.val() == self.opcode_run.val();
-        self.is_unload.next = self.operation.val() == self.opcode_unload.val();
-        self.wants_statistics.next =
-            (self.flags.val() & self.statistics_flag.val()) != bits::<8>(0);
-        self.wants_trace.next =
-            self.is_run.val() && ((self.flags.val() & self.trace_flag.val()) != bits::<8>(0));
-        self.slot_exists.next = self.slot.val() < self.slot_count.val();
-        self.rows_possible.next = (self.all_rows.val() != bits::<32>(0))
+        // What each field says by itself.
+        self.nop.d.next = self.operation.val() == self.opcode_nop.val();
+        self.load.d.next = self.operation.val() == self.opcode_load.val();
+        self.run.d.next = self.operation.val() == self.opcode_run.val();
+        self.unload.d.next = self.operation.val() == self.opcode_unload.val();
+        self.statistics.d.next = (self.flags.val() & self.statistics_flag.val()) != bits::<8>(0);
+        self.trace.d.next = (self.flags.val() & self.trace_flag.val()) != bits::<8>(0);
+        self.exists.d.next = self.slot.val() < self.slot_count.val();
+        self.some_rows.d.next = (self.all_rows.val() != bits::<32>(0))
             && (self.all_rows.val().get_bits::<16>(16) == bits::<16>(0));
-        self.counts_possible.next =
+        self.some_counts.d.next =
             (self.program_count.val() != bits::<16>(0)) && (self.group_rows.val() != bits::<16>(0));
-        self.parameters_aligned.next = ((self.parameter_base.val() | self.parameter_count.val())
+        self.whole_groups.d.next = ((self.parameter_base.val() | self.parameter_count.val())
             & self.group_misaligned.val())
             == bits::<16>(0);
-
-        self.well_formed.next = true;
-        if (self.flags.val() & self.unknown_flags.val()) != bits::<8>(0) {
-            self.well_formed.next = false;
-        }
-        if !self.wants_statistics.val() && (self.statistics_address.val() != bits::<64>(0)) {
-            self.well_formed.next = false;
-        }
-        if !self.is_run.val() && ((self.flags.val() & self.trace_flag.val()) != bits::<8>(0)) {
-            self.well_formed.next = false;
-        }
-        if self.is_run.val()
-            && !self.wants_trace.val()
-            && ((self.trace_address.val() != bits::<64>(0))
-                || (self.trace_entries.val() != bits::<32>(0)))
-        {
-            self.well_formed.next = false;
-        }
+        self.statistics_aligned.d.next =
+            self.statistics_address.val().get_bits::<3>(0) == bits::<3>(0);
+        self.addresses_aligned.d.next = (self.input_address.val().get_bits::<3>(0) == bits::<3>(0))
+            && (self.output_address.val().get_bits::<3>(0) == bits::<3>(0));
+        self.others_aligned.d.next = (self.workspace_address.val().get_bits::<3>(0)
+            == bits::<3>(0))
+            && (self.trace_address.val().get_bits::<3>(0) == bits::<3>(0))
+            && (self.input_stride.val().get_bits::<3>(0) == bits::<3>(0))
+            && (self.output_stride.val().get_bits::<3>(0) == bits::<3>(0));
+        self.flags_fault.d.next = (self.flags.val() & self.unknown_flags.val()) != bits::<8>(0);
+        self.place_fault.d.next = ((self.flags.val() & self.statistics_flag.val()) == bits::<8>(0))
+            && (self.statistics_address.val() != bits::<64>(0));
+        self.trace_fault.d.next = (self.trace_address.val() != bits::<64>(0))
+            || (self.trace_entries.val() != bits::<32>(0));
         for i in 0..8 {
-            if self.is_run.val() {
-                if (self.words[i].q.val() & self.run_mask[i].val()) != bits::<64>(0) {
-                    self.well_formed.next = false;
-                }
-            } else if self.is_load.val() {
-                if (self.words[i].q.val() & self.load_mask[i].val()) != bits::<64>(0) {
-                    self.well_formed.next = false;
-                }
-            } else {
-                if (self.words[i].q.val() & self.bare_mask[i].val()) != bits::<64>(0) {
-                    self.well_formed.next = false;
-                }
+            self.run_fault[i].d.next =
+                (self.words[i].q.val() & self.run_mask[i].val()) != bits::<64>(0);
+            self.load_fault[i].d.next =
+                (self.words[i].q.val() & self.load_mask[i].val()) != bits::<64>(0);
+            self.bare_fault[i].d.next =
+                (self.words[i].q.val() & self.bare_mask[i].val()) != bits::<64>(0);
+        }
+
+        // What that means for the opcode.
+        for i in 0..8 {
+            self.word_fault[i].d.next = self.bare_fault[i].q.val();
+            if self.run.q.val() {
+                self.word_fault[i].d.next = self.run_fault[i].q.val();
+            }
+            if self.load.q.val() {
+                self.word_fault[i].d.next = self.load_fault[i].q.val();
+            }
+        }
+        self.whole_words.d.next = self.statistics_aligned.q.val()
+            && (self.addresses_aligned.q.val() || !(self.run.q.val() || self.load.q.val()))
+            && (self.others_aligned.q.val() || !self.run.q.val());
+        self.formed.d.next = !self.flags_fault.q.val()
+            && !self.place_fault.q.val()
+            && (self.run.q.val() || !self.trace.q.val())
+            && (!self.run.q.val() || self.trace.q.val() || !self.trace_fault.q.val());
+        for i in 0..8 {
+            if self.word_fault[i].q.val() {
+                self.formed.d.next = false;
             }
         }
 
-        self.aligned.next = self.statistics_address.val().get_bits::<3>(0) == bits::<3>(0);
-        if (self.is_run.val() || self.is_load.val())
-            && ((self.input_address.val().get_bits::<3>(0) != bits::<3>(0))
-                || (self.output_address.val().get_bits::<3>(0) != bits::<3>(0)))
-        {
-            self.aligned.next = false;
-        }
-        if self.is_run.val()
-            && ((self.workspace_address.val().get_bits::<3>(0) != bits::<3>(0))
-                || (self.trace_address.val().get_bits::<3>(0) != bits::<3>(0))
-                || (self.input_stride.val().get_bits::<3>(0) != bits::<3>(0))
-                || (self.output_stride.val().get_bits::<3>(0) != bits::<3>(0)))
-        {
-            self.aligned.next = false;
-        }
+        self.is_nop.next = self.nop.q.val();
+        self.is_load.next = self.load.q.val();
+        self.is_run.next = self.run.q.val();
+        self.is_unload.next = self.unload.q.val();
+        self.wants_statistics.next = self.statistics.q.val();
+        self.wants_trace.next = self.run.q.val() && self.trace.q.val();
+        self.slot_exists.next = self.exists.q.val();
+        self.rows_possible.next = self.some_rows.q.val();
+        self.counts_possible.next = self.some_counts.q.val();
+        self.parameters_aligned.next = self.whole_groups.q.val();
+        self.aligned.next = self.whole_words.q.val();
+        self.well_formed.next = self.formed.q.val();
     }
 }

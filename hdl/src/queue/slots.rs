@@ -1,6 +1,6 @@
 //! Slot table: which regions of the on-chip memories each model occupies.
 //!
-//! Two cycles after a slot and new regions are given, the table says what the slot holds and
+//! Three cycles after a slot and new regions are given, the table says what the slot holds and
 //! whether the regions fit the memories and stay clear of the other slots.
 
 use rust_hdl::prelude::*;
@@ -72,9 +72,9 @@ pub struct SlotTable {
     pub all_weights: [Signal<Out, Bits<32>>; S],
     /// For the registers: rows of a pass.
     pub all_group_rows: [Signal<Out, Bits<32>>; S],
-    program_limit: Fixed<Bits<32>>,
-    parameter_limit: Fixed<Bits<32>>,
-    weight_limit: Fixed<Bits<32>>,
+    program_limit: Fixed<Bits<17>>,
+    parameter_limit: Fixed<Bits<17>>,
+    weight_limit: Fixed<Bits<17>>,
     valid: [DFF<Bit>; S],
     versions: [DFF<Bits<32>>; S],
     programs: [DFF<Bits<32>>; S],
@@ -82,18 +82,19 @@ pub struct SlotTable {
     weights: [DFF<Bits<32>>; S],
     groups: [DFF<Bits<32>>; S],
     streams: [DFF<Bits<64>>; S],
-    program_firsts: [DFF<Bits<32>>; S],
-    program_ends: [DFF<Bits<32>>; S],
-    parameter_firsts: [DFF<Bits<32>>; S],
-    parameter_ends: [DFF<Bits<32>>; S],
-    weight_firsts: [DFF<Bits<32>>; S],
-    weight_ends: [DFF<Bits<32>>; S],
-    program_first: DFF<Bits<32>>,
-    program_end: DFF<Bits<32>>,
-    parameter_first: DFF<Bits<32>>,
-    parameter_end: DFF<Bits<32>>,
-    weight_first: DFF<Bits<32>>,
-    weight_end: DFF<Bits<32>>,
+    program_ends: [DFF<Bits<17>>; S],
+    parameter_ends: [DFF<Bits<17>>; S],
+    weight_ends: [DFF<Bits<17>>; S],
+    chosen: [DFF<Bit>; S],
+    program_meets: [DFF<Bit>; S],
+    parameter_meets: [DFF<Bit>; S],
+    weight_meets: [DFF<Bit>; S],
+    program_end: DFF<Bits<17>>,
+    parameter_end: DFF<Bits<17>>,
+    weight_end: DFF<Bits<17>>,
+    program_used: DFF<Bit>,
+    parameter_used: DFF<Bit>,
+    weight_used: DFF<Bit>,
     out_holds: DFF<Bit>,
     out_version: DFF<Bits<32>>,
     out_program: DFF<Bits<32>>,
@@ -123,12 +124,12 @@ impl Logic for SlotTable {
         dff_setup!(
             self,
             clock,
-            program_first,
             program_end,
-            parameter_first,
             parameter_end,
-            weight_first,
             weight_end,
+            program_used,
+            parameter_used,
+            weight_used,
             out_holds,
             out_version,
             out_program,
@@ -140,18 +141,17 @@ impl Logic for SlotTable {
             out_overlaps
         );
         for i in 0..S {
-            self.program_firsts[i].clock.next = self.clock.val();
-            self.program_firsts[i].d.next = self.program_firsts[i].q.val();
+            self.program_meets[i].clock.next = self.clock.val();
             self.program_ends[i].clock.next = self.clock.val();
             self.program_ends[i].d.next = self.program_ends[i].q.val();
-            self.parameter_firsts[i].clock.next = self.clock.val();
-            self.parameter_firsts[i].d.next = self.parameter_firsts[i].q.val();
+            self.parameter_meets[i].clock.next = self.clock.val();
             self.parameter_ends[i].clock.next = self.clock.val();
             self.parameter_ends[i].d.next = self.parameter_ends[i].q.val();
-            self.weight_firsts[i].clock.next = self.clock.val();
-            self.weight_firsts[i].d.next = self.weight_firsts[i].q.val();
+            self.weight_meets[i].clock.next = self.clock.val();
             self.weight_ends[i].clock.next = self.clock.val();
             self.weight_ends[i].d.next = self.weight_ends[i].q.val();
+            self.chosen[i].clock.next = self.clock.val();
+            self.chosen[i].d.next = self.slot.val() == i.to_bits();
             self.valid[i].clock.next = self.clock.val();
             self.versions[i].clock.next = self.clock.val();
             self.programs[i].clock.next = self.clock.val();
@@ -183,15 +183,15 @@ impl Logic for SlotTable {
         self.too_large.next = self.out_too_large.q.val();
         self.overlaps.next = self.out_overlaps.q.val();
 
-        self.program_first.d.next = bit_cast::<32, 16>(self.program_base.val());
-        self.program_end.d.next = bit_cast::<32, 16>(self.program_base.val())
-            + bit_cast::<32, 16>(self.program_count.val());
-        self.parameter_first.d.next = bit_cast::<32, 16>(self.parameter_base.val());
-        self.parameter_end.d.next = bit_cast::<32, 16>(self.parameter_base.val())
-            + bit_cast::<32, 16>(self.parameter_count.val());
-        self.weight_first.d.next = bit_cast::<32, 16>(self.weight_base.val());
-        self.weight_end.d.next = bit_cast::<32, 16>(self.weight_base.val())
-            + bit_cast::<32, 16>(self.weight_count.val());
+        self.program_end.d.next = bit_cast::<17, 16>(self.program_base.val())
+            + bit_cast::<17, 16>(self.program_count.val());
+        self.program_used.d.next = self.program_count.val() != bits::<16>(0);
+        self.parameter_end.d.next = bit_cast::<17, 16>(self.parameter_base.val())
+            + bit_cast::<17, 16>(self.parameter_count.val());
+        self.parameter_used.d.next = self.parameter_count.val() != bits::<16>(0);
+        self.weight_end.d.next = bit_cast::<17, 16>(self.weight_base.val())
+            + bit_cast::<17, 16>(self.weight_count.val());
+        self.weight_used.d.next = self.weight_count.val() != bits::<16>(0);
         self.out_too_large.d.next = (self.program_end.q.val() > self.program_limit.val())
             || (self.parameter_end.q.val() > self.parameter_limit.val())
             || (self.weight_end.q.val() > self.weight_limit.val());
@@ -205,7 +205,7 @@ impl Logic for SlotTable {
         self.out_stream.d.next = bits::<64>(0);
         self.out_overlaps.d.next = false;
         for i in 0..S {
-            if self.slot.val() == i.to_bits() {
+            if self.chosen[i].q.val() {
                 self.out_holds.d.next = self.valid[i].q.val();
                 self.out_version.d.next = self.versions[i].q.val();
                 self.out_program.d.next = self.programs[i].q.val();
@@ -215,11 +215,8 @@ impl Logic for SlotTable {
                 self.out_stream.d.next = self.streams[i].q.val();
                 if self.fill.val() {
                     self.streams[i].d.next = self.stream_address.val();
-                    self.program_firsts[i].d.next = self.program_first.q.val();
                     self.program_ends[i].d.next = self.program_end.q.val();
-                    self.parameter_firsts[i].d.next = self.parameter_first.q.val();
                     self.parameter_ends[i].d.next = self.parameter_end.q.val();
-                    self.weight_firsts[i].d.next = self.weight_first.q.val();
                     self.weight_ends[i].d.next = self.weight_end.q.val();
                     self.valid[i].d.next = true;
                     self.versions[i].d.next = self.version.val();
@@ -234,31 +231,39 @@ impl Logic for SlotTable {
                         | bit_cast::<32, 16>(self.weight_base.val());
                     self.groups[i].d.next = bit_cast::<32, 16>(self.group_rows.val());
                 }
-            } else if self.valid[i].q.val() {
-                // Half-open intervals meet if each begins before the other ends; empty ones never.
-                if (self.program_first.q.val() < self.program_end.q.val())
-                    && (self.program_firsts[i].q.val() < self.program_ends[i].q.val())
-                    && (self.program_firsts[i].q.val() < self.program_end.q.val())
-                    && (self.program_first.q.val() < self.program_ends[i].q.val())
-                {
-                    self.out_overlaps.d.next = true;
-                }
-                if (self.parameter_first.q.val() < self.parameter_end.q.val())
-                    && (self.parameter_firsts[i].q.val() < self.parameter_ends[i].q.val())
-                    && (self.parameter_firsts[i].q.val() < self.parameter_end.q.val())
-                    && (self.parameter_first.q.val() < self.parameter_ends[i].q.val())
-                {
-                    self.out_overlaps.d.next = true;
-                }
-                if (self.weight_first.q.val() < self.weight_end.q.val())
-                    && (self.weight_firsts[i].q.val() < self.weight_ends[i].q.val())
-                    && (self.weight_firsts[i].q.val() < self.weight_end.q.val())
-                    && (self.weight_first.q.val() < self.weight_ends[i].q.val())
-                {
-                    self.out_overlaps.d.next = true;
-                }
             }
-            if (self.clear.val() && (self.slot.val() == i.to_bits())) || self.reset.val() {
+            // Half-open intervals meet if each begins before the other ends; empty ones never.
+            self.program_meets[i].d.next = self.valid[i].q.val()
+                && !self.chosen[i].q.val()
+                && self.program_used.q.val()
+                && (self.programs[i].q.val().get_bits::<16>(16) != bits::<16>(0))
+                && (self.program_end.q.val().get_bit(16)
+                    || (self.programs[i].q.val().get_bits::<16>(0)
+                        < self.program_end.q.val().get_bits::<16>(0)))
+                && (bit_cast::<17, 16>(self.program_base.val()) < self.program_ends[i].q.val());
+            self.parameter_meets[i].d.next = self.valid[i].q.val()
+                && !self.chosen[i].q.val()
+                && self.parameter_used.q.val()
+                && (self.parameters[i].q.val().get_bits::<16>(16) != bits::<16>(0))
+                && (self.parameter_end.q.val().get_bit(16)
+                    || (self.parameters[i].q.val().get_bits::<16>(0)
+                        < self.parameter_end.q.val().get_bits::<16>(0)))
+                && (bit_cast::<17, 16>(self.parameter_base.val()) < self.parameter_ends[i].q.val());
+            self.weight_meets[i].d.next = self.valid[i].q.val()
+                && !self.chosen[i].q.val()
+                && self.weight_used.q.val()
+                && (self.weights[i].q.val().get_bits::<16>(16) != bits::<16>(0))
+                && (self.weight_end.q.val().get_bit(16)
+                    || (self.weights[i].q.val().get_bits::<16>(0)
+                        < self.weight_end.q.val().get_bits::<16>(0)))
+                && (bit_cast::<17, 16>(self.weight_base.val()) < self.weight_ends[i].q.val());
+            if self.program_meets[i].q.val()
+                || self.parameter_meets[i].q.val()
+                || self.weight_meets[i].q.val()
+            {
+                self.out_overlaps.d.next = true;
+            }
+            if (self.clear.val() && self.chosen[i].q.val()) || self.reset.val() {
                 self.valid[i].d.next = false;
                 self.versions[i].d.next = bits::<32>(0);
                 self.programs[i].d.next = bits::<32>(0);
