@@ -15,6 +15,8 @@ use systole_regs::configuration::{LARGE, SMALL, TINY, WIDE};
 
 use crate::accelerator::Accelerator;
 use crate::bits::index_bits;
+use crate::link::bridge::SerialLink;
+use crate::link::timing::{LinkTiming, TimingError};
 
 /// Name of the top module in the emitted Verilog.
 pub const TOP: &str = "top";
@@ -135,6 +137,30 @@ pub fn emit(name: &str) -> Result<Emitted, EmitError> {
         Ok(None) => Err(EmitError::UnknownConfiguration(name.to_owned())),
         Err(_) => Err(EmitError::Design),
     }
+}
+
+/// Name of the serial link's module in its Verilog.
+pub const SERIAL_LINK: &str = "serial_link";
+
+/// Emits the bridge between the accelerator's ports and a UART (see [`crate::link`]). The names of
+/// its modules begin with [`SERIAL_LINK`], so that it can stand in one file with the accelerator.
+///
+/// # Errors
+/// [`TimingError`](crate::link::timing::TimingError) if the clock cannot make the baud rate.
+pub fn serial_link(clock_khz: u32, baud: u32) -> Result<String, TimingError> {
+    LinkTiming::new(clock_khz, baud).map(serial_link_with)
+}
+
+/// Emits the bridge with these time constants.
+pub fn serial_link_with(timing: LinkTiming) -> String {
+    let verilog = tidy(&verilog_of(Box::new(SerialLink::new(timing))));
+    verilog
+        .replace("module top(", &format!("module {SERIAL_LINK}("))
+        .replace("top$", &format!("{SERIAL_LINK}$"))
+        .replace(
+            "endmodule // top\n",
+            &format!("endmodule // {SERIAL_LINK}\n"),
+        )
 }
 
 /// Verilog of any block, tidied: for tests of single leaves.

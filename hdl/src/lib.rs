@@ -17,6 +17,7 @@
 //! | [`queue`] | rings, entries, slots |
 //! | [`bar`] | AXI4-Lite slave, registers, counters |
 //! | [`accelerator`] | the whole |
+//! | [`link`] | a bridge from the accelerator's ports to a UART |
 
 #![allow(
     clippy::collapsible_if,
@@ -35,6 +36,7 @@ pub mod dma;
 pub mod emit;
 pub mod fixed;
 pub mod join;
+pub mod link;
 pub mod memory;
 pub mod queue;
 pub mod reference;

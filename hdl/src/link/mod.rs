@@ -1,0 +1,14 @@
+//! The serial host link: a bridge between the accelerator's AXI ports and a UART.
+//!
+//! ```text
+//!  accelerator                     bridge                                   board
+//!  AXI4-Lite slave <-------------- serial link <== frames == UART receiver    <-- rx
+//!  AXI4 master     --------------> (SerialLink) == frames => UART transmitter --> tx
+//!  interrupts      -------------->
+//! ```
+//!
+//! An open PCIe endpoint with DMA does not exist for every FPGA that open tools can build for; a UART
+//! does. What travels on it is described in `systole_regs::link`, and why in `docs/serial-link.md`.
+
+pub mod bridge;
+pub mod timing;
