@@ -1,6 +1,6 @@
 //! Boards: which part, and which of its pins lead where.
 
-use crate::part::{LFE5U_12F, LFE5U_45F, LFE5U_85F, LFE5UM5G_85F, GW5AST_138, Part};
+use crate::part::{GW5AST_138, LFE5U_12F, LFE5U_45F, LFE5U_85F, LFE5UM5G_85F, Part};
 
 /// A board that the design can be built for.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ const fn pin(site: &'static str, pull: &'static str) -> Pin {
     }
 }
 
-const ULX3S_SOURCES: &[&str] = &["https://github.com/emard/ulx3s/blob/master/doc/constraints/ulx3s_v20.lpf"];
+const ULX3S_SOURCES: &[&str] =
+    &["https://github.com/emard/ulx3s/blob/master/doc/constraints/ulx3s_v20.lpf"];
 
 const fn ulx3s(name: &'static str, title: &'static str, part: &'static Part) -> Board {
     Board {

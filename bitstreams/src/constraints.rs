@@ -26,7 +26,16 @@ pub fn file_name(format: ConstraintFormat) -> &'static str {
 fn lpf(board: &Board, text: &mut String) {
     // Reset is made asynchronously and synchronized; that path has no clock to meet.
     *text += "BLOCK RESETPATHS;\nBLOCK ASYNCPATHS;\n";
-    for (port, Pin { site, standard, pull }, _) in board.connections() {
+    for (
+        port,
+        Pin {
+            site,
+            standard,
+            pull,
+        },
+        _,
+    ) in board.connections()
+    {
         let pull = match pull {
             "" => String::new(),
             pull => format!(" PULLMODE={pull}"),
@@ -42,7 +51,16 @@ fn lpf(board: &Board, text: &mut String) {
 }
 
 fn cst(board: &Board, text: &mut String) {
-    for (port, Pin { site, standard, pull }, _) in board.connections() {
+    for (
+        port,
+        Pin {
+            site,
+            standard,
+            pull,
+        },
+        _,
+    ) in board.connections()
+    {
         let pull = match pull {
             "" => String::new(),
             pull => format!(" PULL_MODE={pull}"),
@@ -85,7 +103,10 @@ mod tests {
     #[test]
     fn the_clock_of_an_lpf_is_the_boards() {
         let text = write(crate::board::DEFAULT);
-        assert!(text.contains("FREQUENCY PORT \"clock_pin\" 12 MHZ;"), "{text}");
+        assert!(
+            text.contains("FREQUENCY PORT \"clock_pin\" 12 MHZ;"),
+            "{text}"
+        );
         assert!(text.contains("LOCATE COMP \"clock_pin\" SITE \"A10\";"));
     }
 }

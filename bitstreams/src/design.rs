@@ -37,7 +37,12 @@ impl Design {
         let emitted = emit::emit(configuration)?;
         let wanted = clock_khz.unwrap_or(emitted.configuration.clock_khz);
         let clock = ClockPlan::of(board, wanted)?;
-        let link = emit::serial_link(clock.khz.round() as u32, board.baud);
+        let clock_khz = clock.khz.round() as u32;
+        let link = emit::serial_link(clock_khz, board.baud).map_err(|reason| FlowError::Link {
+            baud: board.baud,
+            clock_khz,
+            reason,
+        })?;
         let body = top::accelerator(&emitted.verilog, emit::TOP, &link, emit::SERIAL_LINK)?;
         Ok(Design {
             name: configuration.to_owned(),

@@ -56,6 +56,24 @@ pub enum FlowError {
     /// The PLL can't make the configuration's clock.
     #[error("{0}")]
     Clock(#[from] NoClock),
+    /// The serial link can't make its baud rate from the clock.
+    #[error("no serial link at {baud} baud from a clock of {clock_khz} kHz: {reason}")]
+    Link {
+        /// Bits per second.
+        baud: u32,
+        /// The design's clock in kHz.
+        clock_khz: u32,
+        /// Why not.
+        reason: systole_hdl::link::timing::TimingError,
+    },
+    /// The report can't be drawn.
+    #[error("can't draw {path}: {reason}")]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A module's ports don't fit the top.
     #[error("the top can't be written: {0}")]
     Ports(String),

@@ -160,7 +160,11 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_small_ones_are_added_up() {
-        let mut cells = vec![("a", "$scopeinfo"), ("a.b", "$scopeinfo"), ("a.b.one", "LUT4")];
+        let mut cells = vec![
+            ("a", "$scopeinfo"),
+            ("a.b", "$scopeinfo"),
+            ("a.b.one", "LUT4"),
+        ];
         let names: Vec<String> = (0..200).map(|index| format!("lut{index}")).collect();
         cells.extend(names.iter().map(|name| (name.as_str(), "LUT4")));
         let usage = attribute(&module(&cells), resources());

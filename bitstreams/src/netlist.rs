@@ -187,7 +187,10 @@ impl Module {
 
     /// A number that no net has yet.
     pub fn next_net(&self) -> u64 {
-        let cells = self.cells.values().flat_map(|cell| cell.connections.values());
+        let cells = self
+            .cells
+            .values()
+            .flat_map(|cell| cell.connections.values());
         let nets = self.netnames.values().map(|net| &net.bits);
         let ports = self.ports.values().map(|port| &port.bits);
         cells

@@ -19,7 +19,13 @@ pub struct Part {
 
 /// Every part. ECP5 counts are those of Lattice's ECP5 and ECP5-5G Family Data Sheet
 /// (FPGA-DS-02012), table 1.1; those of Gowin's part are nextpnr's.
-pub const PARTS: &[&Part] = &[&LFE5UM5G_85F, &LFE5U_85F, &LFE5U_45F, &LFE5U_12F, &GW5AST_138];
+pub const PARTS: &[&Part] = &[
+    &LFE5UM5G_85F,
+    &LFE5U_85F,
+    &LFE5U_45F,
+    &LFE5U_12F,
+    &GW5AST_138,
+];
 
 /// ECP5-5G, 84 k LUTs, fastest speed grade.
 pub static LFE5UM5G_85F: Part = Part {
@@ -80,7 +86,10 @@ impl Part {
 
     /// Its resources, and how many there are of each.
     pub fn resources(&self) -> impl Iterator<Item = (&'static Resource, u64)> {
-        self.family.resources.iter().zip(self.available.iter().copied())
+        self.family
+            .resources
+            .iter()
+            .zip(self.available.iter().copied())
     }
 }
 

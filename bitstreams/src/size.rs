@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use systole_hdl::emit;
+use systole_regs::configuration;
 
 use crate::board::{BOARDS, Board};
 use crate::design::Design;
@@ -65,9 +65,10 @@ fn advice(design: &Design, board: &Board, needs: &[u64]) -> String {
         })
         .map(|other| format!("{} ({})", other.name, other.part.name))
         .collect();
-    let smaller: Vec<_> = systole_hdl_configurations()
-        .filter(|(_, elements)| design.elements.is_some_and(|mine| *elements < mine))
-        .map(|(name, _)| name)
+    let smaller: Vec<_> = configuration::ALL
+        .iter()
+        .filter(|other| design.elements.is_some_and(|mine| other.elements() < mine))
+        .map(|other| other.name)
         .collect();
     let boards = if larger.is_empty() {
         format!(
@@ -87,9 +88,49 @@ fn advice(design: &Design, board: &Board, needs: &[u64]) -> String {
     }
 }
 
-/// Names and elements of the configurations that can be emitted.
-fn systole_hdl_configurations() -> impl Iterator<Item = (&'static str, usize)> {
-    emit::configurations()
-        .iter()
-        .map(|configuration| (configuration.name, configuration.elements()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LANE: &str = "module lane(a);\n input wire [1:0] a;\n output wire [1:0] b;\nendmodule\n";
+
+    fn refused(counts: &[(&str, u64)], elements: Option<usize>) -> String {
+        let board = Board::by_name("ulx3s-12f").expect("the board is known");
+        let mut design =
+            Design::block("lane", LANE, "lane", board, 100_000).expect("the block has ports");
+        design.elements = elements;
+        let counts = counts
+            .iter()
+            .map(|(cell, count)| ((*cell).to_owned(), *count))
+            .collect();
+        check(&design, board, &counts).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn a_small_design_fits() {
+        assert_eq!(refused(&[("LUT4", 100), ("DP16KD", 32)], None), "");
+    }
+
+    #[test]
+    fn too_small_a_part_is_said_with_what_would_do() {
+        let text = refused(&[("LUT4", 100), ("DP16KD", 56)], Some(128));
+        assert!(
+            text.contains("block RAM (DP16KD) needed 56, there are 32"),
+            "{text}"
+        );
+        assert!(
+            text.contains("ulx3s-45f") && text.contains("ecp5-evn"),
+            "{text}"
+        );
+        assert!(text.contains("smaller configuration: tiny"), "{text}");
+        assert!(!text.contains("LUT4"), "{text}");
+    }
+
+    #[test]
+    fn where_nothing_does_that_is_said() {
+        // A carry cell takes two LUTs.
+        let text = refused(&[("CCU2C", 60_000)], None);
+        assert!(text.contains("LUT4 needed 120000"), "{text}");
+        assert!(text.contains("no board of the family ecp5"), "{text}");
+    }
 }

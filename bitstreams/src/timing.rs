@@ -241,10 +241,17 @@ mod tests {
         let path = &paths[0];
         assert_eq!(path.from, "lane.right5");
         assert_eq!(path.to, "lane.scaled6");
-        assert_eq!((path.from_clock.as_str(), path.to_clock.as_str()), ("clk", "clk"));
+        assert_eq!(
+            (path.from_clock.as_str(), path.to_clock.as_str()),
+            ("clk", "clk")
+        );
         assert_eq!(path.through, ["lane.right5[4]"]);
         assert!(path.nanoseconds > path.routing_nanoseconds);
-        assert!(paths.windows(2).all(|pair| pair[0].nanoseconds >= pair[1].nanoseconds));
+        assert!(
+            paths
+                .windows(2)
+                .all(|pair| pair[0].nanoseconds >= pair[1].nanoseconds)
+        );
     }
 
     #[test]

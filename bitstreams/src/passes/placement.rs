@@ -34,8 +34,7 @@ pub fn place(module: &mut Module, placement: Placement) -> Result<usize, Placeme
             .cells
             .get_mut(name)
             .ok_or_else(|| PlacementError::NoCell(name.clone()))?;
-        cell.attributes
-            .insert("BEL".into(), bel.clone().into());
+        cell.attributes.insert("BEL".into(), bel.clone().into());
     }
     Ok(bels.len())
 }
@@ -65,8 +64,13 @@ mod tests {
 
     #[test]
     fn a_placement_that_cannot_be_is_refused() {
-        let twice: Placement =
-            |module| module.cells.keys().map(|name| (name.clone(), "X1/Y1/Z".into())).collect();
+        let twice: Placement = |module| {
+            module
+                .cells
+                .keys()
+                .map(|name| (name.clone(), "X1/Y1/Z".into()))
+                .collect()
+        };
         assert_eq!(
             place(&mut module(), twice),
             Err(PlacementError::Taken("X1/Y1/Z".into()))

@@ -1,0 +1,112 @@
+//! The whole flow with the real tools, on a block that is small enough for every test run: from
+//! Verilog to a bitstream, which is then taken apart again.
+
+mod support;
+
+use std::process::Command;
+
+use support::{environment, lane, options};
+use systole_bitstreams::{Board, FlowError, Report, build};
+
+/// A clock that the lane meets on the slowest speed grade with room.
+const EASY_KHZ: u32 = 25_000;
+
+#[test]
+fn a_requantization_lane_becomes_a_bitstream() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let board = Board::by_name("ulx3s-45f").expect("the board is known");
+    let design = lane(board, EASY_KHZ);
+    let report = build(
+        &design,
+        board,
+        &environment(),
+        &options(folder.path()),
+        &|_| (),
+    )
+    .expect("the lane is built");
+
+    assert!(report.met);
+    // The PLL's output is the design's clock, and nextpnr has found its frequency by itself.
+    let clock = &report.clocks[0];
+    assert_eq!(clock.wanted_mhz, 25.0, "{clock:?}");
+    let used = |resource: &str| {
+        let usage = report
+            .usage
+            .iter()
+            .find(|usage| usage.resource.contains(resource));
+        usage.map(|usage| (usage.synthesized, usage.routed))
+    };
+    // 32 x 32 bits are four products of 18 x 18.
+    assert_eq!(used("multiplier"), Some((4, 4)));
+    assert!(used("flip-flop").is_some_and(|(_, routed)| routed > 400));
+    let lane = report.modules.iter().find(|module| module.path == "block");
+    assert_eq!(lane.map(|module| module.used[3]), Some(4), "{:?}", report.modules);
+    assert!(report.paths.iter().any(|path| path.from.starts_with("block.")));
+    assert!(report.steps.iter().all(|step| step.seconds > 0.0));
+
+    // The bitstream is one: Project Trellis takes it apart into what was routed.
+    let bitstream = report.bitstream.as_ref().expect("the clock was met");
+    let unpack = Command::new(
+        std::env::var_os("SYSTOLE_VENV")
+            .map_or_else(
+                || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv"),
+                std::path::PathBuf::from,
+            )
+            .join("bin/yowasp-ecpunpack"),
+    )
+    .current_dir(folder.path())
+    .args(["--input", &bitstream.file, "--textcfg", "again.config"])
+    .status()
+    .expect("ecpunpack is installed");
+    assert!(unpack.success());
+    let again = std::fs::read_to_string(folder.path().join("again.config"))
+        .expect("the configuration is there");
+    assert!(again.contains(".device LFE5U-45F"));
+    assert!(again.contains("EHXPLLL"), "the PLL is configured");
+
+    // What is on the disk is what was returned.
+    let json = std::fs::read_to_string(folder.path().join("ulx3s-45f-lane.json"))
+        .expect("the report is there");
+    assert_eq!(serde_json::from_str::<Report>(&json).ok(), Some(report));
+}
+
+#[test]
+fn a_missed_clock_is_an_error_with_a_report() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let board = Board::by_name("ulx3s-45f").expect("the board is known");
+    let design = lane(board, 400_000);
+    let mut options = options(folder.path());
+    let error = build(&design, board, &environment(), &options, &|_| ())
+        .expect_err("no lane runs at 400 MHz");
+    let text = error.to_string();
+    assert!(
+        matches!(error, FlowError::Missed { .. }) && text.contains("of 400.0 MHz"),
+        "{text}"
+    );
+    assert!(text.contains("--allow-missed-clock"), "{text}");
+    let stem = folder.path().join("ulx3s-45f-lane");
+    assert!(stem.with_extension("md").exists());
+    assert!(!stem.with_extension("bit").exists(), "nobody shall load it by accident");
+
+    options.allow_missed_clock = true;
+    let report = build(&design, board, &environment(), &options, &|_| ())
+        .expect("it was asked for");
+    assert!(!report.met && stem.with_extension("bit").exists());
+}
+
+#[test]
+fn a_broken_design_shows_the_end_of_the_log() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let board = systole_bitstreams::board::DEFAULT;
+    let mut design = lane(board, EASY_KHZ);
+    design.files[0].1 = "module top(; endmodule".to_owned();
+    let error = build(
+        &design,
+        board,
+        &environment(),
+        &options(folder.path()),
+        &|_| (),
+    )
+    .expect_err("the design is broken");
+    assert!(error.to_string().contains("syntax error"), "{error}");
+}
