@@ -25,6 +25,7 @@ pub mod configuration;
 pub mod entries;
 pub mod image;
 pub mod instructions;
+pub mod link;
 pub mod registers;
 pub mod status;
 

@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "usage: emit [--config NAME]... [--output DIR] [--docs DIR]
+const USAGE: &str = "usage: emit [--config NAME]... [--output DIR] [--docs DIR] [--link KHZ:BAUD]
 
   --config NAME  configuration to emit; may be repeated; all named ones by default
   --output DIR   where NAME.v is written (default: build)
-  --docs DIR     write registers.md and instructions.md there instead of Verilog";
+  --docs DIR     write registers.md and instructions.md there instead of Verilog
+  --link KHZ:BAUD
+                 write serial_link.v, the bridge to a UART, for this clock and baud rate instead";
 
 fn main() -> Result<()> {
     let mut names = Vec::new();
     let mut output = PathBuf::from("build");
     let mut docs = None;
+    let mut link = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || {
@@ -24,6 +27,7 @@ fn main() -> Result<()> {
         match argument.as_str() {
             "--config" => names.push(value()?),
             "--output" => output = value()?.into(),
+            "--link" => link = Some(clock_and_baud(&value()?)?),
             "--docs" => docs = Some(PathBuf::from(value()?)),
             "--help" | "-h" => {
                 println!("{USAGE}");
@@ -39,6 +43,11 @@ fn main() -> Result<()> {
         }
         return Ok(());
     }
+    if let Some((clock_khz, baud)) = link {
+        create(&output)?;
+        let verilog = systole_hdl::emit::serial_link(clock_khz, baud)?;
+        return write(&output.join("serial_link.v"), &verilog);
+    }
     if names.is_empty() {
         names = systole_regs::configuration::ALL
             .iter()
@@ -52,6 +61,17 @@ fn main() -> Result<()> {
         eprintln!("{name}: build hash {:016x}", emitted.build_hash);
     }
     Ok(())
+}
+
+/// Takes `100000:3000000` apart.
+fn clock_and_baud(text: &str) -> Result<(u32, u32)> {
+    let (clock, baud) = text
+        .split_once(':')
+        .with_context(|| format!("`{text}` is not KHZ:BAUD"))?;
+    Ok((
+        clock.parse().context("the clock is not a number of kHz")?,
+        baud.parse().context("the baud rate is not a number")?,
+    ))
 }
 
 fn create(directory: &std::path::Path) -> Result<()> {

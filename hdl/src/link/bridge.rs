@@ -1,7 +1,28 @@
-//! The bridge between the accelerator's AXI ports and the UART.
+//! The bridge between the accelerator's AXI ports and the UART: sessions, numbers,
+//! acknowledgements and repetitions; the messages themselves are other blocks'.
+//!
+//! ```text
+//!          +----------+ payload  +--------+   +---------+ AXI4-Lite, R, B
+//!  rx ---> | deframer |--------->| buffer |-->| answers |-----------------> accelerator
+//!          +----------+          | 2 KiB  |   +---------+
+//!             numbers            |        |   +----------+ AR, AW, W, interrupts
+//!                |       +-------|        |<--| requests |<---------------- accelerator
+//!          +----------+  |       +--------+   +----------+
+//!  tx <--- | framer   |<-+
+//!          +----------+
+//! ```
+//!
+//! From the host, frames are taken in order; one that comes too early or damaged is dropped, and
+//! the host is told once. To the host, one message is under way at a time.
 
 use rust_hdl::prelude::*;
+use systole_regs::link::{KIND_MASK, REJECT, kind};
 
+use super::answers::Answers;
+use super::buffer::Buffer;
+use super::deframe::Deframer;
+use super::framer::Framer;
+use super::requests::Requests;
 use super::timing::LinkTiming;
 use crate::fixed::Fixed;
 
@@ -95,16 +116,74 @@ pub struct SerialLink {
     pub interrupt_vector: Signal<In, Bits<11>>,
     /// The request is taken.
     pub interrupt_ready: Signal<Out, Bit>,
-    divider: Fixed<Bits<16>>,
     retry_cycles: Fixed<Bits<32>>,
+    kind_mask: Fixed<Bits<8>>,
+    kind_open: Fixed<Bits<8>>,
+    kind_acknowledge: Fixed<Bits<8>>,
+    kind_read_register: Fixed<Bits<8>>,
+    kind_data: Fixed<Bits<8>>,
+    kind_state: Fixed<Bits<8>>,
+    reject_bit: Fixed<Bits<8>>,
+    deframer: Deframer,
+    framer: Framer,
+    buffer: Buffer,
+    requests: Requests,
+    answers: Answers,
+    // The frame that comes in.
+    place: DFF<Bits<2>>,
+    frame_kind: DFF<Bits<8>>,
+    frame_numbers: DFF<Bits<8>>,
+    frame_bytes: DFF<Bits<10>>,
+    short: DFF<Bits<48>>,
+    short_bytes: DFF<Bits<3>>,
+    frame_ready: DFF<Bit>,
+    frame_lost: DFF<Bit>,
+    base: DFF<Bits<10>>,
+    write_pointer: DFF<Bits<10>>,
+    store: DFF<Bit>,
+    store_byte: DFF<Bits<8>>,
+    // The session.
+    open: DFF<Bit>,
+    flushing: DFF<Bit>,
+    session: DFF<Bits<32>>,
+    same: DFF<Bit>,
+    expected: DFF<Bits<4>>,
+    rejected: DFF<Bit>,
+    acknowledge: DFF<Bit>,
+    tell_state: DFF<Bit>,
+    reject: DFF<Bit>,
+    // The message that goes out.
+    number: DFF<Bits<4>>,
+    message_kind: DFF<Bits<4>>,
+    message_bytes: DFF<Bits<10>>,
+    unacknowledged: DFF<Bit>,
+    send: DFF<Bit>,
+    sending: DFF<Bit>,
+    timer: DFF<Bits<32>>,
+    expired: DFF<Bit>,
+    frame_code: Signal<Local, Bits<8>>,
+    payload_bytes: Signal<Local, Bits<10>>,
+    free: Signal<Local, Bit>,
+    last: Signal<Local, Bits<4>>,
 }
 
 impl SerialLink {
     /// A bridge with these time constants.
     pub fn new(timing: LinkTiming) -> Self {
+        let code = |code: u8| Fixed::new(u64::from(code).into());
         Self {
-            divider: Fixed::new(u64::from(timing.divider).into()),
             retry_cycles: Fixed::new(u64::from(timing.retry_cycles).into()),
+            kind_mask: code(KIND_MASK),
+            kind_open: code(kind::OPEN),
+            kind_acknowledge: code(kind::ACKNOWLEDGE),
+            kind_read_register: code(kind::READ_REGISTER),
+            kind_data: code(kind::DATA),
+            kind_state: code(kind::STATE),
+            reject_bit: code(REJECT),
+            deframer: Deframer::new(timing.divider),
+            framer: Framer::new(timing.divider),
+            requests: Requests::new(),
+            answers: Answers::new(),
             ..Default::default()
         }
     }
@@ -113,25 +192,297 @@ impl SerialLink {
 impl Logic for SerialLink {
     #[hdl_gen]
     fn update(&mut self) {
-        self.tx.next = true;
-        self.s_aw_valid.next = false;
-        self.s_aw_address.next = bits::<16>(0);
-        self.s_w_valid.next = false;
-        self.s_w_data.next = bits::<32>(0);
-        self.s_w_strobe.next = bits::<4>(0);
-        self.s_b_ready.next = false;
-        self.s_ar_valid.next = false;
-        self.s_ar_address.next = bits::<16>(0);
-        self.s_r_ready.next = false;
-        self.m_ar_ready.next = false;
-        self.m_r_valid.next = false;
-        self.m_r_data.next = bits::<64>(0);
-        self.m_r_response.next = bits::<2>(0);
-        self.m_r_last.next = false;
-        self.m_aw_ready.next = false;
-        self.m_w_ready.next = false;
-        self.m_b_valid.next = false;
-        self.m_b_response.next = bits::<2>(0);
-        self.interrupt_ready.next = false;
+        dff_setup!(
+            self,
+            clock,
+            place,
+            frame_kind,
+            frame_numbers,
+            frame_bytes,
+            short,
+            short_bytes,
+            frame_ready,
+            frame_lost,
+            base,
+            write_pointer,
+            store,
+            store_byte,
+            open,
+            flushing,
+            session,
+            same,
+            expected,
+            rejected,
+            acknowledge,
+            tell_state,
+            reject,
+            number,
+            message_kind,
+            message_bytes,
+            unacknowledged,
+            send,
+            sending,
+            timer,
+            expired
+        );
+        clock!(self, clock, deframer, framer, buffer, requests, answers);
+        self.deframer.reset.next = self.reset.val();
+        self.framer.reset.next = self.reset.val();
+        self.requests.reset.next = self.reset.val();
+        self.answers.reset.next = self.reset.val();
+        self.deframer.rx.next = self.rx.val();
+        self.tx.next = self.framer.tx.val();
+
+        // The accelerator's ports.
+        self.s_aw_valid.next = self.answers.aw_valid.val();
+        self.s_aw_address.next = self.answers.register_address.val();
+        self.answers.aw_ready.next = self.s_aw_ready.val();
+        self.s_w_valid.next = self.answers.w_valid.val();
+        self.s_w_data.next = self.answers.w_data.val();
+        self.s_w_strobe.next = bits::<4>(15);
+        self.answers.w_ready.next = self.s_w_ready.val();
+        self.answers.b_valid.next = self.s_b_valid.val();
+        self.s_b_ready.next = self.answers.b_ready.val();
+        self.s_ar_valid.next = self.answers.ar_valid.val();
+        self.s_ar_address.next = self.answers.register_address.val();
+        self.answers.ar_ready.next = self.s_ar_ready.val();
+        self.answers.r_valid.next = self.s_r_valid.val();
+        self.answers.r_data.next = self.s_r_data.val();
+        self.s_r_ready.next = self.answers.r_ready.val();
+        self.requests.ar_valid.next = self.m_ar_valid.val();
+        self.requests.ar_address.next = self.m_ar_address.val();
+        self.requests.ar_length.next = self.m_ar_length.val();
+        self.m_ar_ready.next = self.requests.ar_ready.val();
+        self.m_r_valid.next = self.answers.beat_valid.val();
+        self.m_r_data.next = self.answers.beat_data.val();
+        self.m_r_response.next = self.answers.beat_response.val();
+        self.m_r_last.next = self.answers.beat_last.val();
+        self.answers.beat_ready.next = self.m_r_ready.val();
+        self.requests.aw_valid.next = self.m_aw_valid.val();
+        self.requests.aw_address.next = self.m_aw_address.val();
+        self.m_aw_ready.next = self.requests.aw_ready.val();
+        self.requests.w_valid.next = self.m_w_valid.val();
+        self.requests.w_data.next = self.m_w_data.val();
+        self.requests.w_strobe.next = self.m_w_strobe.val();
+        self.requests.w_last.next = self.m_w_last.val();
+        self.m_w_ready.next = self.requests.w_ready.val();
+        self.m_b_valid.next = self.answers.response_valid.val();
+        self.m_b_response.next = self.answers.response.val();
+        self.answers.response_ready.next = self.m_b_ready.val();
+        self.requests.interrupt_valid.next = self.interrupt_valid.val();
+        self.requests.interrupt_vector.next = self.interrupt_vector.val();
+        self.interrupt_ready.next = self.requests.interrupt_ready.val();
+
+        // Between the blocks.
+        self.requests.value_valid.next = self.answers.value_valid.val();
+        self.requests.value.next = self.answers.value.val();
+        self.answers.value_ready.next = self.requests.value_ready.val();
+        self.requests.reads_ready.next = self.answers.reads_ready.val();
+        self.requests.writes_ready.next = self.answers.writes_ready.val();
+        self.answers.read_begins.next = self.requests.ar_ready.val();
+        self.answers.read_length.next = self.m_ar_length.val();
+        self.answers.write_begins.next = self.requests.aw_ready.val();
+        self.answers.quiet.next = self.requests.idle.val();
+        self.free.next = !self.unacknowledged.q.val() && !self.sending.q.val();
+        self.requests.enable.next = self.open.q.val() && !self.flushing.q.val() && self.free.val();
+
+        // The buffer: the lower half is what comes in, the upper one what goes out. Incoming
+        // bytes can't wait, nor can the framer.
+        self.buffer.write_valid.next = self.store.q.val() || self.requests.byte_valid.val();
+        self.requests.byte_ready.next = !self.store.q.val();
+        self.buffer.write_address.next =
+            bit_cast::<11, 10>(self.requests.address.val()) | bits::<11>(1024);
+        self.buffer.write_byte.next = self.requests.data.val();
+        if self.store.q.val() {
+            self.buffer.write_address.next = bit_cast::<11, 10>(self.write_pointer.q.val());
+            self.buffer.write_byte.next = self.store_byte.q.val();
+        }
+        self.buffer.read_address.next = bit_cast::<11, 10>(self.answers.address.val());
+        self.answers.fetch_ready.next = !self.framer.fetch.val();
+        if self.framer.fetch.val() {
+            self.buffer.read_address.next =
+                bit_cast::<11, 10>(self.framer.address.val()) | bits::<11>(1024);
+        }
+        self.answers.fetched.next = self.buffer.read_byte.val();
+        self.framer.fetched.next = self.buffer.read_byte.val();
+
+        // Bytes come in: kind, numbers, payload and check. The buffer keeps no more of them than
+        // the longest payload (512), so that they never reach the payload before, which may still
+        // be read. The longest frame that is told from a longer one has 1023.
+        self.store.d.next = false;
+        self.store_byte.d.next = self.deframer.data.val();
+        if self.store.q.val() {
+            self.write_pointer.d.next = self.write_pointer.q.val() + bits::<10>(1);
+        }
+        if self.deframer.valid.val() {
+            if self.place.q.val() == bits::<2>(0) {
+                self.frame_kind.d.next = self.deframer.data.val();
+                self.frame_bytes.d.next = bits::<10>(0);
+                self.short_bytes.d.next = bits::<3>(0);
+                self.write_pointer.d.next = self.base.q.val();
+                self.place.d.next = bits::<2>(1);
+                // What nobody has had time for until now is lost.
+                self.frame_ready.d.next = false;
+                if self.frame_ready.q.val() {
+                    self.frame_lost.d.next = true;
+                }
+            } else if self.place.q.val() == bits::<2>(1) {
+                self.frame_numbers.d.next = self.deframer.data.val();
+                self.place.d.next = bits::<2>(2);
+            } else {
+                self.store.d.next = !self.frame_bytes.q.val().get_bit(9);
+                if self.frame_bytes.q.val() != bits::<10>(1023) {
+                    self.frame_bytes.d.next = self.frame_bytes.q.val() + bits::<10>(1);
+                }
+                if self.short_bytes.q.val() != bits::<3>(6) {
+                    self.short_bytes.d.next = self.short_bytes.q.val() + bits::<3>(1);
+                    self.short.d.next = (self.short.q.val() >> bits::<4>(8))
+                        | (bit_cast::<48, 8>(self.deframer.data.val()) << bits::<6>(40));
+                }
+            }
+        }
+        if self.deframer.ended.val() {
+            self.place.d.next = bits::<2>(0);
+            if self.deframer.good.val() {
+                self.frame_ready.d.next = true;
+            } else {
+                self.frame_lost.d.next = true;
+            }
+        }
+        self.frame_code.next = self.frame_kind.q.val() & self.kind_mask.val();
+        self.payload_bytes.next = self.frame_bytes.q.val() - bits::<10>(4);
+        self.same.d.next =
+            self.open.q.val() && (self.session.q.val() == self.short.q.val().get_bits::<32>(0));
+
+        // Frames go out. Each carries the number of the last frame that was taken.
+        self.last.next = self.expected.q.val() - bits::<4>(1);
+        self.framer.start.next = false;
+        self.framer.is_state.next = self.tell_state.q.val() || !self.send.q.val();
+        self.framer.bytes.next = self.message_bytes.q.val();
+        self.framer.session.next = self.session.q.val();
+        self.framer.numbers.next = (bit_cast::<8, 4>(self.last.val()) << bits::<3>(4))
+            | bit_cast::<8, 4>(self.number.q.val());
+        self.framer.kind.next = bit_cast::<8, 4>(self.message_kind.q.val());
+        if self.framer.is_state.val() {
+            self.framer.kind.next = self.kind_state.val();
+        }
+        if self.reject.q.val() {
+            self.framer.kind.next = self.framer.kind.val() | self.reject_bit.val();
+        }
+        self.timer.d.next = bits::<32>(0);
+        self.expired.d.next = self.timer.q.val() == self.retry_cycles.val();
+        if self.unacknowledged.q.val() && !self.send.q.val() && !self.sending.q.val() {
+            self.timer.d.next = self.timer.q.val() + bits::<32>(1);
+            if self.expired.q.val() {
+                self.send.d.next = true;
+            }
+        }
+        if self.framer.idle.val() {
+            self.sending.d.next = false;
+            if self.tell_state.q.val() || self.send.q.val() || self.acknowledge.q.val() {
+                self.framer.start.next = true;
+                self.acknowledge.d.next = false;
+                self.reject.d.next = false;
+                self.tell_state.d.next = false;
+                if !self.framer.is_state.val() {
+                    self.send.d.next = false;
+                    self.sending.d.next = true;
+                }
+            }
+        }
+        if self.requests.complete.val() && self.open.q.val() && !self.flushing.q.val() {
+            self.message_kind.d.next = self.requests.kind.val();
+            self.message_bytes.d.next = self.requests.bytes.val();
+            self.unacknowledged.d.next = true;
+            self.send.d.next = true;
+        }
+
+        // What has come is acted on.
+        self.answers.start.next = false;
+        self.answers.flush.next = false;
+        self.answers.kind.next = self.frame_code.val().get_bits::<4>(0);
+        self.answers.short.next = self.short.q.val();
+        self.answers.bytes.next = self.payload_bytes.val();
+        self.answers.base.next = self.base.q.val();
+        if self.frame_ready.q.val() && self.answers.idle.val() && !self.flushing.q.val() {
+            self.frame_ready.d.next = false;
+            if self.frame_code.val() == self.kind_open.val() {
+                self.tell_state.d.next = self.same.q.val();
+                if !self.same.q.val() {
+                    self.answers.flush.next = true;
+                    self.flushing.d.next = true;
+                    self.session.d.next = self.short.q.val().get_bits::<32>(0);
+                    self.expected.d.next = bits::<4>(0);
+                    self.number.d.next = bits::<4>(0);
+                    self.unacknowledged.d.next = false;
+                    self.send.d.next = false;
+                    self.acknowledge.d.next = false;
+                    self.reject.d.next = false;
+                    self.rejected.d.next = false;
+                }
+            } else if !self.open.q.val() {
+                self.tell_state.d.next = true;
+            } else {
+                if self.unacknowledged.q.val() {
+                    if self.frame_numbers.q.val().get_bits::<4>(4) == self.number.q.val() {
+                        self.number.d.next = self.number.q.val() + bits::<4>(1);
+                        self.unacknowledged.d.next = false;
+                        self.send.d.next = false;
+                    } else if self.frame_kind.q.val().get_bit(7) && !self.sending.q.val() {
+                        self.send.d.next = true;
+                    }
+                }
+                if self.frame_code.val() == self.kind_acknowledge.val() {
+                    self.rejected.d.next = false;
+                } else if (self.frame_numbers.q.val().get_bits::<4>(0) == self.expected.q.val())
+                    && !self.answers.value_valid.val()
+                {
+                    self.answers.start.next = true;
+                    self.expected.d.next = self.expected.q.val() + bits::<4>(1);
+                    self.rejected.d.next = false;
+                    self.acknowledge.d.next = true;
+                    // The value will carry the acknowledgement.
+                    if (self.frame_code.val() == self.kind_read_register.val()) && self.free.val() {
+                        self.acknowledge.d.next = false;
+                    }
+                    if self.frame_code.val() == self.kind_data.val() {
+                        self.base.d.next = self.base.q.val() + self.payload_bytes.val();
+                    }
+                } else {
+                    self.acknowledge.d.next = true;
+                    self.frame_lost.d.next = true;
+                }
+            }
+        }
+        // The host is told once that something is missing.
+        if self.frame_lost.q.val() && self.open.q.val() && !self.flushing.q.val() {
+            self.frame_lost.d.next = false;
+            if !self.rejected.q.val() {
+                self.acknowledge.d.next = true;
+                self.reject.d.next = true;
+                self.rejected.d.next = true;
+            }
+        }
+        if self.flushing.q.val() && self.answers.idle.val() {
+            self.flushing.d.next = false;
+            self.open.d.next = true;
+            self.tell_state.d.next = true;
+        }
+
+        if self.reset.val() {
+            self.place.d.next = bits::<2>(0);
+            self.store.d.next = false;
+            self.frame_ready.d.next = false;
+            self.frame_lost.d.next = false;
+            self.open.d.next = false;
+            self.flushing.d.next = false;
+            self.session.d.next = bits::<32>(0);
+            self.acknowledge.d.next = false;
+            self.tell_state.d.next = false;
+            self.reject.d.next = false;
+            self.unacknowledged.d.next = false;
+            self.send.d.next = false;
+            self.sending.d.next = false;
+        }
     }
 }

@@ -10,5 +10,13 @@
 //! An open PCIe endpoint with DMA does not exist for every FPGA that open tools can build for; a UART
 //! does. What travels on it is described in `systole_regs::link`, and why in `docs/serial-link.md`.
 
+pub mod answers;
 pub mod bridge;
+pub mod buffer;
+pub mod check;
+pub mod deframe;
+pub mod framer;
+pub mod receiver;
+pub mod requests;
 pub mod timing;
+pub mod transmitter;
