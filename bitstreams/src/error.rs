@@ -12,13 +12,8 @@ pub enum FlowError {
     #[error("{0}")]
     Emit(#[from] systole_hdl::emit::EmitError),
     /// No board has this name.
-    #[error("no board is called `{name}`; there are: {known}")]
-    UnknownBoard {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-    },
+    #[error("no board is called `{0}`")]
+    UnknownBoard(&'static str),
     /// A tool isn't there.
     #[error("can't run {tool}: {source}; `make setup` installs it")]
     Tool {

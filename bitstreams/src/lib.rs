@@ -18,6 +18,7 @@
 //! | [`netlist`], [`passes`] | between synthesis and placing |
 //! | [`route`], [`timing`] | placing and routing |
 //! | [`modules`], [`size`], [`report`] | what came of it |
+//! | [`reports`] | what of that is committed |
 
 pub mod board;
 pub mod build;
@@ -31,6 +32,7 @@ pub mod netlist;
 pub mod part;
 pub mod passes;
 pub mod report;
+pub mod reports;
 pub mod route;
 pub mod size;
 pub mod timing;

@@ -40,8 +40,18 @@ fn a_requantization_lane_becomes_a_bitstream() {
     assert_eq!(used("multiplier"), Some((4, 4)));
     assert!(used("flip-flop").is_some_and(|(_, routed)| routed > 400));
     let lane = report.modules.iter().find(|module| module.path == "block");
-    assert_eq!(lane.map(|module| module.used[3]), Some(4), "{:?}", report.modules);
-    assert!(report.paths.iter().any(|path| path.from.starts_with("block.")));
+    assert_eq!(
+        lane.map(|module| module.used[3]),
+        Some(4),
+        "{:?}",
+        report.modules
+    );
+    assert!(
+        report
+            .paths
+            .iter()
+            .any(|path| path.from.starts_with("block."))
+    );
     assert!(report.steps.iter().all(|step| step.seconds > 0.0));
 
     // The bitstream is one: Project Trellis takes it apart into what was routed.
@@ -86,11 +96,14 @@ fn a_missed_clock_is_an_error_with_a_report() {
     assert!(text.contains("--allow-missed-clock"), "{text}");
     let stem = folder.path().join("ulx3s-45f-lane");
     assert!(stem.with_extension("md").exists());
-    assert!(!stem.with_extension("bit").exists(), "nobody shall load it by accident");
+    assert!(
+        !stem.with_extension("bit").exists(),
+        "nobody shall load it by accident"
+    );
 
     options.allow_missed_clock = true;
-    let report = build(&design, board, &environment(), &options, &|_| ())
-        .expect("it was asked for");
+    let report =
+        build(&design, board, &environment(), &options, &|_| ()).expect("it was asked for");
     assert!(!report.met && stem.with_extension("bit").exists());
 }
 

@@ -194,6 +194,11 @@ impl Report {
         page::write(self)
     }
 
+    /// The figures that matter most, in a few lines.
+    pub fn summary(&self) -> String {
+        page::summary(self)
+    }
+
     /// The clock that was missed most, as an error that says what to try.
     pub(crate) fn missed(&self, directory: &Path) -> FlowError {
         let worst = self

@@ -7,7 +7,7 @@ use crate::report::Report;
 /// The report in Markdown.
 pub(super) fn write(report: &Report) -> String {
     let mut text = format!("# {} on {}\n\n", report.design, report.board);
-    summary(report, &mut text);
+    overview(report, &mut text);
     resources(report, &mut text);
     modules(report, &mut text);
     timing(report, &mut text);
@@ -15,7 +15,35 @@ pub(super) fn write(report: &Report) -> String {
     text
 }
 
-fn summary(report: &Report, text: &mut String) {
+/// The figures that matter most, for a terminal.
+pub(super) fn summary(report: &Report) -> String {
+    let mut text = format!("{} on {} ({})\n", report.design, report.board, report.part);
+    for usage in &report.usage {
+        let _ = writeln!(
+            text,
+            "  {:<24} {:>7} of {:>7}  {:>5.1} %",
+            usage.resource,
+            usage.routed,
+            usage.available,
+            usage.routed as f64 * 100.0 / usage.available as f64
+        );
+    }
+    for clock in &report.clocks {
+        let verdict = if clock.achieved_mhz >= clock.wanted_mhz {
+            "met"
+        } else {
+            "MISSED"
+        };
+        let _ = writeln!(
+            text,
+            "  clock {}: {:.1} MHz of {:.1} MHz, {verdict}",
+            clock.name, clock.achieved_mhz, clock.wanted_mhz
+        );
+    }
+    text
+}
+
+fn overview(report: &Report, text: &mut String) {
     let clock = &report.clock;
     let exact = if clock.is_exact() {
         String::new()
