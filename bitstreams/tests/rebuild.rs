@@ -5,8 +5,8 @@ mod support;
 
 use std::process::Command;
 
-use support::{environment, lane, options};
-use systole_bitstreams::{Board, FlowError, Report, build};
+use support::{element, environment, lane, options, tool};
+use systole_bitstreams::{Board, FlowError, Options, Report, build};
 
 /// A clock that the lane meets on the slowest speed grade with room.
 const EASY_KHZ: u32 = 25_000;
@@ -56,18 +56,11 @@ fn a_requantization_lane_becomes_a_bitstream() {
 
     // The bitstream is one: Project Trellis takes it apart into what was routed.
     let bitstream = report.bitstream.as_ref().expect("the clock was met");
-    let unpack = Command::new(
-        std::env::var_os("SYSTOLE_VENV")
-            .map_or_else(
-                || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv"),
-                std::path::PathBuf::from,
-            )
-            .join("bin/yowasp-ecpunpack"),
-    )
-    .current_dir(folder.path())
-    .args(["--input", &bitstream.file, "--textcfg", "again.config"])
-    .status()
-    .expect("ecpunpack is installed");
+    let unpack = Command::new(tool("yowasp-ecpunpack"))
+        .current_dir(folder.path())
+        .args(["--input", &bitstream.file, "--textcfg", "again.config"])
+        .status()
+        .expect("ecpunpack is installed");
     assert!(unpack.success());
     let again = std::fs::read_to_string(folder.path().join("again.config"))
         .expect("the configuration is there");
@@ -84,34 +77,42 @@ fn a_requantization_lane_becomes_a_bitstream() {
 fn a_missed_clock_is_an_error_with_a_report() {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let board = Board::by_name("ulx3s-45f").expect("the board is known");
-    let design = lane(board, 400_000);
-    let mut options = options(folder.path());
-    let error = build(&design, board, &environment(), &options, &|_| ())
-        .expect_err("no lane runs at 400 MHz");
+    // Two seeds at once: both are tried, one is reported.
+    let options = Options {
+        seeds: 2,
+        jobs: 2,
+        ..options(folder.path())
+    };
+    let error = build(
+        &element(board, 400_000),
+        board,
+        &environment(),
+        &options,
+        &|_| (),
+    )
+    .expect_err("no multiplier runs at 400 MHz");
     let text = error.to_string();
     assert!(
         matches!(error, FlowError::Missed { .. }) && text.contains("of 400.0 MHz"),
         "{text}"
     );
-    assert!(text.contains("--allow-missed-clock"), "{text}");
-    let stem = folder.path().join("ulx3s-45f-lane");
-    assert!(stem.with_extension("md").exists());
+    assert!(text.contains("best of 2 seeds"), "{text}");
     assert!(
-        !stem.with_extension("bit").exists(),
-        "nobody shall load it by accident"
+        text.contains("block.") && text.contains("--allow-missed-clock"),
+        "{text}"
     );
-
-    options.allow_missed_clock = true;
-    let report =
-        build(&design, board, &environment(), &options, &|_| ()).expect("it was asked for");
-    assert!(!report.met && stem.with_extension("bit").exists());
+    let stem = folder.path().join("ulx3s-45f-element");
+    let page = std::fs::read_to_string(stem.with_extension("md")).expect("there is a report");
+    assert!(page.contains("MISSED"), "{page}");
+    // Nobody shall load it by accident.
+    assert!(!stem.with_extension("bit").exists());
 }
 
 #[test]
 fn a_broken_design_shows_the_end_of_the_log() {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let board = systole_bitstreams::board::DEFAULT;
-    let mut design = lane(board, EASY_KHZ);
+    let mut design = element(board, EASY_KHZ);
     design.files[0].1 = "module top(; endmodule".to_owned();
     let error = build(
         &design,
