@@ -30,6 +30,9 @@ pub struct Step {
     pub name: String,
     /// Seconds on the wall.
     pub seconds: f64,
+    /// Seconds of processor time, where the system tells it: what it takes on a machine that does
+    /// nothing else.
+    pub processor_seconds: Option<f64>,
     /// Greatest resident memory in MiB, where the system tells it.
     pub peak_memory_mib: Option<u64>,
 }
@@ -135,9 +138,11 @@ impl Environment {
             .spawn()
             .map_err(|source| FlowError::Tool { tool, source })?;
         let mut peak = None;
+        let mut processor = None;
         let mut told = begin;
         let status = loop {
             peak = peak.max(peak_memory_mib(&child));
+            processor = processor_seconds(&child).or(processor);
             if let Some(status) = child.try_wait().map_err(failed)? {
                 break status;
             }
@@ -161,6 +166,7 @@ impl Environment {
         let step = Step {
             name: call.step.to_owned(),
             seconds: (begin.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+            processor_seconds: processor,
             peak_memory_mib: peak,
         };
         progress(Event::End(&step));
@@ -187,6 +193,22 @@ fn peak_memory_mib(child: &Child) -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kib / 1024)
+}
+
+/// Processor time of a process: fields 14 and 15 of its `stat`, user and system, in hundredths of
+/// a second (USER_HZ). The second field, its name, may hold spaces, and ends with a parenthesis.
+fn processor_seconds(child: &Child) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: Vec<u64> = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    // A process that has ended and was not waited for shows its total; before that, what it has
+    // used so far.
+    (ticks.len() == 2).then(|| (ticks[0] + ticks[1]) as f64 / 100.0)
 }
 
 fn last_line(path: &Path) -> Option<String> {

@@ -11,6 +11,15 @@ use crate::Error;
 /// Prefix of addresses of vfio-user devices.
 const VFIO_USER: &str = "vfio-user:";
 
+/// Prefix of addresses of devices behind a serial port.
+const SERIAL: &str = "serial:";
+
+/// What precedes the baud rate in such an address.
+const BAUD: &str = "?baud=";
+
+/// Baud rate of a serial port whose address names none.
+pub const DEFAULT_BAUD: u32 = 115_200;
+
 /// Longest path of a UNIX socket in bytes (`sun_path`, less the terminating zero).
 const SOCKET_PATH_MAX: usize = 107;
 
@@ -49,6 +58,31 @@ pub struct BarOffset(pub u32);
 pub enum Address {
     /// A device process that serves the vfio-user protocol at this UNIX socket.
     VfioUser(PathBuf),
+    /// A board behind this serial port: `serial:/dev/ttyUSB0`, `serial:/dev/ttyUSB0?baud=3000000`.
+    Serial {
+        /// The terminal.
+        path: PathBuf,
+        /// Bits a second.
+        baud: u32,
+    },
+}
+
+/// Takes `PATH[?baud=N]` apart.
+fn serial(text: &str) -> Result<Address, &'static str> {
+    let (path, baud) = match text.rsplit_once(BAUD) {
+        Some((path, baud)) => (path, baud.parse().ok().filter(|&baud| baud > 0)),
+        None => (text, Some(DEFAULT_BAUD)),
+    };
+    if path.is_empty() {
+        return Err("the path of the serial port is missing");
+    }
+    if path.contains('\0') {
+        return Err("a path cannot contain a zero byte");
+    }
+    Ok(Address::Serial {
+        path: path.into(),
+        baud: baud.ok_or("the baud rate is not a number above zero")?,
+    })
 }
 
 impl FromStr for Address {
@@ -59,9 +93,12 @@ impl FromStr for Address {
             address: text.to_owned(),
             reason,
         };
+        if let Some(rest) = text.strip_prefix(SERIAL) {
+            return serial(rest).map_err(invalid);
+        }
         let path = text
             .strip_prefix(VFIO_USER)
-            .ok_or_else(|| invalid("it does not begin with `vfio-user:`"))?;
+            .ok_or_else(|| invalid("it begins neither with `vfio-user:` nor with `serial:`"))?;
         if path.is_empty() {
             return Err(invalid("the path of the socket is missing"));
         }
@@ -79,6 +116,13 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::VfioUser(path) => write!(f, "{VFIO_USER}{}", path.display()),
+            Address::Serial { path, baud } => {
+                write!(f, "{SERIAL}{}", path.display())?;
+                if *baud != DEFAULT_BAUD {
+                    write!(f, "{BAUD}{baud}")?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -89,8 +133,17 @@ mod tests {
 
     #[test]
     fn an_address_survives_its_own_text() {
-        let address = Address::VfioUser("/run/a b.sock".into());
-        assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
+        let serial = |baud| Address::Serial {
+            path: "/dev/tty?".into(),
+            baud,
+        };
+        for address in [
+            Address::VfioUser("/run/a b.sock".into()),
+            serial(DEFAULT_BAUD),
+            serial(3_000_000),
+        ] {
+            assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
+        }
     }
 
     #[test]
@@ -102,10 +155,18 @@ mod tests {
             "vfio-user",
             "vfio-user:",
             "vfio-user:a\0b",
+            "serial:",
+            "serial:?baud=9600",
+            "serial:/dev/ttyS0?baud=",
+            "serial:/dev/ttyS0?baud=0",
+            "serial:/dev/ttyS0?baud=fast",
             &long,
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
-            assert!(error.contains("vfio-user:SOCKET"), "{text}: {error}");
+            assert!(
+                error.contains("vfio-user:SOCKET") && error.contains("serial:PORT[?baud=N]"),
+                "{text}: {error}"
+            );
         }
         assert!(
             format!("vfio-user:{}", "x".repeat(107))

@@ -20,6 +20,7 @@ use crate::deadline::Deadline;
 use crate::identity::{Counters, Identity, Region, SlotState};
 use crate::pci::{self, MsiX};
 use crate::queue::{QueueOptions, QueuePair};
+use crate::serial::Serial;
 use crate::vfio_user::VfioUser;
 use crate::{Address, BarOffset, DeviceStatus, DmaBuffer, Error, Transport};
 
@@ -62,12 +63,15 @@ impl Device {
     ///
     /// # Errors
     /// Those of connecting ([`Error::NoSocket`], [`Error::NobodyListens`], [`Error::NoAnswer`],
-    /// ...) and of identification ([`Error::WrongFunction`], [`Error::WrongMagic`],
+    /// [`Error::NoSerialPort`], [`Error::SerialSilent`], ...) and of identification ([`Error::WrongFunction`], [`Error::WrongMagic`],
     /// [`Error::InterfaceVersion`], [`Error::ImplausibleIdentity`], [`Error::DeviceGone`]);
     /// [`Error::ResetTimeout`].
     pub fn open(address: &Address, options: OpenOptions) -> Result<Device, Error> {
         let transport: Arc<dyn Transport> = match address {
             Address::VfioUser(socket) => Arc::new(VfioUser::connect(socket, options.timeout)?),
+            Address::Serial { path, baud } => {
+                Arc::new(Serial::connect(path, *baud, options.timeout)?)
+            }
         };
         Self::over(transport, options)
     }

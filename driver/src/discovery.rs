@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  /sys/bus/pci/devices/0000:01:00.0/{vendor,device,driver,iommu_group}
+//!  /dev/serial/by-id/*  serial ports of USB adapters, each perhaps a board
 //!  DIRECTORY/*  sockets, each perhaps a device process
 //! ```
 //!
@@ -17,10 +18,13 @@ use std::path::{Path, PathBuf};
 
 use systole_regs::{PCI_DEVICE, PCI_VENDOR};
 
-use crate::{Address, Error};
+use crate::{Address, DEFAULT_BAUD, Error};
 
 /// Where the kernel lists PCI functions.
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+
+/// Where the kernel's device manager lists the serial ports of USB adapters, by names that stay.
+const SERIAL_PORTS: &str = "/dev/serial/by-id";
 
 /// Something that may be opened as a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +33,9 @@ pub enum Candidate {
     /// A UNIX socket, which [`Device::open`](crate::Device::open) takes as it is. Whether a
     /// device process serves it, opening it will tell.
     Socket(Address),
+    /// A serial port, which [`Device::open`](crate::Device::open) takes as it is, at the default
+    /// baud rate. Whether a board is behind it, opening it will tell.
+    SerialPort(Address),
     /// A PCI function with a Systole accelerator's identifiers.
     PciFunction(PciFunction),
 }
@@ -36,7 +43,7 @@ pub enum Candidate {
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Candidate::Socket(address) => address.fmt(f),
+            Candidate::Socket(address) | Candidate::SerialPort(address) => address.fmt(f),
             Candidate::PciFunction(function) => function.fmt(f),
         }
     }
@@ -67,18 +74,33 @@ impl fmt::Display for PciFunction {
     }
 }
 
-/// Lists the accelerators among this machine's PCI functions, then the sockets in
-/// `directories`, each in order of name. A directory that does not exist holds none.
+/// Lists the accelerators among this machine's PCI functions, then its USB serial ports, then the
+/// sockets in `directories`, each in order of name. A directory that does not exist holds none.
 ///
 /// # Errors
 /// [`Error::System`] if a directory exists and cannot be read.
 pub fn devices<P: AsRef<Path>>(directories: &[P]) -> Result<Vec<Candidate>, Error> {
     let functions = pci_functions(Path::new(PCI_DEVICES))?;
     let mut candidates: Vec<_> = functions.into_iter().map(Candidate::PciFunction).collect();
+    candidates.extend(serial_ports(Path::new(SERIAL_PORTS))?);
     for directory in directories {
         candidates.extend(sockets(directory.as_ref())?);
     }
     Ok(candidates)
+}
+
+fn serial_ports(directory: &Path) -> Result<Vec<Candidate>, Error> {
+    let is_port = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_char_device())
+    };
+    let paths = entries(directory)?.into_iter().filter(is_port);
+    let address = |path| Address::Serial {
+        path,
+        baud: DEFAULT_BAUD,
+    };
+    Ok(paths
+        .map(|path| Candidate::SerialPort(address(path)))
+        .collect())
 }
 
 fn sockets(directory: &Path) -> Result<Vec<Candidate>, Error> {
@@ -188,6 +210,18 @@ mod tests {
         listener.set_nonblocking(true).unwrap();
         let error = listener.accept().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn serial_ports_are_found_by_the_names_that_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let port = directory.path().join("usb-Adapter-port0");
+        symlink("/dev/null", &port).unwrap();
+        fs::write(directory.path().join("file"), "").unwrap();
+        symlink("gone", directory.path().join("dangling")).unwrap();
+        let found = serial_ports(directory.path()).unwrap();
+        let texts: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, [format!("serial:{}", port.display())]);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use systole_regs::Status;
 #[non_exhaustive]
 pub enum Error {
     /// The text is not a device address.
-    #[error("`{address}` is not a device address: {reason}; write it as vfio-user:SOCKET")]
+    #[error(
+        "`{address}` is not a device address: {reason}; write it as vfio-user:SOCKET or serial:PORT[?baud=N]"
+    )]
     InvalidAddress {
         /// The text as given.
         address: String,
@@ -79,6 +81,73 @@ pub enum Error {
         major: u16,
         /// Minor version of the device process.
         minor: u16,
+    },
+    /// There is no serial port at the address.
+    #[error(
+        "there is no serial port {}; plug the board in, or check the path (`systole devices` lists ports)", path.display()
+    )]
+    NoSerialPort {
+        /// Path of the port.
+        path: PathBuf,
+    },
+    /// What is there is no terminal.
+    #[error("{} is not a serial port; check the path (`systole devices` lists ports)", path.display())]
+    NotSerialPort {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another process has the serial port.
+    #[error("another program uses the serial port {}; end it first", path.display())]
+    SerialPortInUse {
+        /// Path of the port.
+        path: PathBuf,
+    },
+    /// The serial port cannot make the baud rate.
+    #[error("the serial port {} cannot work at {baud} baud; use another adapter, or a bitstream with another rate", path.display())]
+    BaudRate {
+        /// Path of the port.
+        path: PathBuf,
+        /// Bits a second.
+        baud: u32,
+    },
+    /// Nothing came from the board. The link is given up.
+    #[error(
+        "nothing answers at the serial port {} within {timeout:?}; is the board powered and programmed, and is this its port and {baud} its baud rate?", path.display()
+    )]
+    SerialSilent {
+        /// Path of the port.
+        path: PathBuf,
+        /// Bits a second.
+        baud: u32,
+        /// How long the driver waited.
+        timeout: Duration,
+    },
+    /// What comes from the serial port are no frames of a Systole board.
+    #[error(
+        "what comes from the serial port {} at {baud} baud is not a Systole board ({bytes} bytes, no frame); check the baud rate and what is connected", path.display()
+    )]
+    SerialNoise {
+        /// Path of the port.
+        path: PathBuf,
+        /// Bits a second.
+        baud: u32,
+        /// Bytes that came.
+        bytes: u64,
+    },
+    /// The board's serial link has another version than the driver's.
+    #[error(
+        "the board's serial link has version {found}, this driver's {}; program the board again",
+        systole_regs::link::VERSION
+    )]
+    SerialVersion {
+        /// The board's version.
+        found: u8,
+    },
+    /// The board sent a frame that no Systole board sends. The link is given up.
+    #[error("the board broke the protocol of the serial link: {detail}; program it again")]
+    SerialProtocol {
+        /// What it sent.
+        detail: String,
     },
     /// The function behind the transport lacks something that every Systole device has.
     #[error("this is no Systole device: {detail}; check the address")]

@@ -13,8 +13,9 @@
 //! - [`Device`] and [`Identity`]: what was opened, and what it says it is.
 //! - [`DmaBuffer`]: memory shared with the device.
 //! - [`QueuePair`], [`Command`], [`Completion`]: work and its answers.
-//! - [`Transport`]: how a PCIe function is reached. [`VfioUser`] is the one so far; the kernel's
-//!   VFIO fits the same trait, and its bindings are made in the build already.
+//! - [`Transport`]: how a PCIe function is reached. [`VfioUser`] reaches a device
+//!   process, [`Serial`] a board behind a UART; the kernel's VFIO fits the same trait, and its
+//!   bindings are made in the build already.
 //! - [`devices`]: what there is to open.
 //!
 //! ```no_run
@@ -43,11 +44,12 @@ mod memory;
 mod pci;
 mod queue;
 mod ring;
+mod serial;
 mod transport;
 mod vfio;
 mod vfio_user;
 
-pub use address::{Address, BarOffset, Iova};
+pub use address::{Address, BarOffset, DEFAULT_BAUD, Iova};
 pub use command::{Command, CommandId, Completion};
 pub use device::{Device, OpenOptions};
 pub use discovery::{Candidate, PciFunction, devices};
@@ -55,5 +57,6 @@ pub use error::{DeviceStatus, Error};
 pub use identity::{Counters, Identity, Region, SlotState};
 pub use memory::{DmaBuffer, DmaMemory};
 pub use queue::{CompletionMode, QueueOptions, QueuePair};
+pub use serial::Serial;
 pub use transport::Transport;
 pub use vfio_user::VfioUser;

@@ -49,14 +49,14 @@ pub(crate) fn page_bytes() -> usize {
 }
 
 /// Zeroed, page-aligned memory behind a file descriptor that another process can map.
-struct SharedMemory {
+pub(crate) struct SharedMemory {
     file: OwnedFd,
     map: MmapRaw,
 }
 
 impl SharedMemory {
     /// Allocates `bytes` bytes, a multiple of the page size and not zero.
-    fn allocate(bytes: usize) -> Result<Self, Error> {
+    pub fn allocate(bytes: usize) -> Result<Self, Error> {
         let too_large = |_| Error::BufferSize {
             bytes,
             reason: "it is larger than a file can be",
@@ -80,6 +80,35 @@ impl SharedMemory {
         Ok(Self { file, map })
     }
 
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Copies bytes out, for a device that this process serves.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; `data` is unchanged then.
+    pub fn read(&self, offset: usize, data: &mut [u8]) -> Result<(), Error> {
+        let source = self.at(offset, data.len(), self.len())?;
+        // SAFETY: `at` has checked that the bytes are inside the mapping, which lives as long as
+        // `self`; `data` is ordinary memory and cannot overlap it.
+        unsafe { copy_out(source, data) };
+        Ok(())
+    }
+
+    /// Copies bytes in, for a device that this process serves.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; nothing is written then.
+    pub fn write(&self, offset: usize, data: &[u8]) -> Result<(), Error> {
+        let target = self.at(offset, data.len(), self.len())?;
+        // SAFETY: `at` has checked that the bytes are inside the mapping, which lives as long as
+        // `self`; no reference to it exists anywhere.
+        unsafe { copy_in(data, target) };
+        Ok(())
+    }
+
     /// Pointer to `length` bytes at `offset`, all of them inside the first `size` bytes.
     fn at(&self, offset: usize, length: usize, size: usize) -> Result<*mut u8, Error> {
         debug_assert!(size <= self.map.len());
@@ -98,7 +127,7 @@ impl SharedMemory {
 /// Memory that a transport has mapped for the device. Belongs to a [`DmaBuffer`], which ends the
 /// mapping.
 pub struct DmaMemory {
-    memory: SharedMemory,
+    memory: Arc<SharedMemory>,
     iova: Iova,
     bytes: usize,
 }
@@ -120,7 +149,7 @@ impl DmaMemory {
             .filter(|&rounded| rounded != 0 && isize::try_from(rounded).is_ok())
             .ok_or(Error::BufferSize { bytes, reason })?;
         Ok(Self {
-            memory: SharedMemory::allocate(rounded)?,
+            memory: Arc::new(SharedMemory::allocate(rounded)?),
             iova: Iova(0),
             bytes,
         })
@@ -129,6 +158,11 @@ impl DmaMemory {
     /// Gives the memory its bus address.
     pub(crate) fn place(&mut self, iova: Iova) {
         self.iova = iova;
+    }
+
+    /// The same memory, for a transport that serves the device's accesses itself.
+    pub(crate) fn share(&self) -> Arc<SharedMemory> {
+        Arc::clone(&self.memory)
     }
 
     /// Bus address of the first byte, page-aligned.

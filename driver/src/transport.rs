@@ -4,6 +4,7 @@
 //!  Device, QueuePair, DmaBuffer
 //!        |  Transport
 //!        +--> vfio_user   a device process, over a UNIX socket
+//!        +--> serial      a board, over a UART
 //!        +--> (the kernel's VFIO: /dev/vfio, ioctls, mmap; fits the same trait)
 //! ```
 

@@ -163,6 +163,20 @@ pub fn serial_link_with(timing: LinkTiming) -> String {
         )
 }
 
+/// Name of the module that holds an accelerator and its serial link.
+pub const SERIAL_BOARD: &str = "serial_board";
+
+/// Emits an accelerator behind its serial link, as [`SERIAL_BOARD`].
+///
+/// # Errors
+/// As [`emit`].
+pub fn serial_board(name: &str, timing: LinkTiming) -> Result<String, EmitError> {
+    let accelerator = emit(name)?.verilog;
+    let link = serial_link_with(timing);
+    let board = include_str!("../wrappers/serial_board.v");
+    Ok(format!("{accelerator}\n{link}\n{board}"))
+}
+
 /// Verilog of any block, tidied: for tests of single leaves.
 pub fn verilog_of<B: Block>(mut block: Box<B>) -> String {
     block.connect_all();

@@ -10,13 +10,12 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use systole_hdl::link::timing::LinkTiming;
 use systole_regs::configuration;
 
 /// Verilator's options: fast code, waveforms in FST, unknowns that a seed randomizes.
 const OPTIONS: &[&str] = &[
     "--cc",
-    "--top-module",
-    "top",
     "-O3",
     "--x-assign",
     "unique",
@@ -29,15 +28,63 @@ const OPTIONS: &[&str] = &[
     "20000",
 ];
 
+/// The serial link of the simulated board: few cycles a bit, because each costs time, and no more
+/// patience than it needs.
+const BOARD_TIMING: LinkTiming = LinkTiming {
+    divider: 8,
+    retry_cycles: 200_000,
+};
+
 /// The header that is included before everything of a model.
 const UNKNOWN: &str = "src/verilated/unknown.h";
+
+/// What is compiled.
+struct Model {
+    /// Its library is `systole_NAME`.
+    name: String,
+    verilog: String,
+    top: &'static str,
+    /// The C interface to it.
+    shim: &'static str,
+}
+
+/// The accelerator of each configuration that is wanted, and the one on a board.
+fn models() -> Result<Vec<Model>, Box<dyn Error>> {
+    let mut models = Vec::new();
+    for known in configuration::ALL
+        .iter()
+        .filter(|known| is_wanted(known.name))
+    {
+        models.push(Model {
+            name: known.name.into(),
+            verilog: systole_hdl::emit::emit(known.name)?.verilog,
+            top: systole_hdl::emit::TOP,
+            shim: "src/verilated/shim.cpp",
+        });
+    }
+    if std::env::var_os("CARGO_FEATURE_RTL_BOARD").is_some() {
+        let name = configuration::TINY.name;
+        models.push(Model {
+            name: format!("board_{name}"),
+            verilog: systole_hdl::emit::serial_board(name, BOARD_TIMING)?,
+            top: systole_hdl::emit::SERIAL_BOARD,
+            shim: "src/board/shim.cpp",
+        });
+    }
+    Ok(models)
+}
 
 /// Emits and compiles every configuration, and tells cargo to link them.
 ///
 /// # Errors
 /// If a tool is missing or fails; the message says what to do.
 pub fn build() -> Result<(), Box<dyn Error>> {
-    for path in ["build", "src/verilated/shim.cpp", UNKNOWN] {
+    for path in [
+        "build",
+        "src/verilated/shim.cpp",
+        "src/board/shim.cpp",
+        UNKNOWN,
+    ] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed=SYSTOLE_VENV");
@@ -47,13 +94,11 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     // Two builds at once (another profile, an editor's check) take turns.
     let lock = std::fs::File::create(cache.join("lock"))?;
     lock.lock()?;
-    for configuration in configuration::ALL
-        .iter()
-        .filter(|known| is_wanted(known.name))
-    {
-        let library = verilate(configuration.name, &verilator, &cache)?;
+    // The runtime is in the first library, so that comes last on the linker's command line.
+    for model in models()?.iter().rev() {
+        let library = verilate(model, &verilator, &cache)?;
         println!("cargo:rustc-link-search=native={}", library.display());
-        println!("cargo:rustc-link-lib=static=systole_{}", configuration.name);
+        println!("cargo:rustc-link-lib=static=systole_{}", model.name);
     }
     println!("cargo:rustc-link-lib=stdc++");
     println!("cargo:rustc-link-lib=z");
@@ -101,15 +146,15 @@ fn workspace() -> Result<PathBuf, Box<dyn Error>> {
 }
 
 /// Compiles one configuration unless it is there already; returns the library's directory.
-fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let emitted = systole_hdl::emit::emit(name)?;
-    let shim = std::fs::read_to_string("src/verilated/shim.cpp")?;
+fn verilate(model: &Model, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let name = &model.name;
+    let shim = std::fs::read_to_string(model.shim)?;
     let unknown = std::fs::read_to_string(UNKNOWN)?;
     let header =
         std::fs::read_to_string(verilator.join("include/verilated_config.h")).unwrap_or_default();
     let mut hasher = DefaultHasher::new();
     (
-        &emitted.verilog,
+        &model.verilog,
         shim,
         unknown,
         header,
@@ -128,13 +173,13 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
     }
     std::fs::create_dir_all(&sources)?;
     let verilog = directory.join(format!("{name}.v"));
-    std::fs::write(&verilog, &emitted.verilog)?;
-    let model = format!("Vsystole_{name}");
+    std::fs::write(&verilog, &model.verilog)?;
+    let prefix = format!("Vsystole_{name}");
     let result = Command::new("perl")
         .arg(verilator.join("bin/verilator"))
         .env("VERILATOR_ROOT", verilator)
         .args(OPTIONS)
-        .args(["--prefix", &model, "--Mdir"])
+        .args(["--top-module", model.top, "--prefix", &prefix, "--Mdir"])
         .arg(&sources)
         .arg(&verilog)
         .output()
@@ -149,7 +194,7 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
         .into());
     }
 
-    compile(name, verilator, &directory).map_err(|error| {
+    compile(model, verilator, &directory).map_err(|error| {
         format!("compiling the Verilated accelerator failed ({error}); `make setup` installs g++, zlib1g-dev and liblz4-dev")
     })?;
     std::fs::write(directory.join("complete"), "")?;
@@ -157,8 +202,9 @@ fn verilate(name: &str, verilator: &Path, cache: &Path) -> Result<PathBuf, Box<d
 }
 
 /// Compiles a model's C++ into a library of `directory`.
-fn compile(name: &str, verilator: &Path, directory: &Path) -> Result<(), Box<dyn Error>> {
-    let model = format!("Vsystole_{name}");
+fn compile(model: &Model, verilator: &Path, directory: &Path) -> Result<(), Box<dyn Error>> {
+    let name = &model.name;
+    let prefix = format!("Vsystole_{name}");
     let mut runtime = cc::Build::new();
     runtime
         .cpp(true)
@@ -181,8 +227,8 @@ fn compile(name: &str, verilator: &Path, directory: &Path) -> Result<(), Box<dyn
     let mut fast = runtime.clone();
     fast.flag("-include")
         .flag(UNKNOWN)
-        .define("MODEL", model.as_str())
-        .define("MODEL_HEADER", format!("\"{model}.h\"").as_str())
+        .define("MODEL", prefix.as_str())
+        .define("MODEL_HEADER", format!("\"{prefix}.h\"").as_str())
         .define("NAME(f)", format!("systole_{name}_##f").as_str());
     let mut slow = fast.clone();
     // Verilator marks what runs once, at the start; optimizing it would take most of the time.
@@ -198,10 +244,10 @@ fn compile(name: &str, verilator: &Path, directory: &Path) -> Result<(), Box<dyn
             fast.file(path);
         }
     }
-    fast.file("src/verilated/shim.cpp")
+    fast.file(model.shim)
         .objects(slow.try_compile_intermediates()?);
     // The runtime is the same for all configurations; the first one brings it.
-    if name == configuration::ALL[0].name {
+    if *name == configuration::ALL[0].name {
         for file in [
             "verilated.cpp",
             "verilated_fst_c.cpp",

@@ -13,10 +13,13 @@
 //!
 //! - [`model`]: the accelerator in plain Rust, exact to the instruction, without a clock.
 //! - `rtl` (with the feature of that name): the Verilated RTL with bus models, cycle by cycle.
+//! - `board` (with the feature `rtl-board`): the same behind a serial link, on a pseudo terminal.
 //! - [`pcie`]: configuration space, MSI-X and the table of DMA mappings of one function.
 //! - [`serve()`]: the vfio-user server that lets one client at a time drive a core.
 //! - [`cosim`]: random programs, and a runner to compare two cores on them byte for byte.
 
+#[cfg(feature = "rtl-board")]
+pub mod board;
 mod core;
 pub mod cosim;
 pub mod model;

@@ -4,6 +4,8 @@
 //!  test --driver--> socket --> serve --> RTL (Verilated)
 //! ```
 
+pub mod board;
+
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};

@@ -276,6 +276,7 @@ pub(crate) mod tests {
         let step = Step {
             name: "placing and routing, seed 3".into(),
             seconds: 24.7,
+            processor_seconds: Some(23.0),
             peak_memory_mib: Some(700),
         };
         let best = Route {

@@ -188,11 +188,17 @@ fn made(report: &Report, text: &mut String) {
         vec![
             step.name.clone(),
             format!("{:.1}", step.seconds),
+            step.processor_seconds
+                .map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.1}")),
             step.peak_memory_mib
                 .map_or_else(|| "?".to_owned(), |mib| mib.to_string()),
         ]
     });
-    table(text, &["step", "seconds", "peak memory, MiB"], rows);
+    table(
+        text,
+        &["step", "seconds", "processor seconds", "peak memory, MiB"],
+        rows,
+    );
     let _ = writeln!(text, "{:.0} seconds in all.\n", report.seconds);
     for (name, version) in &report.tools {
         let _ = writeln!(text, "- {name}: {version}");

@@ -5,6 +5,7 @@
 //!  sim[:CONFIG]    -->  starts `systole sim serve`              --+
 //!  model[:CONFIG]  -->  starts `systole sim serve --functional` --+--> vfio-user --> driver
 //!  vfio-user:SOCKET     somebody else serves it                 --+
+//!  serial:PORT          a board behind a serial port            -----> driver
 //! ```
 
 use std::fmt;
@@ -49,12 +50,12 @@ impl FromStr for DeviceName {
                     None => configuration::DEFAULT,
                 },
             }),
-            ("vfio-user", Some(_)) => text
+            ("vfio-user" | "serial", Some(_)) => text
                 .parse()
                 .map(DeviceName::Address)
                 .map_err(|error| format!("{error}")),
-            _ => Err("a device is cpu, sim, sim:CONFIG, model, model:CONFIG or \
-                      vfio-user:SOCKET; `systole devices` lists them"
+            _ => Err("a device is cpu, sim, sim:CONFIG, model, model:CONFIG, \
+                      vfio-user:SOCKET or serial:PORT[?baud=N]; `systole devices` lists them"
                 .to_owned()),
         }
     }
@@ -152,7 +153,14 @@ mod tests {
 
     #[test]
     fn names_are_written_as_they_are_read() {
-        for name in ["cpu", "sim:tiny", "model:small", "vfio-user:/run/systole"] {
+        for name in [
+            "cpu",
+            "sim:tiny",
+            "model:small",
+            "vfio-user:/run/systole",
+            "serial:/dev/ttyUSB0",
+            "serial:/dev/ttyUSB0?baud=3000000",
+        ] {
             let device: DeviceName = name.parse().expect("a known name");
             assert_eq!(device.to_string(), name);
         }
@@ -171,6 +179,8 @@ mod tests {
             ("gpu", "vfio-user:SOCKET"),
             ("cpu:3", "vfio-user:SOCKET"),
             ("vfio-user", "vfio-user:SOCKET"),
+            ("serial", "serial:PORT"),
+            ("serial:/dev/ttyUSB0?baud=fast", "baud rate"),
             ("sim:huge", "tiny, small"),
             ("", "vfio-user:SOCKET"),
         ] {

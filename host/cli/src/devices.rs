@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use systole_driver::Candidate;
+use systole_driver::{Candidate, DEFAULT_BAUD};
 use systole_regs::configuration;
 
 use crate::output;
@@ -51,9 +51,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "vfio-user:SOCKET",
         "a device that another process serves, such as `systole sim serve --socket SOCKET`",
     );
+    line(
+        &mut text,
+        "serial:PORT",
+        &format!("a board behind a serial port, at {DEFAULT_BAUD} baud or with `?baud=N` after it"),
+    );
     for candidate in systole_driver::devices(&arguments.sockets)? {
         let what = match candidate {
             Candidate::Socket(_) => "a socket on this machine; `systole info` asks what it is",
+            Candidate::SerialPort(_) => {
+                "a serial port of this machine; `systole info` asks whether a board is there"
+            }
             _ => "an accelerator in this machine; this version of systole cannot open it yet",
         };
         line(&mut text, &candidate.to_string(), what);

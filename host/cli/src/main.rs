@@ -17,6 +17,8 @@
 
 mod bench;
 mod bitstream;
+#[cfg(feature = "rtl-board")]
+mod board;
 mod compile;
 mod device;
 mod devices;
@@ -87,6 +89,8 @@ fn main() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Bitstream(command) => bitstream::run(&command),
         Command::Sim(sim::Command::Serve(arguments)) => sim::serve(&arguments),
+        #[cfg(feature = "rtl-board")]
+        Command::Sim(sim::Command::Board(arguments)) => board::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,8 @@ use crate::output;
 #[derive(clap::Subcommand)]
 pub enum Command {
     Serve(Arguments),
+    #[cfg(feature = "rtl-board")]
+    Board(crate::board::Arguments),
 }
 
 /// Serves a simulated accelerator as a PCIe function over vfio-user, until SIGINT or SIGTERM.
