@@ -73,9 +73,10 @@ pub fn build(
         progress(Event::Note(&format!("{}: {}", run.name, run.changes)));
     }
     netlist.write(&directory.join(NETLIST))?;
-    drop(netlist);
 
-    let routes = route::seeds(design, board, environment, options, progress)?;
+    let module = netlist.module(top::NAME, &path)?;
+    let routes = route::seeds(design, board, environment, options, module, progress)?;
+    drop(netlist);
     let best = route::best(&routes);
     let met = best.routed.margin() >= 1.0;
     // Nobody shall load a bitstream that missed its clock by accident.

@@ -98,10 +98,10 @@ impl Pll {
             feedback_output,
             output,
         };
-        // One output does where it can.
+        // One output does where it can; else the feedback is as slow as can be.
         [output]
             .into_iter()
-            .chain(1..=DIVIDERS.1)
+            .chain((1..=DIVIDERS.1).rev())
             .filter(|divider| *divider > 0 && multiple.is_multiple_of(*divider))
             .map(pll)
             .find(Pll::is_valid)

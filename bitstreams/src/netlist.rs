@@ -185,6 +185,18 @@ impl Module {
         counts
     }
 
+    /// The other names of a net, itself included: each instance that a wire passes through has one.
+    pub fn aliases<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        let bit = self.netnames.get(name).and_then(|net| match &net.bits[..] {
+            [bit @ Bit::Net(_)] => Some(bit.clone()),
+            _ => None,
+        });
+        self.netnames
+            .iter()
+            .filter(move |(_, net)| bit.is_some() && net.bits.first() == bit.as_ref())
+            .map(|(alias, _)| alias.as_str())
+    }
+
     /// A number that no net has yet.
     pub fn next_net(&self) -> u64 {
         let cells = self

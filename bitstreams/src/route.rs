@@ -8,6 +8,7 @@ use crate::build::{NETLIST, Options};
 use crate::constraints;
 use crate::design::Design;
 use crate::error::FlowError;
+use crate::netlist::Module;
 use crate::timing::Routed;
 use crate::tool::{Call, Environment, Event, Progress, Step};
 
@@ -24,8 +25,8 @@ pub struct Route {
     pub step: Step,
 }
 
-/// Places and routes with each seed, ordered by seed. A seed that fails is left out as long as
-/// another succeeds.
+/// Places and routes with each seed, ordered by seed; `module` has the names of nets. A seed that
+/// fails is left out as long as another succeeds.
 ///
 /// # Errors
 /// If every seed fails: the first one's error.
@@ -34,6 +35,7 @@ pub fn seeds(
     board: &Board,
     environment: &Environment,
     options: &Options,
+    module: &Module,
     progress: Progress,
 ) -> Result<Vec<Route>, FlowError> {
     let next = AtomicU32::new(1);
@@ -44,7 +46,7 @@ pub fn seeds(
             if seed > options.seeds.max(1) {
                 return;
             }
-            let result = one(seed, design, board, environment, options, progress);
+            let result = one(seed, design, board, environment, options, module, progress);
             match &result {
                 Ok(route) => {
                     for clock in route.routed.clocks() {
@@ -97,6 +99,7 @@ fn one(
     board: &Board,
     environment: &Environment,
     options: &Options,
+    module: &Module,
     progress: Progress,
 ) -> Result<Route, FlowError> {
     let family = board.part.family;
@@ -129,7 +132,8 @@ fn one(
         },
         progress,
     )?;
-    let routed = Routed::read(&options.output.join(timing))?;
+    let mut routed = Routed::read(&options.output.join(timing))?;
+    routed.rename_clocks(module);
     Ok(Route {
         seed,
         file,

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FlowError;
+use crate::netlist::Module;
 
 /// The report as nextpnr writes it; what isn't used here is left out.
 #[derive(Clone, Debug, Deserialize)]
@@ -126,6 +127,30 @@ impl Routed {
         let mut paths: Vec<_> = self.critical_paths.iter().filter_map(path).collect();
         paths.sort_by(|a, b| b.nanoseconds.total_cmp(&a.nanoseconds));
         paths
+    }
+
+    /// Renames clocks to the outermost of the names that their nets have: nextpnr takes any, such as
+    /// that of the clock of some register deep inside.
+    pub fn rename_clocks(&mut self, module: &Module) {
+        let outermost = |name: &str| -> String {
+            let clock = clock_name(name);
+            let best = module
+                .aliases(&clock)
+                .min_by_key(|alias| (alias.matches('.').count(), alias.len()))
+                .map(str::to_owned);
+            best.unwrap_or(clock)
+        };
+        self.fmax = std::mem::take(&mut self.fmax)
+            .into_iter()
+            .map(|(name, frequency)| (outermost(&name), frequency))
+            .collect();
+        for path in &mut self.critical_paths {
+            for event in [&mut path.from, &mut path.to] {
+                if let Some((edge, clock)) = event.rsplit_once(' ') {
+                    *event = format!("{edge} {}", outermost(clock));
+                }
+            }
+        }
     }
 
     /// How many of resources are used that nextpnr calls so.
@@ -251,6 +276,33 @@ mod tests {
             paths
                 .windows(2)
                 .all(|pair| pair[0].nanoseconds >= pair[1].nanoseconds)
+        );
+    }
+
+    #[test]
+    fn clocks_get_their_outermost_names() {
+        let net = |bit| crate::netlist::Net {
+            hide_name: 0,
+            bits: vec![crate::netlist::Bit::Net(bit)],
+            offset: 0,
+            upto: 0,
+            signed: 0,
+            attributes: BTreeMap::new(),
+        };
+        let mut module = Module::default();
+        for (name, bit) in [("clk", 2), ("top_clock", 2), ("a.b.clk", 2), ("c", 3)] {
+            module.netnames.insert(name.into(), net(bit));
+        }
+        let text = REPORT.replace("clk$TRELLIS_IO_IN", "a.b.clk");
+        let mut routed: Routed = serde_json::from_str(&text).expect("the excerpt is a report");
+        routed.rename_clocks(&module);
+        assert_eq!(routed.clocks()[0].name, "clk");
+        assert!(routed.paths().iter().any(|path| path.to_clock == "clk"));
+        assert!(
+            routed
+                .paths()
+                .iter()
+                .all(|path| !path.to_clock.contains("a.b"))
         );
     }
 

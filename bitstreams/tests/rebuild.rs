@@ -29,6 +29,10 @@ fn a_requantization_lane_becomes_a_bitstream() {
     // The PLL's output is the design's clock, and nextpnr has found its frequency by itself.
     let clock = &report.clocks[0];
     assert_eq!(clock.wanted_mhz, 25.0, "{clock:?}");
+    assert!(
+        clock.name == "clock" || clock.name == "feedback",
+        "{clock:?}"
+    );
     let used = |resource: &str| {
         let usage = report
             .usage
