@@ -1,6 +1,6 @@
 //! Boards: which part, and which of its pins lead where.
 
-use crate::part::{GW5AST_138, LFE5U_12F, LFE5U_45F, LFE5U_85F, LFE5UM5G_85F, Part};
+use crate::part::{GW5A_25, GW5AST_138, LFE5U_12F, LFE5U_45F, LFE5U_85F, LFE5UM5G_85F, Part};
 
 /// A board that the design can be built for.
 #[derive(Debug)]
@@ -91,6 +91,7 @@ pub const BOARDS: &[&Board] = &[
     &ULX3S_45F,
     &ULX3S_12F,
     &TANG_MEGA_138K,
+    &TANG_PRIMER_25K,
 ];
 
 /// The board that is built for where none is named.
@@ -141,6 +142,26 @@ pub static TANG_MEGA_138K: Board = Board {
         "https://github.com/litex-hub/litex-boards/blob/master/litex_boards/platforms/sipeed_tang_mega_138k.py",
     ],
     note: "Serial is the USB bridge of the board.",
+};
+
+/// Sipeed's Tang Primer 25K on its dock.
+pub static TANG_PRIMER_25K: Board = Board {
+    name: "tang-primer-25k",
+    title: "Sipeed Tang Primer 25K, dock",
+    part: &GW5A_25,
+    clock_khz: 50_000,
+    clock: pin("E2", "NONE"),
+    // Pin 37 of connector J1.
+    button: pin("H11", "DOWN"),
+    button_pressed: true,
+    // Pins 19 and 21 of connector J1.
+    rx: pin("B3", "UP"),
+    tx: pin("C3", "NONE"),
+    baud: 1_000_000,
+    sources: &[
+        "https://github.com/litex-hub/litex-boards/blob/master/litex_boards/platforms/sipeed_tang_primer_25k.py",
+    ],
+    note: "Serial is the USB bridge of the dock. Public sources disagree on the button's level: if the design stays in reset, it is the other one.",
 };
 
 impl Board {

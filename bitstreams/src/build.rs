@@ -197,14 +197,15 @@ fn pack(
         return Ok(None);
     };
     let file = format!("{}-{}.{}", board.name, design.name, command.output);
-    let arguments = command
-        .arguments
+    let arguments = board
+        .part
+        .pack
         .iter()
+        .chain(command.arguments)
         .map(|argument| {
             argument
                 .replace("{routed}", &best.file)
                 .replace("{bitstream}", &file)
-                .replace("{device}", board.part.device)
         })
         .collect();
     let call = Call {

@@ -13,7 +13,6 @@
 //! | `{timing}` | nextpnr's report |
 //! | `{clock_mhz}` | clock that is asked for where constraints don't say so |
 //! | `{bitstream}` | the bitstream |
-//! | `{device}` | what the packer calls the part |
 
 use crate::passes::Pass;
 
@@ -30,7 +29,8 @@ pub struct Family {
     pub passes: &'static [Pass],
     /// Placing and routing; the part's own arguments are added.
     pub route: Command,
-    /// What writes the bitstream, if an open and packaged tool does.
+    /// What writes the bitstream, if an open and packaged tool does; the part's own arguments are
+    /// added.
     pub pack: Option<Command>,
     /// File format of the constraints.
     pub constraints: ConstraintFormat,
@@ -173,7 +173,7 @@ pub static GOWIN: Family = Family {
     },
     pack: Some(Command {
         program: "gowin_pack",
-        arguments: &["-d", "{device}", "-o", "{bitstream}", "{routed}"],
+        arguments: &["-o", "{bitstream}", "{routed}"],
         output: "fs",
     }),
     constraints: ConstraintFormat::Cst,
@@ -245,7 +245,6 @@ mod tests {
             "{timing}",
             "{clock_mhz}",
             "{bitstream}",
-            "{device}",
         ];
         for family in FAMILIES {
             let commands = [Some(&family.route), family.pack.as_ref()];

@@ -11,8 +11,8 @@ pub struct Part {
     pub family: &'static Family,
     /// Arguments of placing and routing that name it.
     pub arguments: &'static [&'static str],
-    /// What the packer calls it, where it needs to be told.
-    pub device: &'static str,
+    /// Arguments of the packer that name it, where it needs to be told.
+    pub pack: &'static [&'static str],
     /// How many it has of each resource of its family.
     pub available: &'static [u64],
 }
@@ -32,7 +32,7 @@ pub static LFE5UM5G_85F: Part = Part {
     name: "lfe5um5g-85f",
     family: &ECP5,
     arguments: &["--um5g-85k", "--package", "CABGA381", "--speed", "8"],
-    device: "",
+    pack: &[],
     available: &[83_640, 83_640, 208, 156],
 };
 
@@ -41,7 +41,7 @@ pub static LFE5U_85F: Part = Part {
     name: "lfe5u-85f",
     family: &ECP5,
     arguments: &["--85k", "--package", "CABGA381", "--speed", "6"],
-    device: "",
+    pack: &[],
     available: &[83_640, 83_640, 208, 156],
 };
 
@@ -50,7 +50,7 @@ pub static LFE5U_45F: Part = Part {
     name: "lfe5u-45f",
     family: &ECP5,
     arguments: &["--45k", "--package", "CABGA381", "--speed", "6"],
-    device: "",
+    pack: &[],
     available: &[43_848, 43_848, 108, 72],
 };
 
@@ -60,7 +60,7 @@ pub static LFE5U_12F: Part = Part {
     name: "lfe5u-12f",
     family: &ECP5,
     arguments: &["--12k", "--package", "CABGA381", "--speed", "6"],
-    device: "",
+    pack: &[],
     available: &[12_096, 12_096, 32, 28],
 };
 
@@ -74,8 +74,23 @@ pub static GW5AST_138: Part = Part {
         "--vopt",
         "family=GW5AST-138C",
     ],
-    device: "GW5AST-138C",
+    pack: &["-d", "GW5AST-138C"],
     available: &[138_240, 138_240, 340, 298],
+};
+
+/// Arora V, 23 k LUTs.
+pub static GW5A_25: Part = Part {
+    name: "gw5a-25",
+    family: &GOWIN,
+    arguments: &[
+        "--device",
+        "GW5A-LV25MG121NC1/I0",
+        "--vopt",
+        "family=GW5A-25A",
+    ],
+    // The clock enters at a pin of the configuration port.
+    pack: &["-d", "GW5A-25A", "--cpu_as_gpio"],
+    available: &[23_040, 23_040, 56, 28],
 };
 
 impl Part {

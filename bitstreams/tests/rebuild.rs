@@ -136,3 +136,39 @@ fn a_broken_design_shows_the_end_of_the_log() {
     .expect_err("the design is broken");
     assert!(error.to_string().contains("syntax error"), "{error}");
 }
+
+#[test]
+fn another_family_goes_the_same_way() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let board = Board::by_name("tang-primer-25k").expect("the board is known");
+    // The board's own clock; the element meets it easily.
+    let report = build(
+        &element(board, 50_000),
+        board,
+        &environment(),
+        &options(folder.path()),
+        &|_| (),
+    )
+    .expect("the element is built");
+    assert!(report.met && report.clock.pll.is_none());
+    let clock = &report.clocks[0];
+    assert_eq!((clock.name.as_str(), clock.wanted_mhz), ("clock", 50.0));
+    let bitstream = report.bitstream.expect("the clock was met");
+    let text =
+        std::fs::read_to_string(folder.path().join(bitstream.file)).expect("the bitstream is text");
+    // Gowin's bitstreams are lines of bits; the first ones name the part by its IDCODE.
+    assert!(
+        text.lines()
+            .filter(|line| !line.starts_with("//"))
+            .all(|line| { line.chars().all(|bit| bit == '0' || bit == '1') })
+    );
+    let used = |name: &str| {
+        let usage = report.usage.iter().find(|usage| usage.resource == name);
+        usage.map_or(0, |usage| usage.routed)
+    };
+    assert!(
+        used("LUT4") > 50 && used("flip-flop") > 50,
+        "{:?}",
+        report.usage
+    );
+}
