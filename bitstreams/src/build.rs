@@ -58,6 +58,7 @@ pub fn build(
 ) -> Result<Report, FlowError> {
     let begin = Instant::now();
     let directory = options.output.as_path();
+    remove_results(design, board, directory)?;
     write_sources(design, board, directory)?;
     let tools = versions(board, environment, progress)?;
     let mut steps = vec![synthesize(design, board, environment, directory, progress)?];
@@ -111,6 +112,26 @@ pub fn build(
         return Err(report.missed(directory));
     }
     Ok(report)
+}
+
+/// Name of results, without what they end in.
+fn stem(design: &Design, board: &Board) -> String {
+    format!("{}-{}", board.name, design.name)
+}
+
+/// Removes what an earlier build left, which would pass for the result of one that fails.
+fn remove_results(design: &Design, board: &Board, directory: &Path) -> Result<(), FlowError> {
+    let packed = board.part.family.pack.as_ref().map(|pack| pack.output);
+    for end in ["json", "md", "svg"].into_iter().chain(packed) {
+        let path = directory.join(format!("{}.{end}", stem(design, board)));
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FlowError::file(&path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn write_sources(design: &Design, board: &Board, directory: &Path) -> Result<(), FlowError> {
@@ -196,7 +217,7 @@ fn pack(
     let Some(command) = &board.part.family.pack else {
         return Ok(None);
     };
-    let file = format!("{}-{}.{}", board.name, design.name, command.output);
+    let file = format!("{}.{}", stem(design, board), command.output);
     let arguments = board
         .part
         .pack
