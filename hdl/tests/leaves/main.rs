@@ -14,6 +14,7 @@ use systole_hdl::control::extent::Extent;
 use systole_hdl::delay::Delay;
 use systole_hdl::dma::fifo::{BeatFifo, DEPTH};
 use systole_hdl::join::{Join, Resize};
+use systole_hdl::link::buffer::Buffer;
 use systole_hdl::memory::accumulators::Accumulators;
 use systole_hdl::memory::parameters::ParameterMemory;
 use systole_hdl::memory::program::ProgramMemory;
@@ -143,6 +144,20 @@ fn both_halves_of_every_leaf_agree() {
             leaf.write_word.next = from_unsigned(random.below(64));
             leaf.write_data.next = from_unsigned(random.any());
             leaf.read_word.next = from_unsigned(random.below(64));
+        },
+    );
+
+    bench.leaf(
+        "link_buffer",
+        Buffer::default(),
+        3000,
+        clock!(),
+        |leaf, random| {
+            leaf.write_valid.next = random.often();
+            // Few addresses, in both halves, so that what is read has been written.
+            leaf.write_address.next = from_unsigned(random.below(16) * 131);
+            leaf.write_byte.next = from_unsigned(random.any());
+            leaf.read_address.next = from_unsigned(random.below(16) * 131);
         },
     );
 
