@@ -11,9 +11,13 @@ VENV := $(or $(SYSTOLE_VENV),.venv)
 RTL ?=
 RTL_FEATURES = $(patsubst %,--features systole-cli/rtl-%,$(RTL))
 RTL_TESTS = --features systole-cli/rtl-ecp5-85f,systole-cli/rtl-large,systole-sim/rtl-ecp5-85f,systole-sim/rtl-large
+# What `make bitstream` builds; `systole bitstream boards` lists the boards.
+BOARD ?= ecp5-evn
+CONFIG ?= tiny
+SEEDS ?= 1
 PYTHON_TOOLS := $(VENV)/bin/python
 
-.PHONY: help setup build test soak demo bench emit docs lint clean
+.PHONY: help setup build test soak demo bench emit bitstream reports docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +44,12 @@ bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated la
 emit: ## write the accelerator's Verilog to build/
 	@mkdir -p build
 	cargo run --release --locked -p systole-hdl --bin emit -- --output build
+
+bitstream: build ## build a bitstream into build/bitstream; BOARD=ulx3s-45f CONFIG=tiny SEEDS=4 choose what
+	$(SYSTOLE) bitstream build --venv $(VENV) --board $(BOARD) --config $(CONFIG) --seeds $(SEEDS)
+
+reports: build ## remake the committed reports of bitstreams that don't belong to today's Verilog; minutes each
+	$(SYSTOLE) bitstream reports --venv $(VENV)
 
 docs: ## regenerate the register reference in docs/
 	cargo run --release --locked -p systole-hdl --bin emit -- --docs docs

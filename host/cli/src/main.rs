@@ -3,6 +3,7 @@
 //! ```text
 //!  infer, stream, bench, profile --> systole-host (model, compiler, engine) --> systole-driver
 //!                                                                           | vfio-user
+//!  bitstream --> systole-bitstreams --> systole-hdl, yosys, nextpnr         |
 //!  sim serve  --> systole-sim (RTL or functional model) <-------------------+
 //! ```
 //!
@@ -15,6 +16,7 @@
 )]
 
 mod bench;
+mod bitstream;
 #[cfg(feature = "rtl-board")]
 mod board;
 mod compile;
@@ -57,6 +59,9 @@ enum Command {
     Profile(profile::Arguments),
     Info(info::Arguments),
     Devices(devices::Arguments),
+    /// Bitstreams for FPGA boards, built with yosys and nextpnr.
+    #[command(subcommand)]
+    Bitstream(bitstream::Command),
     /// The simulated accelerator.
     #[command(subcommand)]
     Sim(sim::Command),
@@ -82,6 +87,7 @@ fn main() -> ExitCode {
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Bitstream(command) => bitstream::run(&command),
         Command::Sim(sim::Command::Serve(arguments)) => sim::serve(&arguments),
         #[cfg(feature = "rtl-board")]
         Command::Sim(sim::Command::Board(arguments)) => board::run(&arguments),
