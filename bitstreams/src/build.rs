@@ -192,7 +192,7 @@ fn run_passes(
     module: &mut Module,
 ) -> Result<Vec<PassRun>, FlowError> {
     let mut runs = Vec::new();
-    if let Some(placement) = design.placement {
+    if let Some(placement) = &design.placement {
         runs.push(PassRun {
             name: "placement".to_owned(),
             changes: passes::place(module, placement)?,

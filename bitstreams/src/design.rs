@@ -1,6 +1,7 @@
 //! What is built: the Verilog of one configuration, or of a block, on one board.
 
 use systole_hdl::emit;
+use systole_hdl::primitive::definitions;
 
 use crate::board::Board;
 use crate::error::FlowError;
@@ -43,22 +44,28 @@ impl Design {
             clock_khz,
             reason,
         })?;
-        let body = top::accelerator(&emitted.verilog, emit::TOP, &link, emit::SERIAL_LINK)?;
+        let primitives = emitted.primitives(board.part.family.technology);
+        let body = top::accelerator(&emitted.design, emit::TOP, &link, emit::SERIAL_LINK)?;
         Ok(Design {
             name: configuration.to_owned(),
             files: vec![
-                ("accelerator.v".to_owned(), emitted.verilog),
+                ("accelerator.v".to_owned(), emitted.design),
+                ("primitives.v".to_owned(), primitives),
                 ("serial_link.v".to_owned(), link),
                 ("board.v".to_owned(), top::shell(board, &clock, &body)),
             ],
             build_hash: Some(emitted.build_hash),
             elements: Some(emitted.configuration.elements()),
             clock,
-            placement: None,
+            placement: board.part.placement.map(|bel| Placement {
+                configuration: emitted.configuration,
+                bel,
+            }),
         })
     }
 
-    /// One block, fed by a shift register: what it takes, and how fast it is by itself.
+    /// One block, fed by a shift register: what it takes, and how fast it is by itself. `verilog`
+    /// is without definitions of primitives.
     ///
     /// # Errors
     /// If there is no such module, or the board can't make the clock.
@@ -71,10 +78,12 @@ impl Design {
     ) -> Result<Design, FlowError> {
         let clock = ClockPlan::of(board, clock_khz)?;
         let body = top::block(verilog, module)?;
+        let primitives = definitions(verilog, board.part.family.technology);
         Ok(Design {
             name: name.to_owned(),
             files: vec![
                 ("block.v".to_owned(), verilog.to_owned()),
+                ("primitives.v".to_owned(), primitives),
                 ("board.v".to_owned(), top::shell(board, &clock, &body)),
             ],
             build_hash: None,

@@ -14,6 +14,8 @@
 //! | `{clock_mhz}` | clock that is asked for where constraints don't say so |
 //! | `{bitstream}` | the bitstream |
 
+use systole_hdl::primitive::Technology;
+
 use crate::passes::Pass;
 
 /// A family of FPGAs.
@@ -23,6 +25,8 @@ pub struct Family {
     pub name: &'static str,
     /// What its maker calls it.
     pub title: &'static str,
+    /// How the design's primitives are built.
+    pub technology: Technology,
     /// yosys command that synthesizes for it.
     pub synthesis: &'static str,
     /// Passes over the netlist between synthesis and placing, in their order.
@@ -90,6 +94,7 @@ pub const FAMILIES: &[&Family] = &[&ECP5, &GOWIN];
 pub static ECP5: Family = Family {
     name: "ecp5",
     title: "Lattice ECP5",
+    technology: Technology::Ecp5,
     synthesis: "synth_ecp5 -top {top}",
     passes: &[Pass::LocalConstants, Pass::UnusedCarries],
     route: Command {
@@ -150,6 +155,7 @@ pub static ECP5: Family = Family {
 pub static GOWIN: Family = Family {
     name: "gowin",
     title: "Gowin Arora V",
+    technology: Technology::Portable,
     synthesis: "synth_gowin -family gw5a -top {top}",
     passes: &[],
     route: Command {

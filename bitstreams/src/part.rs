@@ -1,6 +1,9 @@
 //! Parts: what an FPGA has, and what its tools call it.
 
+use systole_hdl::array::placement;
+
 use crate::family::{ECP5, Family, GOWIN, Resource};
+use crate::passes::Bel;
 
 /// An FPGA in its package.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub struct Part {
     pub pack: &'static [&'static str],
     /// How many it has of each resource of its family.
     pub available: &'static [u64],
+    /// Where the array's multipliers go, if that is known.
+    pub placement: Option<Bel>,
 }
 
 /// Every part. ECP5 counts are those of Lattice's ECP5 and ECP5-5G Family Data Sheet
@@ -34,6 +39,7 @@ pub static LFE5UM5G_85F: Part = Part {
     arguments: &["--um5g-85k", "--package", "CABGA381", "--speed", "8"],
     pack: &[],
     available: &[83_640, 83_640, 208, 156],
+    placement: Some(placement::ecp5_85f),
 };
 
 /// ECP5, 84 k LUTs, slowest speed grade.
@@ -43,6 +49,7 @@ pub static LFE5U_85F: Part = Part {
     arguments: &["--85k", "--package", "CABGA381", "--speed", "6"],
     pack: &[],
     available: &[83_640, 83_640, 208, 156],
+    placement: Some(placement::ecp5_85f),
 };
 
 /// ECP5, 44 k LUTs, slowest speed grade.
@@ -52,6 +59,7 @@ pub static LFE5U_45F: Part = Part {
     arguments: &["--45k", "--package", "CABGA381", "--speed", "6"],
     pack: &[],
     available: &[43_848, 43_848, 108, 72],
+    placement: None,
 };
 
 /// ECP5, 12 k LUTs, slowest speed grade. Its die is that of the 25F; what is counted here is what
@@ -62,6 +70,7 @@ pub static LFE5U_12F: Part = Part {
     arguments: &["--12k", "--package", "CABGA381", "--speed", "6"],
     pack: &[],
     available: &[12_096, 12_096, 32, 28],
+    placement: None,
 };
 
 /// Arora V, 138 k LUTs.
@@ -76,6 +85,7 @@ pub static GW5AST_138: Part = Part {
     ],
     pack: &["-d", "GW5AST-138C"],
     available: &[138_240, 138_240, 340, 298],
+    placement: None,
 };
 
 /// Arora V, 23 k LUTs.
@@ -91,6 +101,7 @@ pub static GW5A_25: Part = Part {
     // The clock enters at a pin of the configuration port.
     pack: &["-d", "GW5A-25A", "--cpu_as_gpio"],
     available: &[23_040, 23_040, 56, 28],
+    placement: None,
 };
 
 impl Part {

@@ -12,7 +12,7 @@ mod placement;
 
 use crate::netlist::Module;
 
-pub use placement::{Placement, PlacementError, place};
+pub use placement::{Bel, Placement, PlacementError, place};
 
 /// A pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

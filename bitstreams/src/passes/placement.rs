@@ -3,17 +3,40 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use systole_regs::configuration::Configuration;
+
 use crate::netlist::Module;
 
-/// Where cells go: from the netlist, BELs by the names of cells.
-pub type Placement = fn(&Module) -> BTreeMap<String, String>;
+/// BEL of a multiplier of a configuration's netlist, by its name; none if the placer may choose.
+pub type Bel = fn(&str, &Configuration) -> Option<String>;
+
+/// Where multipliers go.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement {
+    /// Whose array they are of.
+    pub configuration: Configuration,
+    /// Where each goes.
+    pub bel: Bel,
+}
+
+impl Placement {
+    /// BELs by the names of cells.
+    fn bels(&self, module: &Module) -> BTreeMap<String, String> {
+        module
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.kind == MULTIPLIER)
+            .filter_map(|(name, _)| Some((name.clone(), (self.bel)(name, &self.configuration)?)))
+            .collect()
+    }
+}
+
+/// The cells that are placed.
+const MULTIPLIER: &str = "MULT18X18D";
 
 /// Why cells can't be put where they shall be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlacementError {
-    /// There is no such cell.
-    #[error("the placement names {0}, which the netlist doesn't have")]
-    NoCell(String),
     /// A BEL is taken.
     #[error("the placement puts two cells at {0}")]
     Taken(String),
@@ -22,19 +45,17 @@ pub enum PlacementError {
 /// Writes the placement into the netlist, as attributes that nextpnr obeys.
 ///
 /// # Errors
-/// If it names cells that don't exist or a BEL twice.
-pub fn place(module: &mut Module, placement: Placement) -> Result<usize, PlacementError> {
-    let bels = placement(module);
+/// If it names a BEL twice.
+pub fn place(module: &mut Module, placement: &Placement) -> Result<usize, PlacementError> {
+    let bels = placement.bels(module);
     let mut taken = BTreeSet::new();
     for (name, bel) in &bels {
         if !taken.insert(bel) {
             return Err(PlacementError::Taken(bel.clone()));
         }
-        let cell = module
-            .cells
-            .get_mut(name)
-            .ok_or_else(|| PlacementError::NoCell(name.clone()))?;
-        cell.attributes.insert("BEL".into(), bel.clone().into());
+        if let Some(cell) = module.cells.get_mut(name) {
+            cell.attributes.insert("BEL".into(), bel.clone().into());
+        }
     }
     Ok(bels.len())
 }
@@ -43,42 +64,41 @@ pub fn place(module: &mut Module, placement: Placement) -> Result<usize, Placeme
 mod tests {
     use super::*;
     use crate::passes::fixtures::cell;
+    use systole_regs::configuration::TINY;
 
     fn module() -> Module {
         let mut module = Module::default();
         for name in ["a", "b"] {
             module.cells.insert(name.into(), cell("MULT18X18D", &[]));
         }
+        module.cells.insert("aa".into(), cell("TRELLIS_FF", &[]));
         module
     }
 
-    #[test]
-    fn cells_get_their_bels() {
+    fn placed(bel: Bel) -> (Module, Result<usize, PlacementError>) {
         let mut module = module();
-        let placement: Placement =
-            |_| BTreeMap::from([("a".to_owned(), "X4/Y10/MULT18_0".to_owned())]);
-        assert_eq!(place(&mut module, placement), Ok(1));
-        assert_eq!(module.cells["a"].attributes["BEL"], "X4/Y10/MULT18_0");
-        assert!(!module.cells["b"].attributes.contains_key("BEL"));
+        let placement = Placement {
+            configuration: TINY,
+            bel,
+        };
+        let result = place(&mut module, &placement);
+        (module, result)
     }
 
     #[test]
-    fn a_placement_that_cannot_be_is_refused() {
-        let twice: Placement = |module| {
-            module
-                .cells
-                .keys()
-                .map(|name| (name.clone(), "X1/Y1/Z".into()))
-                .collect()
-        };
-        assert_eq!(
-            place(&mut module(), twice),
-            Err(PlacementError::Taken("X1/Y1/Z".into()))
-        );
-        let nowhere: Placement = |_| BTreeMap::from([("c".to_owned(), "X1/Y1/Z".to_owned())]);
-        assert_eq!(
-            place(&mut module(), nowhere),
-            Err(PlacementError::NoCell("c".into()))
-        );
+    fn multipliers_get_their_bels() {
+        let (module, result) =
+            placed(|name, _| name.starts_with('a').then(|| "X4/Y10/MULT18_0".to_owned()));
+        assert_eq!(result, Ok(1));
+        assert_eq!(module.cells["a"].attributes["BEL"], "X4/Y10/MULT18_0");
+        for other in ["b", "aa"] {
+            assert!(!module.cells[other].attributes.contains_key("BEL"));
+        }
+    }
+
+    #[test]
+    fn a_bel_holds_one_cell() {
+        let (_, result) = placed(|_, _| Some("X1/Y1/Z".into()));
+        assert_eq!(result, Err(PlacementError::Taken("X1/Y1/Z".into())));
     }
 }

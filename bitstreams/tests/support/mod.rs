@@ -28,7 +28,7 @@ fn verilog<B: rust_hdl::core::prelude::Block>(block: B) -> String {
 
 /// The smallest thing that is worth building: one element of the array.
 pub fn element(board: &Board, clock_khz: u32) -> Design {
-    let verilog = verilog(systole_hdl::array::element::Element::<20>::default());
+    let verilog = verilog(systole_hdl::array::element::PairElement::<20>::default());
     Design::block("element", &verilog, "top", board, clock_khz).expect("the element has ports")
 }
 
