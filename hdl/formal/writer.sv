@@ -73,17 +73,17 @@ end
 // A beat that is read at the source, chosen by the solver, is tagged: it must be written after
 // as many others as were under way, with its own strobes, last flag and data.
 (* anyseq *) wire f_choose;
-reg [2:0] f_age = 0; // 0: no beat is tagged; 1 to 3: cycles since it was read; 4: in the FIFO
+reg [3:0] f_age = 0; // 0: no beat is tagged; 1 to 7: cycles since it was read; 8: in the FIFO
 reg [4:0] f_flying = 0, f_ahead;
 reg [63:0] f_data;
 reg [7:0] f_tag_strobe;
 reg f_tag_last;
-wire f_out = f_age == 4 && f_written && f_ahead == 0;
+wire f_out = f_age == 8 && f_written && f_ahead == 0;
 always @(posedge clock) begin
     f_flying <= f_flying + f_entered - f_written;
     if (f_age != 0 && f_written) f_ahead <= f_ahead - 1;
-    if (f_age != 0 && f_age < 4) f_age <= f_age + 1;
-    if (f_age == 3) f_data <= source_data;
+    if (f_age != 0 && f_age < 8) f_age <= f_age + 1;
+    if (f_age == 7) f_data <= source_data;
     if (f_out) f_age <= 0;
     if (f_entered && f_choose && (f_age == 0 || f_out)) begin
         f_age <= 1;
@@ -99,12 +99,15 @@ end
 (* hierconn *) wire [4:0] \fifo.f_tail ;
 (* hierconn *) wire [4:0] \fifo.f_place ;
 (* hierconn *) wire [72:0] \fifo.f_placed ;
-(* hierconn *) wire \push.f_first ;
-(* hierconn *) wire \push.f_second ;
-(* hierconn *) wire \push_last.f_first ;
-(* hierconn *) wire \push_last.f_second ;
-(* hierconn *) wire [7:0] \push_strobe.f_first ;
-(* hierconn *) wire [7:0] \push_strobe.f_second ;
+(* hierconn *) wire [6:0] \push.f_line ;
+(* hierconn *) wire [6:0] \push_last.f_line ;
+(* hierconn *) wire [55:0] \push_strobe.f_line ;
+wire [6:0] f_line = \push.f_line ;
+wire [6:0] f_last_line = \push_last.f_line ;
+wire [55:0] f_strobe_line = \push_strobe.f_line ;
+// Place of the tagged beat in the delay, and what entered after it.
+wire [2:0] f_stage = f_age - 1;
+wire [6:0] f_after = f_line & ~(7'h7f << f_stage);
 wire [4:0] f_level = \fifo.f_tail - \fifo.f_head ;
 assign \fifo.f_place = f_ahead;
 
@@ -131,7 +134,7 @@ always @(*) if (f_past) begin
     end
     if (f_entered) bytes_are_counted: assert(beat_bytes == $countones(f_strobe));
     if (!f_entered) nothing_else_is_counted: assert(beat_bytes == 0);
-    if (f_age == 4 && f_ahead == 0) begin
+    if (f_age == 8 && f_ahead == 0) begin
         beat_is_offered: assert(w_valid);
         last_is_right: assert(w_last == f_tag_last);
         strobe_is_right: assert(w_strobe == f_tag_strobe);
@@ -173,20 +176,16 @@ always @(*) if (f_past) begin
         assert(burst_left$q == f_burst_left && f_burst_left != 0 && f_burst_left <= 64 && f_outstanding != 0);
     else assert(f_burst_left == 0);
     assert(f_outstanding != 0 || f_pending == 0);
-    // beats under way are in the three stages of the delay or in the FIFO,
+    // beats under way are in the stages of the delay or in the FIFO,
     assert(f_flying <= 16 && credits$q == 16 - f_flying);
-    assert(f_flying == f_level + \push.f_first  + \push.f_second  + push$delayed);
+    assert(f_flying == f_level + $countones(f_line));
     assert(f_level <= 16);
     // and so is the tagged one.
-    assert(f_age <= 4);
+    assert(f_age <= 8);
     if (f_age != 0) assert(f_ahead < f_flying);
-    if (f_age == 1) assert(\push.f_first  && \push_strobe.f_first  == f_tag_strobe && \push_last.f_first  == f_tag_last
-        && f_ahead == f_flying - 1);
-    if (f_age == 2) assert(\push.f_second  && \push_strobe.f_second  == f_tag_strobe && \push_last.f_second  == f_tag_last
-        && f_ahead == f_flying - 1 - \push.f_first );
-    if (f_age == 3) assert(push$delayed && push_strobe$delayed == f_tag_strobe && push_last$delayed == f_tag_last
-        && f_ahead == f_level);
-    if (f_age == 4) assert(f_ahead < f_level
+    if (f_age != 0 && f_age < 8) assert(f_line[f_stage] && f_strobe_line[8*f_stage+:8] == f_tag_strobe
+        && f_last_line[f_stage] == f_tag_last && f_ahead == f_flying - 1 - $countones(f_after));
+    if (f_age == 8) assert(f_ahead < f_level
         && \fifo.f_placed  == {f_tag_last, f_tag_strobe, f_data});
 `endif
 end

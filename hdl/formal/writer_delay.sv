@@ -1,2 +1,2 @@
-// Shows the proof of the write engine what is on its way through a delay.
-wire [$bits(entry)-1:0] f_first = stage0, f_second = stage1;
+// Shows the proof of the write engine what is on its way through a delay: what entered last is lowest.
+wire [7*$bits(entry)-1:0] f_line = {delayed, stage5, stage4, stage3, stage2, stage1, stage0};
