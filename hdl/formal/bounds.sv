@@ -98,7 +98,7 @@ wire [63:0] f_before3 = \extent.before3 , f_length3 = \extent.length3 , f_both4 
 wire [63:0] f_finish = extent$finish;
 
 // --- what is computed ahead ---------------------------------------------------------------------
-(* hierconn *) wire \decoder.f_settled , \unit.f_settled , \unit.f_settled_later , \unit.f_base_is_whole , \unit.f_first_is_whole ;
+(* hierconn *) wire \decoder.f_settled , \decoder.f_workspace , \unit.f_settled , \unit.f_settled_later , \unit.f_base_is_whole , \unit.f_first_is_whole ;
 wire [15:0] f_blocks = 16'(f_channels + 16'(F_ROWS - 1)) / F_ROWS;
 wire [15:0] f_column_tiles = 16'(f_channels + 16'(F_COLUMNS - 1)) / F_COLUMNS;
 
@@ -143,7 +143,7 @@ always @(*) begin
             && decoder$is_load_weights == (f_opcode == 6));
         assert(decoder$is_load == (f_opcode == 1 || f_opcode == 6 || f_opcode == 7));
         assert(decoder$is_store == (f_opcode == 2 || f_opcode == 8) && decoder$is_compute == f_computes);
-        assert(decoder$is_residual == (f_computes && f_residual));
+        assert(decoder$is_residual == (f_computes && f_residual) && \decoder.f_workspace == (f_opcode == 7 || f_opcode == 8));
     end
     if (f_whole && state$q != SequencerState$Decode) assert(\decoder.f_settled && \unit.f_settled );
     if (f_verified) begin
@@ -151,7 +151,7 @@ always @(*) begin
         assert(\unit.f_settled_later );
     end
     if (f_checking) assert(step$q != 0 && step$q <= (f_computes ? last_compute : last_transfer));
-    if (f_past && state$q == SequencerState$Verify && !decoder$is_end || f_checking)
+    if (f_past && state$q == SequencerState$Verify && (decoder$is_load || decoder$is_store || f_computes) || f_checking)
         assert(region$q == (f_opcode == 6 ? Region$LoadedWeights : !f_computes ? Region$Pieces
             : state$q == SequencerState$Verify ? Region$Block : step$q > 10 ? Region$Parameters : step$q));
     if (f_past && state$q != SequencerState$Idle && state$q != SequencerState$Finished && state$q != SequencerState$Stop)

@@ -3,6 +3,7 @@
 wire f_settled = recognized$q == recognized$d && flags_fault$q == flags_fault$d && transfer_fault$q == transfer_fault$d
     && empty_fault$q == empty_fault$d && range_fault$q == range_fault$d && window_fault$q == window_fault$d
     && columns_fault$q == columns_fault$d;
+wire f_workspace = is_workspace;
 `define F_FILLED(word) {|word[63:56], |word[55:48], |word[47:40], |word[39:32], |word[31:24], |word[23:16], \
     |word[15:8], |word[7:0]}
 `ifndef F_MISTAKEN

@@ -192,6 +192,7 @@ fn writer() -> Proof {
 
 fn registers() -> Proof {
     Proof {
+        depth: 5,
         cover: Some(14),
         mistakes: vec![
             (("if (b_ready) begin", "if (1'b1) begin"), 8),
