@@ -6,9 +6,9 @@
 // three of bounds_extent.sv.
 //
 // This file has what the proofs share; each of bounds_*.sv is a proof of one kind of region. The
-// bounds arithmetic is a pipeline of three stages, and so are the proofs: its registers hold the
-// operands, then the products and the base, then the end. Said step by step, the induction takes
-// two cycles, and the solver no case apart from the addition at hand. A mistake has to be found by
+// bounds arithmetic is a pipeline, and so are the proofs: its registers hold the operands, then
+// halves of the products (here the products) and the base, the products, their sum, the end. Said
+// step by step, the induction takes two cycles, and the solver no case apart from the addition at hand. A mistake has to be found by
 // what is promised: such steps are left out where F_MISTAKEN is defined.
 
 reg f_past = 0;
@@ -45,7 +45,7 @@ wire [15:0] f_channels = `F_BYTES(52, 2), f_input_tiles = `F_BYTES(54, 2);
 wire [31:0] f_place = `F_BYTES(8, 4), f_place_stride = `F_BYTES(12, 4), f_row_bytes = `F_BYTES(16, 4);
 wire [15:0] f_count = `F_BYTES(28, 2), f_load_weight = `F_BYTES(30, 2);
 wire f_residual = f_flags[3];
-localparam F_ROWS = 4, F_COLUMNS = 4, F_LANES = 2, F_SCRATCHPAD = 16384; // configuration `tiny`
+localparam F_ROWS = 4, F_COLUMNS = 4, F_LANES = 2, F_SCRATCHPAD = 16384, F_RESIDUAL = 4; // configuration `tiny`
 
 // --- any indices, and their products with strides ---------------------------------------------
 (* hierconn *) wire [31:0] \extent.f_i1 ;
@@ -79,16 +79,28 @@ wire f_is_depthwise_tile = f_i1 != 0 && f_i1 <= 65536 && (f_i1 - 1) * F_ROWS < f
 wire f_is_piece = f_i1 < pieces && f_s1 == f_place_stride && f_byte < f_row_bytes;
 
 // --- registers of the bounds arithmetic ---------------------------------------------------------
-(* hierconn *) wire \extent.chain1 , \extent.chain2 ;
-(* hierconn *) wire [31:0] \extent.base1 , \extent.base2 , \extent.stride1 , \extent.tiles1 ;
-(* hierconn *) wire [31:0] \extent.limit1 , \extent.limit2 ;
+(* hierconn *) wire \extent.chain1 , \extent.chain2 , \extent.chain3 , \extent.chain4 ;
+(* hierconn *) wire [31:0] \extent.base1 , \extent.base2 , \extent.base3 , \extent.base4 ;
+(* hierconn *) wire [31:0] \extent.stride1 , \extent.tiles1 ;
+(* hierconn *) wire [31:0] \extent.limit1 , \extent.limit2 , \extent.limit3 , \extent.limit4 , \extent.limit5 ;
 (* hierconn *) wire [15:0] \extent.count1 , \extent.unit1 ;
-(* hierconn *) wire [63:0] \extent.before2 , \extent.length2 ;
-wire f_chain1 = \extent.chain1 , f_chain2 = \extent.chain2 , f_fits = extent$fits;
-wire [31:0] f_base1 = \extent.base1 , f_base2 = \extent.base2 , f_stride1 = \extent.stride1 , f_tiles1 = \extent.tiles1 ;
-wire [31:0] f_limit1 = \extent.limit1 , f_limit2 = \extent.limit2 ;
+(* hierconn *) wire [47:0] \extent.f_before2 , \extent.f_length2 , \extent.before3 , \extent.length3 ;
+(* hierconn *) wire [48:0] \extent.both4 ;
+wire f_chain1 = \extent.chain1 , f_chain2 = \extent.chain2 , f_chain3 = \extent.chain3 , f_chain4 = \extent.chain4 ;
+wire f_fits = extent$fits;
+wire [31:0] f_base1 = \extent.base1 , f_base2 = \extent.base2 , f_base3 = \extent.base3 , f_base4 = \extent.base4 ;
+wire [31:0] f_stride1 = \extent.stride1 , f_tiles1 = \extent.tiles1 ;
+wire [31:0] f_limit1 = \extent.limit1 , f_limit2 = \extent.limit2 , f_limit3 = \extent.limit3 , f_limit4 = \extent.limit4 ;
+wire [31:0] f_limit5 = \extent.limit5 ;
 wire [15:0] f_count1 = \extent.count1 , f_unit1 = \extent.unit1 ;
-wire [63:0] f_before2 = \extent.before2 , f_length2 = \extent.length2 , f_finish = extent$finish;
+wire [63:0] f_before2 = \extent.f_before2 , f_length2 = \extent.f_length2 ;
+wire [63:0] f_before3 = \extent.before3 , f_length3 = \extent.length3 , f_both4 = \extent.both4 ;
+wire [63:0] f_finish = extent$finish;
+
+// --- what is computed ahead ---------------------------------------------------------------------
+(* hierconn *) wire \decoder.f_settled , \decoder.f_workspace , \unit.f_settled , \unit.f_settled_later , \unit.f_base_is_whole , \unit.f_first_is_whole ;
+wire [15:0] f_blocks = 16'(f_channels + 16'(F_ROWS - 1)) / F_ROWS;
+wire [15:0] f_column_tiles = 16'(f_channels + 16'(F_COLUMNS - 1)) / F_COLUMNS;
 
 // --- when what is known ---------------------------------------------------------------------------
 wire f_computes = f_opcode >= 3 && f_opcode <= 5;
@@ -97,25 +109,59 @@ wire f_moves = f_opcode == 1 || f_opcode == 2 || f_opcode == 7 || f_opcode == 8;
 wire f_checked = f_past && state$q == SequencerState$Dispatch;
 wire f_checking = f_past && state$q == SequencerState$Check;
 // A region of a computation is known to be inside from the cycle on in which its step's end is looked at.
-`define F_KNOWN(at) (f_computes && (f_checked || f_checking && step$q > latency + (at)))
-// The operands of step s are in the first registers at F_AT(s + 1), its end is there at F_AT(s + 3).
+`define F_KNOWN(at) (f_computes && (f_checked || f_checking && step$q > last_transfer + (at)))
+// The operands of step s are in the first registers at F_AT(s + 1), its end is there at F_AT(s + 5), and
+// whether it fits at F_AT(s + 6).
 `define F_AT(at) (f_computes && f_checking && step$q == (at))
-// The first registers hold a region of one piece; the second ones do.
+// The first registers hold a region of one piece; the second, third, fourth ones do.
 `define F_FIRST(base, tiles, unit, limit) (!f_chain1 && f_base1 == (base) && f_count1 == 0 \
     && f_tiles1 == (tiles) && f_unit1 == (unit) && f_limit1 == (limit))
 `define F_SECOND(base, limit) (!f_chain2 && f_base2 == (base) && f_before2 == 0 && f_limit2 == (limit))
+`define F_THIRD(base, limit) (!f_chain3 && f_base3 == (base) && f_before3 == 0 && f_limit3 == (limit))
+`define F_FOURTH(base, limit) (!f_chain4 && f_base4 == (base) && f_limit4 == (limit))
 // The first registers hold rows and lines of an image; then its pixels' bytes follow on it.
 `define F_IMAGE(base, batch, height, row) (!f_chain1 && f_base1 == (base) && f_count1 == group_size$q - 16'd1 \
     && f_stride1 == (batch) && f_tiles1 == (height) - 1 && f_unit1 == (row))
+`define F_IMAGE_SECOND(base) (!f_chain2 && f_base2 == (base))
+`define F_IMAGE_THIRD(base) (!f_chain3 && f_base3 == (base))
+`define F_IMAGE_FOURTH(base) (!f_chain4 && f_base4 == (base))
 `define F_BYTES_FOLLOW(bytes) (f_chain1 && f_tiles1 == (bytes) && f_unit1 == 1 && f_limit1 == F_SCRATCHPAD)
-`define F_BYTES_ARE_LAST(bytes) (f_chain2 && f_length2 == (bytes) && f_limit2 == F_SCRATCHPAD \
+`define F_BYTES_SECOND(bytes) (f_chain2 && f_length2 == (bytes) && f_limit2 == F_SCRATCHPAD)
+`define F_BYTES_THIRD(bytes) (f_chain3 && f_length3 == (bytes) && f_limit3 == F_SCRATCHPAD)
+`define F_BYTES_FOURTH(bytes) (f_chain4 && f_both4 >= (bytes) && f_limit4 == F_SCRATCHPAD \
     && f_finish < 64'h4_0000_0000_0000)
 
 `ifndef F_MISTAKEN
+// The instruction is whole, and its opcode is known.
+wire f_whole = f_past && state$q >= SequencerState$Decode && state$q <= SequencerState$Dispatch;
+wire f_verified = f_past && (f_checking || f_checked);
 always @(*) begin
-    if (f_checking || f_checked) assert(decoder$well_formed && !decoder$is_end && !skipped);
-    if (f_checking) assert(step$q <= (decoder$is_compute ? last_compute : latency));
+    if (f_whole) begin
+        assert(decoder$is_end == (f_opcode == 0) && decoder$is_load_rows == (f_opcode == 1)
+            && decoder$is_store_rows == (f_opcode == 2) && decoder$is_matrix == (f_opcode == 3)
+            && decoder$is_depthwise == (f_opcode == 4) && decoder$is_pool == (f_opcode == 5)
+            && decoder$is_load_weights == (f_opcode == 6));
+        assert(decoder$is_load == (f_opcode == 1 || f_opcode == 6 || f_opcode == 7));
+        assert(decoder$is_store == (f_opcode == 2 || f_opcode == 8) && decoder$is_compute == f_computes);
+        assert(decoder$is_residual == (f_computes && f_residual) && \decoder.f_workspace == (f_opcode == 7 || f_opcode == 8));
+    end
+    if (f_whole && state$q != SequencerState$Decode) assert(\decoder.f_settled && \unit.f_settled );
+    if (f_verified) begin
+        assert(decoder$well_formed && !decoder$is_end && !skipped);
+        assert(\unit.f_settled_later );
+    end
+    if (f_checking) assert(step$q != 0 && step$q <= (f_computes ? last_compute : last_transfer));
+    if (f_past && state$q == SequencerState$Verify && (decoder$is_load || decoder$is_store || f_computes) || f_checking)
+        assert(region$q == (f_opcode == 6 ? Region$LoadedWeights : !f_computes ? Region$Pieces
+            : state$q == SequencerState$Verify ? Region$Block : step$q > 10 ? Region$Parameters : step$q));
     if (f_past && state$q != SequencerState$Idle && state$q != SequencerState$Finished && state$q != SequencerState$Stop)
         groups_have_rows: assert(group_size$q != 0 && group_size$q <= rows_left$q);
+    // What follows the rows has followed them by the end of a group.
+    if (f_past && state$q == SequencerState$Group)
+        assert(step$q <= last_group_step && region$q == (step$q == 0 ? Region$InputRows : Region$OutputRows));
+    if (f_past && (state$q == SequencerState$Group && step$q > 0 || state$q == SequencerState$Fetch || f_whole))
+        assert(last_group$q == (rows_left$q == group_size$q) && following_rows$q == rows_left$q - group_size$q);
+    if (f_past && (state$q == SequencerState$Group && step$q > 1 || state$q == SequencerState$Fetch || f_whole))
+        assert(following_group$q == (following_rows$q < group_rows ? following_rows$q : group_rows));
 end
 `endif

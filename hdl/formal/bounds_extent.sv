@@ -21,3 +21,6 @@ always @(*) begin
     if (f_i2 != 0) assume(f_p2 >= f_s2);
     if (f_i3 != 0) assume(f_p3 >= f_s3);
 end
+// In place of the halves of the products.
+reg [47:0] f_before2, f_length2;
+always @(posedge clock) {f_before2, f_length2} <= {f_before[47:0], f_length[47:0]};

@@ -6,15 +6,26 @@ always @(*) begin
 `ifndef F_MISTAKEN
     if (`F_AT(6)) assert(`F_IMAGE(f_second, f_output_batch, f_output_height, f_output_row));
     if (`F_AT(7)) begin
-        assert(!f_chain2 && f_base2 == f_second && `F_BYTES_FOLLOW(f_channels));
-        assert(f_count1 == f_output_width - 16'd1 && f_stride1 == f_output_pixel);
+        assert(`F_IMAGE_SECOND(f_second) && `F_BYTES_FOLLOW(f_channels) && f_count1 == f_output_width - 16'd1 && f_stride1 == f_output_pixel);
         if (f_is_output) assert(f_before2 >= f_p1 && f_length2 >= f_p2);
     end
     if (`F_AT(8)) begin
-        assert(`F_BYTES_ARE_LAST(f_channels));
-        if (f_is_output) assert(f_before2 >= f_p3 && f_finish >= f_second + f_p1 + f_p2);
+        assert(`F_IMAGE_THIRD(f_second) && `F_BYTES_SECOND(f_channels));
+        if (f_is_output) assert(f_before3 >= f_p1 && f_length3 >= f_p2 && f_before2 >= f_p3);
     end
-    if (`F_AT(9) && f_is_output && f_fits)
+    if (`F_AT(9)) begin
+        assert(`F_IMAGE_FOURTH(f_second) && `F_BYTES_THIRD(f_channels));
+        if (f_is_output) assert(f_both4 >= f_p1 + f_p2 && f_before3 >= f_p3);
+    end
+    if (`F_AT(10)) begin
+        assert(`F_BYTES_FOURTH(f_channels));
+        if (f_is_output) assert(f_finish >= f_second + f_p1 + f_p2 && f_both4 >= f_p3 + f_channels);
+    end
+    if (`F_AT(11)) begin
+        assert(f_limit5 == F_SCRATCHPAD);
+        if (f_is_output) assert(f_finish >= f_second + f_p1 + f_p2 + f_p3 + f_channels);
+    end
+    if (`F_AT(12) && f_is_output && f_fits)
         assert(f_second + f_p1 + f_p2 + f_p3 + f_channels <= F_SCRATCHPAD);
 `endif
 end

@@ -30,10 +30,14 @@ always @(*) begin
     if (f_past && busy) rows_are_whole_words: assert(host_input$q[2:0] == 0 && host_output$q[2:0] == 0);
     if (f_past && busy && state$q != SequencerState$Group)
         next_rows_are_whole_words: assert(next_input$q[2:0] == 0 && next_output$q[2:0] == 0);
+    if (f_whole && state$q != SequencerState$Decode) assert(\unit.f_base_is_whole );
+    if (f_verified && !f_computes) assert(\unit.f_first_is_whole );
     if (`F_GROUPS_FROM(1)) assert(!f_chain1 && f_base1 == 0 && f_count1 == 0 && f_tiles1[2:0] == 0);
     if (`F_GROUPS_FROM(2)) assert(!f_chain2 && f_base2 == 0 && f_before2 == 0 && f_length2[2:0] == 0);
-    if (`F_GROUPS_FROM(3)) assert(f_finish[2:0] == 0);
-    if (`F_GROUPS_FROM(4)) assert(next_input$q[2:0] == 0);
+    if (`F_GROUPS_FROM(3)) assert(!f_chain3 && f_base3 == 0 && f_before3 == 0 && f_length3[2:0] == 0);
+    if (`F_GROUPS_FROM(4)) assert(!f_chain4 && f_base4 == 0 && f_both4[2:0] == 0);
+    if (`F_GROUPS_FROM(5)) assert(f_finish[2:0] == 0);
+    if (`F_GROUPS_FROM(6)) assert(next_input$q[2:0] == 0);
 `endif
 end
 always @(posedge clock) if (f_past) begin

@@ -17,18 +17,24 @@ always @(*) begin
     if (f_checked && f_moves) assert(f_row_bytes <= F_SCRATCHPAD);
     if (`F_MOVES_AT(1)) assert(!f_chain1 && f_base1 == f_place && f_count1 == pieces - 16'd1 && f_stride1 == f_place_stride
         && f_tiles1 == f_words && f_unit1 == 8 && f_limit1 == F_SCRATCHPAD);
-    if (`F_MOVES_AT(2)) begin
-        assert(!f_chain2 && f_base2 == f_place && f_length2 == f_words * 8 && f_limit2 == F_SCRATCHPAD);
-        assert(f_before2 < 64'h1_0000_0000_0000);
-        if (f_is_piece) assert(f_before2 >= f_p1);
-    end
-    if (`F_MOVES_AT(3) && f_fits) begin
+    if (`F_MOVES_AT(2)) assert(!f_chain2 && f_base2 == f_place && f_length2 == f_words * 8 && f_limit2 == F_SCRATCHPAD
+        && (!f_is_piece || f_before2 >= f_p1));
+    if (`F_MOVES_AT(3)) assert(!f_chain3 && f_base3 == f_place && f_length3 == f_words * 8 && f_limit3 == F_SCRATCHPAD
+        && (!f_is_piece || f_before3 >= f_p1));
+    if (`F_MOVES_AT(4)) assert(!f_chain4 && f_base4 == f_place && f_both4 >= f_words * 8 && f_limit4 == F_SCRATCHPAD
+        && (!f_is_piece || f_both4 >= f_p1 + f_words * 8));
+    if (`F_MOVES_AT(5)) assert(f_finish >= f_words * 8 && f_limit5 == F_SCRATCHPAD
+        && (!f_is_piece || f_finish >= f_place + f_p1 + f_words * 8));
+    if (`F_MOVES_AT(6) && f_fits) begin
         assert(f_words * 8 <= F_SCRATCHPAD);
         if (f_is_piece) assert(f_place + f_p1 + f_words * 8 <= F_SCRATCHPAD);
     end
 
     if (`F_LOADS_AT(1)) assert(`F_FIRST(f_load_weight, f_count, 1, weight_count));
     if (`F_LOADS_AT(2)) assert(`F_SECOND(f_load_weight, weight_count) && f_length2 == f_count);
-    if (`F_LOADS_AT(3) && f_fits) assert(f_load_weight + f_count <= weight_count);
+    if (`F_LOADS_AT(3)) assert(`F_THIRD(f_load_weight, weight_count) && f_length3 == f_count);
+    if (`F_LOADS_AT(4)) assert(`F_FOURTH(f_load_weight, weight_count) && f_both4 == f_count);
+    if (`F_LOADS_AT(5)) assert(f_finish == f_load_weight + f_count && f_limit5 == weight_count);
+    if (`F_LOADS_AT(6) && f_fits) assert(f_load_weight + f_count <= weight_count);
 `endif
 end

@@ -34,14 +34,14 @@ always @(*) if (ring_completion && doorbell < completion_entries) assume(f_ackno
 
 // --- one command ---------------------------------------------------------------------------------
 reg f_open = 0, f_answered = 0, f_load_failed = 0, f_cleared = 0;
-wire f_is_fetch = read_start && state$q == QueueState$Fetch;
+wire f_is_fetch = read_start && state$q == QueueState$FetchWait;
 wire f_is_answer = write_start && write_port == port_completion;
 always @(posedge clock) begin
     if (f_is_fetch) {f_open, f_answered, f_load_failed, f_cleared} <= 4'b1000;
     if (f_is_answer) f_answered <= 1;
     if (completed) f_open <= 0;
     if (slot_clear) f_cleared <= 1;
-    if (f_cleared && f_read == 0 && read_failed && (state$q == QueueState$LoadProgramWait
+    if (f_cleared && f_read == 0 && !reads$q && read_failed && (state$q == QueueState$LoadProgramWait
         || state$q == QueueState$LoadParametersWait || state$q == QueueState$LoadWeightsWait)) f_load_failed <= 1;
     if (reset) f_open <= 0;
 end
@@ -74,8 +74,8 @@ always @(*) if (f_past) begin
     if (slot_fill) whole_models_only: assert(f_cleared && !f_load_failed && is_load);
     if (run_start) runs_a_model: assert(accepted$q);
     // What the read engine relies on.
-    if (read_start && state$q == QueueState$LoadParameters) parameters_are_there: assert(read_row_bytes != 0);
-    if (read_start && state$q == QueueState$LoadWeights) weights_are_there: assert(read_rows != 0);
+    if (read_start && state$q == QueueState$LoadParametersWait) parameters_are_there: assert(read_row_bytes != 0);
+    if (read_start && state$q == QueueState$LoadWeightsWait) weights_are_there: assert(read_rows != 0);
 end
 // The entry stays while its command is under way.
 always @(posedge clock) if (f_past && $past(f_open && state$q != QueueState$FetchWait))
@@ -83,16 +83,24 @@ always @(posedge clock) if (f_past && $past(f_open && state$q != QueueState$Fetc
 always @(posedge clock) if (f_past && !reset && $past(f_past)) begin
     failures_stay: assert(!$past(f_fatal) || f_fatal);
     if (run_start) runs_after_the_check: assert($past(is_run && slot_holds_model && well_formed && aligned));
-    if (f_is_fetch) fetches_when_there_is_work: assert($past(f_waits && head$q != tail$q));
+    if (f_is_fetch) fetches_when_there_is_work: assert($past(f_waits && head$q != tail$q, 2));
     if ($past(f_waits)) begins_when_there_is_work: assert(state$q == QueueState$Fetch);
     if ($past(ring_submission && enable && f_works && doorbell >= submission_entries))
         bad_doorbells_are_kept: assert(doomed$q);
     if ($past(state$q == QueueState$Idle && doomed$q)) bad_doorbells_end_it: assert(f_fatal);
-    if ($past(completed && next_completion == 0)) phase_turns: assert(phase$q != $past(phase$q));
+    if ($past(completed && next_completion$q == 0)) phase_turns: assert(phase$q != $past(phase$q));
 end
 
+// Successors of the indices and their entries, as they are when the registers have followed.
+wire [15:0] f_completion_then = completion_at$q + 16'd1, f_head_then = head$q + 16'd1;
+wire f_followed = completion_after$q == f_completion_then && answer_at$q == completion_base + 16 * completion_at$q;
+wire f_wraps = f_completion_then == completion_entries[15:0];
+wire f_turned = next_completion$q == (f_wraps ? 0 : f_completion_then) && completion_wraps$q == f_wraps;
+wire f_head_followed = head_after$q == f_head_then && submission_at$q == submission_base + 64 * head$q;
+wire f_head_turned = next_head$q == (f_head_then == submission_entries[15:0] ? 0 : f_head_then);
+
 // --- progress: a command ends within F_COMMAND cycles ------------------------------------------
-localparam F_COMMAND = 38 + F_SLOW;
+localparam F_COMMAND = 44 + F_SLOW;
 reg [7:0] f_age = 0;
 always @(posedge clock) f_age <= processing ? f_age + 1 : 0;
 always @(*) if (f_past) begin
@@ -102,35 +110,51 @@ always @(*) if (f_past) begin
     // What makes the induction close.
     assert(f_read < F_SLOW && f_write < F_SLOW && f_run < F_SLOW);
     if (state$q == QueueState$Idle || f_fatal || state$q == QueueState$Interrupt) assert(f_write == 0 && f_run == 0 && f_read == 0);
-    assert(f_open == (processing && state$q != QueueState$Fetch && state$q != QueueState$Interrupt) || f_fatal);
-    if (f_open && !f_fatal) assert(f_answered == (state$q == QueueState$CompleteWait));
+    assert(f_open == (processing && state$q != QueueState$Fetch && state$q != QueueState$Interrupt
+        && !(state$q == QueueState$FetchWait && reads$q)) || f_fatal);
+    if (f_open && !f_fatal) assert(f_answered == (state$q == QueueState$CompleteWait && !writes$q));
     if (processing) assert(enabled$q);
+    if (reads$q) assert(f_read == 0 && (state$q == QueueState$FetchWait || state$q == QueueState$LoadProgramWait
+        || state$q == QueueState$LoadParametersWait || state$q == QueueState$LoadWeightsWait));
+    if (writes$q) assert(f_write == 0 && (state$q == QueueState$StatisticsWait || state$q == QueueState$CompleteWait));
+    if (state$q == QueueState$Idle && enabled$q) begin
+        if (step$q >= 1) assert(f_followed && f_head_followed);
+        if (step$q >= 2) assert(f_turned && f_head_turned);
+        if (step$q == 3 && free_place$q) assert(next_completion$q != completion_head$q);
+    end
+    if (processing && state$q != QueueState$Interrupt) assert(f_followed && f_turned);
+    if (state$q == QueueState$Fetch || state$q == QueueState$FetchWait) assert(f_head_followed && f_head_turned);
     case (state$q)
-        QueueState$Fetch: assert(f_age == 0 && f_read == 0 && f_write == 0 && f_run == 0
-            && section$q == submission_base + 64 * head$q);
-        QueueState$FetchWait: assert(f_age + f_read <= 4 && f_write == 0 && f_run == 0);
-        QueueState$Lookup: assert(f_age <= 5 + step$q && f_read == 0 && f_write == 0 && f_run == 0);
-        QueueState$Check: assert(f_age <= 9 && step$q == 0 && f_read == 0 && f_write == 0 && f_run == 0);
-        QueueState$LoadProgram: assert(f_age <= 10 && f_read == 0 && f_write == 0);
-        QueueState$LoadProgramWait: assert(f_age + f_read <= 14 && f_write == 0);
-        QueueState$LoadParameters: assert(f_age <= 15 && f_read == 0 && f_write == 0 && parameter_count != 0);
-        QueueState$LoadParametersWait: assert(f_age + f_read <= 19 && f_write == 0);
-        QueueState$LoadWeights: assert(f_age <= 20 && f_read == 0 && f_write == 0 && weight_count != 0);
-        QueueState$LoadWeightsWait: assert(f_age + f_read <= 24 && f_write == 0);
-        QueueState$Commit: assert(f_age <= 25 && f_read == 0 && f_write == 0);
-        QueueState$Run: assert(f_age <= 10 && f_run == 0 && f_read == 0 && f_write == 0 && accepted$q);
-        QueueState$RunWait: assert(f_age + f_run <= 14 && f_read == 0 && f_write == 0);
-        QueueState$Statistics: assert(f_age <= 26 && f_write == 0 && f_read == 0 && f_run == 0);
-        QueueState$StatisticsWait: assert(f_age + f_write <= 30 && f_read == 0 && f_run == 0);
-        QueueState$Version: assert(f_age <= 31 + step$q && step$q <= 1 && f_write == 0 && f_read == 0 && f_run == 0);
-        QueueState$Complete: assert(f_age <= 33 && f_write == 0 && f_read == 0 && f_run == 0);
-        QueueState$CompleteWait: assert(f_age + f_write <= 37 && f_read == 0 && f_run == 0);
-        QueueState$Interrupt: assert(f_age <= 38 + f_interrupt && f_interrupt < F_SLOW);
+        QueueState$Fetch: assert(f_age == 0 && f_read == 0 && f_write == 0 && f_run == 0);
+        QueueState$FetchWait: assert(f_age + f_read <= 5 && f_write == 0 && f_run == 0 && (!reads$q
+            || f_age == 1 && section$q == submission_base + 64 * head$q && request_bytes$q == 64 && request_rows$q == 1));
+        QueueState$Lookup: assert(f_age <= 6 + step$q && f_read == 0 && f_write == 0 && f_run == 0);
+        QueueState$Check: assert(f_age <= 10 && step$q == 0 && f_read == 0 && f_write == 0 && f_run == 0);
+        QueueState$LoadProgram: assert(f_age <= 11 && f_read == 0 && f_write == 0 && (f_cleared || clears$q));
+        QueueState$LoadProgramWait: assert(f_age + f_read <= 16 - 4 * reads$q && f_write == 0);
+        QueueState$LoadParameters: assert(f_age <= 17 && f_read == 0 && f_write == 0 && parameter_count != 0);
+        QueueState$LoadParametersWait: assert(f_age + f_read <= 22 - 4 * reads$q && f_write == 0
+            && (!reads$q || request_bytes$q == 16 * parameter_count && parameter_count != 0));
+        QueueState$LoadWeights: assert(f_age <= 23 && f_read == 0 && f_write == 0 && weight_count != 0);
+        QueueState$LoadWeightsWait: assert(f_age + f_read <= 28 - 4 * reads$q && f_write == 0
+            && (!reads$q || request_rows$q == weight_count && weight_count != 0));
+        QueueState$Commit: assert(f_age <= 29 && f_read == 0 && f_write == 0);
+        QueueState$Run: assert(f_age <= 11 && f_run == 0 && f_read == 0 && f_write == 0 && accepted$q);
+        QueueState$RunWait: assert(f_age + f_run <= 15 && f_read == 0 && f_write == 0);
+        QueueState$Statistics: assert(f_age <= 30 && f_write == 0 && f_read == 0 && f_run == 0);
+        QueueState$StatisticsWait: assert(f_age + f_write <= 35 - 4 * writes$q && f_read == 0 && f_run == 0);
+        QueueState$Version: assert(f_age <= 36 + step$q && step$q <= 1 && f_write == 0 && f_read == 0 && f_run == 0);
+        QueueState$Complete: assert(f_age <= 38 && f_write == 0 && f_read == 0 && f_run == 0 && answers$q);
+        QueueState$CompleteWait: assert(f_age + f_write <= 43 - 4 * writes$q && f_read == 0 && f_run == 0 && answers$q);
+        QueueState$Interrupt: assert(f_age <= 44 + f_interrupt && f_interrupt < F_SLOW && step$q == 0);
         default: ;
     endcase
     if (state$q != QueueState$Fetch && state$q <= QueueState$StatisticsWait && state$q >= QueueState$Check) assert(step$q == 0);
-    if (state$q >= QueueState$FetchWait && state$q <= QueueState$Check) assert(!f_cleared && !f_load_failed);
-    if (state$q >= QueueState$LoadProgram && state$q <= QueueState$Commit) assert(f_cleared && !f_load_failed && is_load);
+    if (state$q > QueueState$Check && state$q <= QueueState$StatisticsWait) assert(!answers$q);
+    if (state$q <= QueueState$Check) assert(!clears$q);
+    if (state$q >= QueueState$FetchWait && state$q <= QueueState$Check && !reads$q) assert(!f_cleared && !f_load_failed);
+    if (state$q >= QueueState$LoadProgram && state$q <= QueueState$Commit) assert(!f_load_failed && is_load);
+    if (state$q > QueueState$LoadProgram && state$q <= QueueState$Commit) assert(f_cleared);
     if (state$q != QueueState$Interrupt) assert(f_interrupt == 0 || state$q == QueueState$Idle);
 `endif
 end

@@ -106,20 +106,30 @@ always @(*) if (f_past) begin
 `ifndef F_MISTAKEN
     // What makes the induction close: registers mean what the model counts.
     if (busy) begin
-        assert(f_started && state$q < 3);
-        assert(row_beats$q == f_row_beats && f_row_beats != 0 && f_row_beats <= 32'h1fff_ffff);
+        assert(f_started);
+        assert(f_row_beats != 0 && f_row_beats <= 32'h1fff_ffff);
         assert(row_stride$q == f_row_stride && row_stride$q[2:0] == 0);
-        assert(target_row$q == f_target_base && target_stride$q == f_target_stride);
+        assert(target_stride$q == f_target_stride);
         assert(target$q == f_target_base + 8 * f_got);
-        assert(f_got < f_row_beats && receive_left$q == f_row_beats - f_got);
         assert(rows_left$q == f_rows_left);
-        if (state$q != ReaderState$Idle) begin
+        if (state$q == ReaderState$Prepare) begin
+            assert(f_row_beats == (row_beats$q + 7) / 8 && row_beats$q != 0 && row_beats$q <= 32'hffff_fff8);
+            assert(f_done == 0 && f_got == 0 && f_rows_left != 0 && cursor$q == f_row_base && cursor$q[2:0] == 0);
+            assert(f_outstanding == 0 && !out_valid$q);
+        end else begin
+            assert(row_beats$q == f_row_beats && one_beat$q == (f_row_beats == 1));
+            assert(next_target$q == f_target_base + f_target_stride);
+            assert(f_got < f_row_beats && receive_left$q == f_row_beats - f_got);
+            assert(receives_last$q == (receive_left$q == 1));
+        end
+        if (state$q == ReaderState$Measure || state$q == ReaderState$Address) begin
             assert(f_rows_left != 0 && f_done < f_row_beats && beats_left$q == f_row_beats - f_done);
-            assert(row_address$q == f_row_base && row_address$q[2:0] == 0);
+            assert(next_row$q == f_row_base + f_row_stride && f_row_base[2:0] == 0);
             assert(cursor$q == f_row_base + 8 * f_done);
         end
         if (state$q == ReaderState$Idle && !failed && !f_aborted) assert(f_rows_left == 0);
-        if (ar_valid) assert(burst$q == ar_length + 1);
+        if (ar_valid) assert(burst$q == ar_length + 1 && burst$q <= 64 && ends_row$q == (burst$q == beats_left$q)
+            && last_row$q == (rows_left$q == 1));
     end else assert(state$q == ReaderState$Idle);
     assert(f_pending >= f_outstanding && f_pending <= 64 * f_outstanding);
 `endif

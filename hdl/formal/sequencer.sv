@@ -51,7 +51,7 @@ end
 always @(posedge clock) if (f_past && !reset) begin
     if (state$q == SequencerState$Dispatch && $past(state$q) != SequencerState$Dispatch)
         dispatched_after_the_check: assert($past(state$q) == SequencerState$Check
-            && $past(step$q) == ($past(decoder$is_compute) ? last_compute : latency) && $past(!checked || extent$fits));
+            && $past(step$q) == ($past(decoder$is_compute) ? last_compute : last_transfer) && $past(!checked$q || extent$fits));
     // Nothing is forgotten while it runs, and the end is reported once.
     if ($past(busy) && !busy) ends_when_all_is_done: assert(!compute_busy && !read_busy && !(f_write != 0));
     if ($past(read_active && read_failed && !read_busy)) read_errors_are_kept: assert(read_error$q);
@@ -62,10 +62,10 @@ always @(posedge clock) if (f_past && !reset) begin
 end
 
 // --- progress ----------------------------------------------------------------------------------
-// From one fetch to the next, or to the end, it takes at most F_STEP cycles: 10 to fetch, 1 to decode,
-// 14 to check, and what the units take. Each fetch brings the program counter closer to the end of the
+// From one fetch to the next, or to the end, it takes at most F_STEP cycles: 10 to fetch, 2 to decode,
+// 16 to check, and what the units take. Each fetch brings the program counter closer to the end of the
 // program, and each pass the rows closer to the end of the run; so every run ends.
-localparam F_STEP = 10 + 1 + 14 + 4 * F_SLOW;
+localparam F_STEP = 10 + 2 + 16 + 4 * F_SLOW;
 reg [7:0] f_age = 0;
 wire f_fetches = state$q == SequencerState$Fetch && step$q == 0;
 always @(posedge clock) f_age <= !busy || f_fetches || state$q == SequencerState$Group && step$q == 0 ? 0 : f_age + 1;
@@ -74,7 +74,7 @@ always @(posedge clock) if (f_past && !reset) begin
     if (busy && $past(busy)) rows_never_grow: assert(rows_left$q <= $past(rows_left$q));
     if (f_fetches && $past(busy) && $past(state$q) != SequencerState$Group)
         program_goes_on: assert(program_counter$q == $past(program_counter$q) + 16'd1);
-    if (state$q == SequencerState$Group && $past(state$q) == SequencerState$Decode)
+    if (state$q == SequencerState$Group && $past(state$q) == SequencerState$End)
         rows_shrink: assert(rows_left$q < $past(rows_left$q) && rows_left$q != 0);
 end
 always @(*) if (f_past) begin
@@ -87,11 +87,22 @@ always @(*) if (f_past) begin
         assert(group_size$q != 0 && group_size$q <= rows_left$q);
     if (state$q == SequencerState$Group) assert(step$q <= last_group_step && (step$q == 0 || f_age == step$q - 1));
     if (state$q == SequencerState$Fetch) assert(step$q <= 9 && (step$q == 0 || f_age == step$q - 1));
-    if (state$q == SequencerState$Decode || state$q == SequencerState$Check || state$q == SequencerState$Dispatch
-        || state$q == SequencerState$Fetch && step$q != 0) assert(program_counter$q < program_count);
+    if (state$q == SequencerState$Fetch && step$q != 0) assert(overrun$q == (program_counter$q == program_count));
+    if (state$q == SequencerState$Decode || state$q == SequencerState$Verify || state$q == SequencerState$Skip
+        || state$q == SequencerState$End || state$q == SequencerState$Check || state$q == SequencerState$Dispatch
+        || state$q == SequencerState$Fetch && step$q > 1) assert(program_counter$q < program_count);
     if (state$q == SequencerState$Decode) assert(f_age == 9);
-    if (state$q == SequencerState$Check) assert(step$q <= last_compute && f_age == 10 + step$q);
-    if (state$q == SequencerState$Dispatch) assert(f_age <= 24 + 2 * F_SLOW);
+    if (state$q == SequencerState$Verify) assert(f_age == 10);
+    if (state$q == SequencerState$Skip || state$q == SequencerState$End) assert(f_age == 11);
+    if (state$q == SequencerState$Check) assert(step$q != 0 && step$q <= last_compute && f_age == 10 + step$q);
+    if (state$q == SequencerState$Dispatch) assert(f_age <= 27 + 2 * F_SLOW);
+    // What follows the rows has followed them by the end of a group.
+    if (state$q == SequencerState$Group && step$q > 0 || state$q == SequencerState$End)
+        assert(last_group$q == (rows_left$q == group_size$q) && following_rows$q == rows_left$q - group_size$q);
+    if (state$q == SequencerState$Group && step$q > 1 || state$q == SequencerState$End)
+        assert(following_group$q == (following_rows$q < group_rows ? following_rows$q : group_rows));
+    if (state$q >= SequencerState$Fetch && state$q <= SequencerState$Dispatch)
+        assert(last_group$q == last_group$d && following_rows$q == following_rows$d && following_group$q == following_group$d);
     if (state$q == SequencerState$Stop || state$q == SequencerState$Finished) assert(f_age <= F_STEP);
     assert(f_compute < F_SLOW && f_read < F_SLOW && f_write < F_SLOW && f_trace <= f_write);
     assert((f_trace == 0) || (f_trace == f_write));
@@ -101,7 +112,7 @@ always @(*) if (f_past) begin
 `endif
 end
 always @(posedge clock) if (f_past) begin
-    a_pass_ends: cover(group_done && !last_group);
+    a_pass_ends: cover(group_done && !last_group$q);
     a_run_ends_well: cover(busy && state$q == SequencerState$Finished && result$q == success && in_first_group$q == 0);
     the_end_is_missing: cover(state$q == SequencerState$Finished && result$q == program_overrun);
     it_waits_for_the_trace: cover(state$q == SequencerState$Dispatch && decoder$is_store && f_trace != 0);

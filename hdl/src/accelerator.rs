@@ -144,8 +144,8 @@ pub struct Accelerator<
     port_statistics: Constant<Bits<3>>,
     port_trace: Constant<Bits<3>>,
     trace_bytes: Constant<Bits<32>>,
-    reset_cycles: Constant<Bits<8>>,
-    tile_beats: Constant<Bits<16>>,
+    last_reset_cycle: Constant<Bits<8>>,
+    last_tile_beat: Constant<Bits<16>>,
     registers: Registers,
     counters: Counters,
     queue: QueueEngine,
@@ -162,6 +162,7 @@ pub struct Accelerator<
     narrow: Resize<WW, QW>,
     compute: ComputeUnit<R, C, G, Q, RW, CW, QW, P, AW, QA, QP, RS>,
     reset_count: DFF<Bits<8>>,
+    released: DFF<Bit>,
     reset_pending: DFF<Bit>,
     tile: DFF<Bits<16>>,
     tile_beat: DFF<Bits<16>>,
@@ -243,8 +244,8 @@ impl<
             trace_bytes: Constant::new(
                 (size_of::<systole_regs::entries::TraceRecord>() as u64).into(),
             ),
-            reset_cycles: Constant::new(RESET_CYCLES.into()),
-            tile_beats: Constant::new(((configuration.tile_bytes() / 8) as u64).into()),
+            last_reset_cycle: Constant::new((RESET_CYCLES - 1).into()),
+            last_tile_beat: Constant::new(((configuration.tile_bytes() / 8) as u64 - 1).into()),
             registers: Registers::new(configuration, build_hash),
             counters: Counters::default(),
             queue: QueueEngine::new(configuration),
@@ -261,6 +262,7 @@ impl<
             narrow: Resize::default(),
             compute: ComputeUnit::new(configuration),
             reset_count: Default::default(),
+            released: Default::default(),
             reset_pending: Default::default(),
             tile: Default::default(),
             tile_beat: Default::default(),
@@ -295,6 +297,7 @@ impl<
             self,
             clock,
             reset_count,
+            released,
             reset_pending,
             tile,
             tile_beat,
@@ -321,13 +324,17 @@ impl<
         // Reset: asked for by software, it waits for the bus; then everything is held in reset
         // until the pipelines have run empty.
         self.abort.next = self.reset_pending.q.val();
-        self.clear.next = self.reset_count.q.val() != self.reset_cycles.val();
+        self.clear.next = !self.released.q.val();
         if self.clear.val() {
             self.reset_count.d.next = self.reset_count.q.val() + bits::<8>(1);
+            if self.reset_count.q.val() == self.last_reset_cycle.val() {
+                self.released.d.next = true;
+            }
         }
         if self.reset_pending.q.val() && !self.reader.busy.val() && !self.writer.busy.val() {
             self.reset_pending.d.next = false;
             self.reset_count.d.next = bits::<8>(0);
+            self.released.d.next = false;
         }
         if self.registers.reset_request.val() {
             self.reset_pending.d.next = true;
@@ -335,6 +342,7 @@ impl<
         if self.reset.val() {
             self.reset_pending.d.next = false;
             self.reset_count.d.next = bits::<8>(0);
+            self.released.d.next = false;
         }
         self.registers.bus_reset.next = self.reset.val();
         self.registers.reset.next = self.clear.val();
@@ -550,7 +558,7 @@ impl<
         {
             self.compute.weight_valid.next = true;
             self.tile_beat.d.next = self.tile_beat.q.val() + bits::<16>(1);
-            if (self.tile_beat.q.val() + bits::<16>(1)) == self.tile_beats.val() {
+            if self.tile_beat.q.val() == self.last_tile_beat.val() {
                 self.tile_beat.d.next = bits::<16>(0);
                 self.tile.d.next = self.tile.q.val() + bits::<16>(1);
             }

@@ -1,5 +1,8 @@
 //! Counters: of the device since its reset, and of the command that is being carried out. The
 //! latter are the words of the `Statistics` block.
+//!
+//! What happens in a cycle is kept for a cycle before it is counted: it comes from all over the
+//! chip. All counters are late by the same cycle, so they fit each other.
 
 use rust_hdl::prelude::*;
 
@@ -76,6 +79,22 @@ pub struct Counters {
     instructions: DFF<Bits<32>>,
     groups: DFF<Bits<32>>,
     shown: DFF<Bits<64>>,
+    begun: DFF<Bit>,
+    was_outstanding: DFF<Bit>,
+    ended: DFF<Bit>,
+    ended_badly: DFF<Bit>,
+    in_vector: DFF<Bit>,
+    in_depthwise: DFF<Bit>,
+    in_accumulators: DFF<Bit>,
+    in_prepare: DFF<Bit>,
+    in_drain: DFF<Bit>,
+    in_read: DFF<Bit>,
+    in_write: DFF<Bit>,
+    in_control: DFF<Bit>,
+    was_read: DFF<Bit>,
+    written: DFF<Bits<4>>,
+    one_instruction: DFF<Bit>,
+    one_group: DFF<Bit>,
     low: Signal<Local, Bits<32>>,
     high: Signal<Local, Bits<32>>,
 }
@@ -103,7 +122,23 @@ impl Logic for Counters {
             dma_write_bytes,
             instructions,
             groups,
-            shown
+            shown,
+            begun,
+            was_outstanding,
+            ended,
+            ended_badly,
+            in_vector,
+            in_depthwise,
+            in_accumulators,
+            in_prepare,
+            in_drain,
+            in_read,
+            in_write,
+            in_control,
+            was_read,
+            written,
+            one_instruction,
+            one_group
         );
         self.statistics.next = self.shown.q.val();
         self.command_cycles.next = self.elapsed.q.val();
@@ -112,44 +147,85 @@ impl Logic for Counters {
         self.commands.next = self.all_commands.q.val();
         self.errors.next = self.all_errors.q.val();
 
+        self.begun.d.next = self.begins.val();
+        self.was_outstanding.d.next = self.outstanding.val();
+        self.ended.d.next = self.completed.val();
+        self.ended_badly.d.next = self.completed.val() && self.completed_error.val();
+        self.was_read.d.next = self.beat_read.val();
+        self.written.d.next = self.bytes_written.val();
+        self.one_instruction.d.next = self.instruction.val();
+        self.one_group.d.next = self.group.val();
+        // Each cycle of a command has one cause.
+        self.in_vector.d.next = false;
+        self.in_depthwise.d.next = false;
+        self.in_accumulators.d.next = false;
+        self.in_prepare.d.next = false;
+        self.in_drain.d.next = false;
+        self.in_read.d.next = false;
+        self.in_write.d.next = false;
+        self.in_control.d.next = false;
+        if self.vector.val() {
+            self.in_vector.d.next = true;
+        } else if self.depthwise_vector.val() {
+            self.in_depthwise.d.next = true;
+        } else if self.waits_accumulators.val() {
+            self.in_accumulators.d.next = true;
+        } else if self.prepares.val() {
+            self.in_prepare.d.next = true;
+        } else if self.computing.val() {
+            self.in_drain.d.next = true;
+        } else if self.reading.val() && !self.waits_entry.val() {
+            self.in_read.d.next = true;
+        } else if self.writing.val() {
+            self.in_write.d.next = true;
+        } else if self.processing.val() {
+            self.in_control.d.next = true;
+        }
+
         self.all_cycles.d.next = self.all_cycles.q.val() + bits::<64>(1);
-        if self.outstanding.val() {
+        if self.was_outstanding.q.val() {
             self.all_busy.d.next = self.all_busy.q.val() + bits::<64>(1);
         }
-        if self.completed.val() {
+        if self.ended.q.val() {
             self.all_commands.d.next = self.all_commands.q.val() + bits::<32>(1);
-            if self.completed_error.val() {
-                self.all_errors.d.next = self.all_errors.q.val() + bits::<32>(1);
-            }
+        }
+        if self.ended_badly.q.val() {
+            self.all_errors.d.next = self.all_errors.q.val() + bits::<32>(1);
         }
         self.elapsed.d.next = self.elapsed.q.val() + bits::<32>(1);
-        // Each cycle of a command has one cause.
-        if self.vector.val() {
+        if self.in_vector.q.val() {
             self.vectors.d.next = self.vectors.q.val() + bits::<32>(1);
-        } else if self.depthwise_vector.val() {
+        }
+        if self.in_depthwise.q.val() {
             self.depthwise_vectors.d.next = self.depthwise_vectors.q.val() + bits::<32>(1);
-        } else if self.waits_accumulators.val() {
+        }
+        if self.in_accumulators.q.val() {
             self.stall_requantize.d.next = self.stall_requantize.q.val() + bits::<32>(1);
-        } else if self.prepares.val() {
+        }
+        if self.in_prepare.q.val() {
             self.stall_prepare.d.next = self.stall_prepare.q.val() + bits::<32>(1);
-        } else if self.computing.val() {
+        }
+        if self.in_drain.q.val() {
             self.stall_drain.d.next = self.stall_drain.q.val() + bits::<32>(1);
-        } else if self.reading.val() && !self.waits_entry.val() {
+        }
+        if self.in_read.q.val() {
             self.stall_dma_read.d.next = self.stall_dma_read.q.val() + bits::<32>(1);
-        } else if self.writing.val() {
+        }
+        if self.in_write.q.val() {
             self.stall_dma_write.d.next = self.stall_dma_write.q.val() + bits::<32>(1);
-        } else if self.processing.val() {
+        }
+        if self.in_control.q.val() {
             self.stall_control.d.next = self.stall_control.q.val() + bits::<32>(1);
         }
-        if self.beat_read.val() {
+        if self.was_read.q.val() {
             self.dma_read_bytes.d.next = self.dma_read_bytes.q.val() + bits::<32>(8);
         }
         self.dma_write_bytes.d.next =
-            self.dma_write_bytes.q.val() + bit_cast::<32, 4>(self.bytes_written.val());
-        if self.instruction.val() {
+            self.dma_write_bytes.q.val() + bit_cast::<32, 4>(self.written.q.val());
+        if self.one_instruction.q.val() {
             self.instructions.d.next = self.instructions.q.val() + bits::<32>(1);
         }
-        if self.group.val() {
+        if self.one_group.q.val() {
             self.groups.d.next = self.groups.q.val() + bits::<32>(1);
         }
 
@@ -186,7 +262,7 @@ impl Logic for Counters {
         self.shown.d.next = (bit_cast::<64, 32>(self.high.val()) << bits::<6>(32))
             | bit_cast::<64, 32>(self.low.val());
 
-        if self.begins.val() || self.reset.val() {
+        if self.begun.q.val() || self.reset.val() {
             self.elapsed.d.next = bits::<32>(1);
             self.vectors.d.next = bits::<32>(0);
             self.depthwise_vectors.d.next = bits::<32>(0);

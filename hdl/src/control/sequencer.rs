@@ -574,20 +574,21 @@ impl Logic for Sequencer {
 
         match self.state.q.val() {
             SequencerState::Idle => {
+                // Taken in each cycle, so that nothing but the state waits for `start`.
+                self.rows_left.d.next = self.rows.val();
+                self.group_size.d.next = self.group_rows.val();
+                if self.rows.val() < self.group_rows.val() {
+                    self.group_size.d.next = self.rows.val();
+                }
+                self.in_first_group.d.next = true;
+                self.host_input.d.next = self.input_address.val();
+                self.host_output.d.next = self.output_address.val();
+                self.step.d.next = bits::<5>(0);
+                self.region.d.next = Region::InputRows;
                 if self.start.val() {
-                    self.rows_left.d.next = self.rows.val();
-                    self.group_size.d.next = self.group_rows.val();
-                    if self.rows.val() < self.group_rows.val() {
-                        self.group_size.d.next = self.rows.val();
-                    }
-                    self.in_first_group.d.next = true;
-                    self.host_input.d.next = self.input_address.val();
-                    self.host_output.d.next = self.output_address.val();
                     self.read_error.d.next = false;
                     self.write_error.d.next = false;
                     self.result.d.next = self.success.val();
-                    self.step.d.next = bits::<5>(0);
-                    self.region.d.next = Region::InputRows;
                     self.state.d.next = SequencerState::Group;
                 }
             }

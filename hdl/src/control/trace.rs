@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Records are written when the write engine has nothing else to do, so they cost next to nothing;
-//! no instruction begins while the FIFO is nearly full, so none is lost.
+//! no instruction begins while the FIFO is nearly full, so none is lost. What the units do is looked
+//! at a cycle later, as the counters do: it comes from all over the chip.
 
 use rust_hdl::prelude::*;
 
@@ -123,6 +124,8 @@ pub enum TraceState {
     Started,
     /// The record is being written.
     Writing,
+    /// It has been counted; whether there is room for another is compared.
+    Counted,
 }
 
 /// The trace.
@@ -193,6 +196,13 @@ pub struct Trace {
     held_identity: [DFF<Bits<64>>; UNITS],
     held_began: [DFF<Bits<32>>; UNITS],
     held_ended: [DFF<Bits<32>>; UNITS],
+    over: DFF<Bit>,
+    starting: DFF<Bits<64>>,
+    starts: [DFF<Bit>; UNITS],
+    works: [DFF<Bit>; UNITS],
+    in_vector: DFF<Bit>,
+    in_stall: DFF<Bit>,
+    in_prepare: DFF<Bit>,
     held_work: DFF<Bits<64>>,
     held_rest: DFF<Bits<64>>,
     vectors: DFF<Bits<32>>,
@@ -201,7 +211,6 @@ pub struct Trace {
     stall_drain: DFF<Bits<32>>,
     waiting: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
-    starting: Signal<Local, Bits<64>>,
     chosen_began: Signal<Local, Bits<32>>,
     chosen_ended: Signal<Local, Bits<32>>,
 }
@@ -234,10 +243,19 @@ impl Logic for Trace {
             stall_prepare,
             stall_drain,
             held_work,
-            held_rest
+            held_rest,
+            over,
+            starting,
+            in_vector,
+            in_stall,
+            in_prepare
         );
         clock!(self, clock, fifo);
         for i in 0..UNITS {
+            self.starts[i].clock.next = self.clock.val();
+            self.starts[i].d.next = self.start[i].val();
+            self.works[i].clock.next = self.clock.val();
+            self.works[i].d.next = self.busy[i].val();
             self.active[i].clock.next = self.clock.val();
             self.active[i].d.next = self.active[i].q.val();
             self.fresh[i].clock.next = self.clock.val();
@@ -265,17 +283,20 @@ impl Logic for Trace {
         self.write_address.next = self.next_address.q.val();
 
         // What each unit works on.
-        self.starting.next = bit_cast::<64, 32>(self.group.q.val())
+        self.in_vector.d.next = self.vector.val();
+        self.in_stall.d.next = self.stalled.val();
+        self.in_prepare.d.next = self.preparing.val();
+        self.starting.d.next = bit_cast::<64, 32>(self.group.q.val())
             | (bit_cast::<64, 16>(self.instruction.val()) << bits::<6>(32))
             | (bit_cast::<64, 8>(self.opcode.val()) << bits::<6>(48));
         if self.group_done.val() {
             self.group.d.next = self.group.q.val() + bits::<32>(1);
         }
-        if self.vector.val() {
+        if self.in_vector.q.val() {
             self.vectors.d.next = self.vectors.q.val() + bits::<32>(1);
-        } else if self.stalled.val() {
+        } else if self.in_stall.q.val() {
             self.stall_requantize.d.next = self.stall_requantize.q.val() + bits::<32>(1);
-        } else if self.preparing.val() {
+        } else if self.in_prepare.q.val() {
             self.stall_prepare.d.next = self.stall_prepare.q.val() + bits::<32>(1);
         } else {
             for i in 0..1 {
@@ -285,28 +306,28 @@ impl Logic for Trace {
             }
         }
         for i in 0..UNITS {
-            if self.active[i].q.val() && !self.fresh[i].q.val() && !self.busy[i].val() {
+            if self.active[i].q.val() && !self.fresh[i].q.val() && !self.works[i].q.val() {
                 self.active[i].d.next = false;
                 self.finished[i].d.next = self.enable.val();
                 self.held_identity[i].d.next = self.identity[i].q.val();
                 self.held_began[i].d.next = self.began[i].q.val();
                 self.held_ended[i].d.next = self.cycle.val();
             }
-            if self.start[i].val() {
+            if self.starts[i].q.val() {
                 self.active[i].d.next = true;
                 self.fresh[i].d.next = true;
-                self.identity[i].d.next = self.starting.val();
+                self.identity[i].d.next = self.starting.q.val();
                 self.began[i].d.next = self.cycle.val();
             }
         }
         for i in 0..1 {
-            if self.active[i].q.val() && !self.fresh[i].q.val() && !self.busy[i].val() {
+            if self.active[i].q.val() && !self.fresh[i].q.val() && !self.works[i].q.val() {
                 self.held_work.d.next = bit_cast::<64, 32>(self.vectors.q.val())
                     | (bit_cast::<64, 32>(self.stall_requantize.q.val()) << bits::<6>(32));
                 self.held_rest.d.next = bit_cast::<64, 32>(self.stall_prepare.q.val())
                     | (bit_cast::<64, 32>(self.stall_drain.q.val()) << bits::<6>(32));
             }
-            if self.start[i].val() {
+            if self.starts[i].q.val() {
                 self.vectors.d.next = bits::<32>(0);
                 self.stall_requantize.d.next = bits::<32>(0);
                 self.stall_prepare.d.next = bits::<32>(0);
@@ -345,7 +366,8 @@ impl Logic for Trace {
             | (bit_cast::<64, 32>(self.chosen_ended.val()) << bits::<6>(32));
         self.fifo.push.next = self.taken.val();
 
-        // From the FIFO to host memory.
+        // From the FIFO to host memory. `over` follows `written` in `Counted`.
+        self.over.d.next = (self.written.q.val() >= self.limit.val()) || self.error.q.val();
         self.idle.next = !self.enable.val()
             || (!self.waiting.val()
                 && !self.fifo.valid.val()
@@ -353,7 +375,7 @@ impl Logic for Trace {
         match self.state.q.val() {
             TraceState::Idle => {
                 if self.fifo.valid.val() {
-                    if (self.written.q.val() >= self.limit.val()) || self.error.q.val() {
+                    if self.over.q.val() {
                         self.fifo.pop.next = true;
                     } else if self.write_ready.val() {
                         self.write_start.next = true;
@@ -372,8 +394,11 @@ impl Logic for Trace {
                     if self.write_failed.val() {
                         self.error.d.next = true;
                     }
-                    self.state.d.next = TraceState::Idle;
+                    self.state.d.next = TraceState::Counted;
                 }
+            }
+            TraceState::Counted => {
+                self.state.d.next = TraceState::Idle;
             }
             _ => {
                 self.state.d.next = TraceState::Idle;

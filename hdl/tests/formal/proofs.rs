@@ -153,13 +153,13 @@ fn fifo() -> Proof {
 
 fn reader() -> Proof {
     Proof {
-        cover: Some(25),
+        cover: Some(28),
         mistakes: vec![
             (
-                ("to_boundary = 32'(32'h200)", "to_boundary = 32'(32'h201)"),
-                8,
+                ("to_boundary = 7'(32'h40) -", "to_boundary = 7'(32'h41) -"),
+                10,
             ),
-            (("error$d = 1'b1;", "error$d = 1'b0;"), 10),
+            (("error$d = 1'b1;", "error$d = 1'b0;"), 11),
         ],
         weight: 15,
         ..Proof::new("reader", DmaReader::new(), text!("reader.sv"))
@@ -181,11 +181,11 @@ fn writer() -> Proof {
                     "push_last$entry = 1'(32'h1);",
                     "push_last$entry = 1'(32'h0);",
                 ),
-                12,
+                13,
             ),
             (
-                ("to_boundary = 32'(32'h200)", "to_boundary = 32'(32'h201)"),
-                8,
+                ("to_boundary = 7'(32'h40) -", "to_boundary = 7'(32'h41) -"),
+                10,
             ),
         ],
         weight: 60,
@@ -195,7 +195,8 @@ fn writer() -> Proof {
 
 fn registers() -> Proof {
     Proof {
-        cover: Some(12),
+        depth: 5,
+        cover: Some(14),
         mistakes: vec![
             (("if (b_ready) begin", "if (1'b1) begin"), 8),
             (("if (r_ready) begin", "if (1'b1) begin"), 10),
@@ -206,9 +207,9 @@ fn registers() -> Proof {
 
 fn extent() -> Proof {
     Proof {
-        depth: 5,
-        cover: Some(8),
-        mistakes: vec![(("count1 <= count - 16'd1;", "count1 <= count;"), 6)],
+        depth: 8,
+        cover: Some(11),
+        mistakes: vec![(("count1 <= count - 16'd1;", "count1 <= count;"), 9)],
         ..Proof::new("extent", Extent::default(), text!("extent.sv"))
     }
 }
@@ -252,10 +253,14 @@ fn plain_element() -> Proof {
 /// The proof of one kind of region.
 fn bounds(name: &'static str, properties: &'static str) -> Proof {
     Proof {
-        inside: vec![("extent", text!("bounds_extent.sv"))],
+        inside: vec![
+            ("extent", text!("bounds_extent.sv")),
+            ("decoder", text!("bounds_decoder.sv")),
+            ("unit", text!("bounds_unit.sv")),
+        ],
         cuts: vec![
-            ("{48'd0, count1} * {32'd0, stride1}", "f_before"),
-            ("{32'd0, tiles1} * {48'd0, unit1}", "f_length"),
+            ("{16'd0, before_low2} + {before_high2, 16'd0}", "f_before2"),
+            ("{16'd0, length_low2} + {length_high2, 16'd0}", "f_length2"),
         ],
         depth: 2,
         weight: 10,
@@ -264,9 +269,16 @@ fn bounds(name: &'static str, properties: &'static str) -> Proof {
 }
 
 fn bounds_of_output() -> Proof {
-    let count = "extent$count = operands$output_width;";
+    let width = "Region$OutputPixels:
+                begin
+                    extent$chain = 1'b1;
+                    extent$count = operands$output_width";
+    let less = "Region$OutputPixels:
+                begin
+                    extent$chain = 1'b1;
+                    extent$count = operands$output_width - 16'd1";
     Proof {
-        mistakes: vec![((count, "extent$count = operands$output_width - 16'd1;"), 27)],
+        mistakes: vec![((width, less), 33)],
         ..bounds("bounds-output", text!("bounds.sv", "bounds_output.sv"))
     }
 }
@@ -274,7 +286,7 @@ fn bounds_of_output() -> Proof {
 fn bounds_of_residual() -> Proof {
     let base = "extent$base = operands$second_address;";
     Proof {
-        mistakes: vec![((base, ""), 29)],
+        mistakes: vec![((base, ""), 35)],
         ..bounds("bounds-residual", text!("bounds.sv", "bounds_residual.sv"))
     }
 }
@@ -287,23 +299,23 @@ fn bounds_of_input() -> Proof {
                 bytes,
                 "extent$tiles = 32'(operands$input_row_bytes - 16'd1);",
             ),
-            31,
+            37,
         )],
         ..bounds("bounds-input", text!("bounds.sv", "bounds_input.sv"))
     }
 }
 
 fn bounds_of_weights() -> Proof {
-    let tiles = "extent$tiles = 32'(column_tiles);";
+    let tiles = "tiles$d = columns$q;";
     Proof {
         mistakes: vec![
-            ((tiles, "extent$tiles = 32'(column_tiles - 16'd1);"), 32),
+            ((tiles, "tiles$d = columns$q - 16'd1;"), 38),
             (
                 (
-                    "extent$tiles = channel_entries + residual_entries;",
-                    "extent$tiles = channel_entries;",
+                    "all_entries$d = channel_entries$q + residual_entries;",
+                    "all_entries$d = channel_entries$q;",
                 ),
-                33,
+                39,
             ),
         ],
         ..bounds("bounds-weights", text!("bounds.sv", "bounds_weights.sv"))
@@ -311,9 +323,9 @@ fn bounds_of_weights() -> Proof {
 }
 
 fn bounds_of_depthwise() -> Proof {
-    let blocks = "extent$tiles = 32'(blocks);";
+    let blocks = "tiles$d = blocks$q;";
     Proof {
-        mistakes: vec![((blocks, "extent$tiles = 32'(blocks - 16'd1);"), 32)],
+        mistakes: vec![((blocks, "tiles$d = blocks$q - 16'd1;"), 38)],
         ..bounds(
             "bounds-depthwise",
             text!("bounds.sv", "bounds_depthwise.sv"),
@@ -325,10 +337,13 @@ fn bounds_of_transfers() -> Proof {
     Proof {
         mistakes: vec![
             (
-                ("extent$count = pieces;", "extent$count = pieces - 16'd1;"),
-                24,
+                (
+                    "extent$count = unit$pieces;",
+                    "extent$count = unit$pieces - 16'd1;",
+                ),
+                30,
             ),
-            (("beats = beats + 32'(32'h1);", ""), 24),
+            (("beats_then = beats_then + 32'(32'h1);", ""), 30),
         ],
         ..bounds("bounds-transfer", text!("bounds.sv", "bounds_transfer.sv"))
     }
@@ -336,13 +351,13 @@ fn bounds_of_transfers() -> Proof {
 
 fn starts() -> Proof {
     Proof {
-        cover: Some(36),
+        cover: Some(41),
         mistakes: vec![(
             (
                 "write_start = decoder$is_store;",
                 "write_start = ~decoder$is_compute;",
             ),
-            24,
+            30,
         )],
         ..bounds("bounds-starts", text!("bounds.sv", "bounds_starts.sv"))
     }
@@ -358,11 +373,11 @@ fn sequencer() -> Proof {
                     "if (write_busy && decoder$is_store) begin",
                     "if (1'b0) begin",
                 ),
-                26,
+                32,
             ),
-            (("rows_left$d = following_rows;", ""), 20),
+            (("rows_left$d = following_rows$q;", ""), 25),
         ],
-        cover: Some(30),
+        cover: Some(36),
         weight: 50,
         ..Proof::new("sequencer", Sequencer::new(&TINY), text!("sequencer.sv"))
     }
@@ -370,16 +385,22 @@ fn sequencer() -> Proof {
 
 fn queue() -> Proof {
     Proof {
-        cover: Some(24),
+        cover: Some(30),
         mistakes: vec![
             (
                 (
                     "write_row_bytes = 32'(32'h10);",
                     "write_row_bytes = 32'(32'h8);",
                 ),
-                22,
+                30,
             ),
-            (("(next_completion != completion_head$q)", "1'b1"), 24),
+            (
+                (
+                    "free_place$d = next_completion$q != completion_head$q;",
+                    "free_place$d = 1'b1;",
+                ),
+                32,
+            ),
         ],
         weight: 20,
         ..Proof::new("queue", QueueEngine::new(&TINY), text!("queue.sv"))
