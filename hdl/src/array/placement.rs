@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(at(0, 2).as_deref(), Some("X13/Y10/MULT18_0"));
         assert_eq!(at(1, 0).as_deref(), Some("X14/Y10/MULT18_1"));
         assert_eq!(at(0, 3).as_deref(), Some("X8/Y34/MULT18_4"));
-        assert_eq!(at(15, 7).as_deref(), Some("X110/Y58/MULT18_5"));
+        assert_eq!(at(15, 7).as_deref(), Some("X114/Y58/MULT18_0"));
     }
 
     #[test]

@@ -181,25 +181,22 @@ impl Port {
 
 /// Uses of two ports of up to 18 bits, and of 36 bits on either side.
 pub fn cells(random: &mut SmallRng) -> Vec<Cell> {
-    let modes = [Mode::Normal, Mode::WriteThrough, Mode::ReadBeforeWrite];
-    let widths = [1, 2, 4, 9, 18];
-    let mut cells = Vec::new();
-    for (index, &a) in widths.iter().enumerate() {
-        for (other, &b) in widths.iter().enumerate() {
-            let mode = |n: usize| modes[n % 3];
-            cells.push(cell(
-                (a, mode(index + other)),
-                (b, mode(index + 2 * other + 1)),
-                random,
-            ));
-        }
-    }
-    for narrow in widths {
-        cells.push(cell((36, Mode::Normal), (narrow, Mode::Normal), random));
-        cells.push(cell((narrow, Mode::Normal), (36, Mode::Normal), random));
-    }
-    cells.push(cell((36, Mode::Normal), (36, Mode::Normal), random));
-    cells
+    use Mode::{Normal, ReadBeforeWrite, WriteThrough};
+    let uses = [
+        ((1, Normal), (18, Normal)),
+        ((2, WriteThrough), (1, ReadBeforeWrite)),
+        ((4, ReadBeforeWrite), (2, WriteThrough)),
+        ((9, Normal), (9, ReadBeforeWrite)),
+        ((9, WriteThrough), (4, Normal)),
+        ((18, ReadBeforeWrite), (9, WriteThrough)),
+        ((18, WriteThrough), (18, Normal)),
+        ((36, Normal), (36, Normal)),
+        ((36, Normal), (9, Normal)),
+        ((36, Normal), (1, Normal)),
+        ((18, Normal), (36, Normal)),
+        ((4, Normal), (36, Normal)),
+    ];
+    uses.into_iter().map(|(a, b)| cell(a, b, random)).collect()
 }
 
 fn cell(a: (usize, Mode), b: (usize, Mode), random: &mut SmallRng) -> Cell {

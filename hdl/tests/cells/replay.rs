@@ -50,6 +50,12 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Whether a parameter has a value.
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        let mut parameters = self.parameters.iter();
+        parameters.any(|parameter| parameter.0 == name && parameter.1 == value)
+    }
+
     /// Its parameters but for initial values, for messages.
     fn describe(&self) -> String {
         let values = self
