@@ -63,6 +63,7 @@ struct State {
     requests: VecDeque<Request>,
     opened: bool,
     value: Option<u32>,
+    heard: Heard,
     end: Option<End>,
 }
 
@@ -123,6 +124,7 @@ impl Shared {
     pub fn open(&self) -> Result<(), Error> {
         let begin = |state: &mut State| {
             state.opened = false;
+            state.heard = Heard::default();
             // What was meant for the last session has no place in the next.
             state.requests.clear();
             state.requests.push_back(Request::Open);
@@ -178,8 +180,9 @@ impl Shared {
                 return Err(self.explain(end));
             }
             if deadline.has_passed() {
-                // The thread finds a silent line itself; here frames come, but no answer.
-                let end = End::Link(Fault::Silent, Heard::default());
+                // The thread finds a silent line itself, at about the same time; or frames come, and
+                // no answer.
+                let end = End::Link(Fault::Silent, state.heard);
                 let error = self.explain(&end);
                 state.end = Some(end);
                 return Err(error);
@@ -360,6 +363,7 @@ impl<'a> Worker<'a> {
             self.act(event, now);
         }
         let heard = self.link.heard();
+        lock(&self.shared.state).heard = heard;
         result.map_err(|fault| End::Link(fault, heard))
     }
 
