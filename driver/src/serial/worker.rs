@@ -315,7 +315,11 @@ impl<'a> Worker<'a> {
 
     /// Waits for bytes, for room, for requests, or for the time of something that is due.
     fn sleep(&self, now: Instant, farewell: Option<Instant>) -> Result<(), End> {
-        let due = [self.link.deadline(), farewell].into_iter().flatten().min();
+        let blocked = !self.line.is_empty();
+        let due = [self.link.deadline(blocked), farewell]
+            .into_iter()
+            .flatten()
+            .min();
         let timeout = due.map_or(PollTimeout::NONE, |due| {
             let left = due
                 .saturating_duration_since(now)
@@ -324,7 +328,7 @@ impl<'a> Worker<'a> {
             PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
         });
         let mut events = PollFlags::POLLIN;
-        if !self.line.is_empty() {
+        if blocked {
             events |= PollFlags::POLLOUT;
         }
         let mut descriptors = [

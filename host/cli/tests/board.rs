@@ -27,7 +27,10 @@ impl RunningBoard {
             .expect("the board starts");
         let begin = Instant::now();
         while !port.exists() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "the board is there");
+            assert!(
+                begin.elapsed() < Duration::from_secs(20),
+                "the board is there"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         RunningBoard { child, port }
