@@ -417,16 +417,23 @@ impl Logic for SerialLink {
                     self.expected.d.next = self.expected.q.val() + bits::<4>(1);
                     self.rejected.d.next = false;
                     self.acknowledge.d.next = true;
-                    // The value will carry the acknowledgement.
-                    if self.is_read_register.q.val() && self.free.val() {
+                    // The value will carry the acknowledgement, if nothing is under way any more.
+                    if self.is_read_register.q.val()
+                        && !self.sending.q.val()
+                        && (!self.unacknowledged.q.val() || self.is_acknowledged.q.val())
+                    {
                         self.acknowledge.d.next = false;
                     }
                     if self.is_data.q.val() {
                         self.base.d.next = self.base.q.val() + self.inbox.bytes.val();
                     }
                 } else {
+                    // Repeated, or too early: which, the host can tell from the acknowledgement.
                     self.acknowledge.d.next = true;
-                    self.frame_lost.d.next = true;
+                    if !self.rejected.q.val() {
+                        self.reject.d.next = true;
+                        self.rejected.d.next = true;
+                    }
                 }
             }
         }
