@@ -4,6 +4,7 @@
 //!  infer, stream, bench, profile --> systole-host (model, compiler, engine) --> systole-driver
 //!                                                                           | vfio-user
 //!  sim serve  --> systole-sim (RTL or functional model) <-------------------+
+//!  sim board  --> systole-sim (RTL behind its serial link) <- pseudo terminal +
 //! ```
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 after
