@@ -144,6 +144,11 @@ impl Link {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
+    /// Messages that have not been acknowledged.
+    pub fn backlog(&self) -> usize {
+        self.waiting.len() + self.in_flight.len()
+    }
+
     /// Takes a message to be sent.
     pub fn submit(&mut self, kind: u8, payload: Vec<u8>, now: Instant) {
         if self.is_done() && self.open {

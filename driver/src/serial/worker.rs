@@ -34,20 +34,21 @@ use crate::deadline::Deadline;
 /// Requests that may wait before those who write registers have to.
 const REQUESTS_MAX: usize = 64;
 
+/// Messages under way before requests have to wait.
+const BACKLOG: usize = 16;
+
+/// Most messages under way: requests, and answers to all the DMA that a device can have
+/// outstanding, many times over. A device that asks for more would fill the host's memory.
+const BACKLOG_MAX: usize = 128;
+
 /// How long the end of a link may take to deliver what was written last.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 4096;
 
-/// What is wanted of the device.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// A frame with this payload.
-    Send(u8, Vec<u8>),
-    /// A new session.
-    Open,
-}
+/// A frame for the device: its kind and its payload.
+type Request = (u8, Vec<u8>);
 
 /// Why the link has ended.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ enum End {
 #[derive(Debug, Default)]
 struct State {
     requests: VecDeque<Request>,
+    /// A new session is wanted.
+    reopen: bool,
     opened: bool,
     value: Option<u32>,
     heard: Heard,
@@ -127,7 +130,7 @@ impl Shared {
             state.heard = Heard::default();
             // What was meant for the last session has no place in the next.
             state.requests.clear();
-            state.requests.push_back(Request::Open);
+            state.reopen = true;
         };
         self.ask(begin, |state| state.opened.then_some(()))
     }
@@ -137,8 +140,7 @@ impl Shared {
         let payload = offset.to_le_bytes().to_vec();
         let begin = |state: &mut State| {
             state.value = None;
-            let request = Request::Send(kind::READ_REGISTER, payload);
-            state.requests.push_back(request);
+            state.requests.push_back((kind::READ_REGISTER, payload));
         };
         self.ask(begin, |state| state.value.take())
     }
@@ -150,7 +152,7 @@ impl Shared {
             |_| (),
             |state| {
                 (state.requests.len() < REQUESTS_MAX).then(|| {
-                    let request = Request::Send(kind::WRITE_REGISTER, payload.clone());
+                    let request = (kind::WRITE_REGISTER, payload.clone());
                     state.requests.push_back(request);
                 })
             },
@@ -282,11 +284,13 @@ impl<'a> Worker<'a> {
             return Err(end.clone());
         }
         let now = Instant::now();
-        while let Some(request) = state.requests.pop_front() {
-            match request {
-                Request::Send(kind, payload) => self.link.submit(kind, payload, now),
-                Request::Open => self.link = session(self.shared),
-            }
+        if std::mem::take(&mut state.reopen) {
+            self.link = session(self.shared);
+        }
+        while self.link.backlog() < BACKLOG
+            && let Some((kind, payload)) = state.requests.pop_front()
+        {
+            self.link.submit(kind, payload, now);
         }
         self.shared.changed.notify_all();
         Ok(())
@@ -339,11 +343,10 @@ impl<'a> Worker<'a> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(gone(errno)),
         }
+        let events = descriptors[0].revents().unwrap_or(PollFlags::empty());
         let lost = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-        if descriptors[0]
-            .revents()
-            .is_some_and(|events| events.intersects(lost))
-        {
+        // What has come before the port went is still read.
+        if events.intersects(lost) && !events.contains(PollFlags::POLLIN) {
             return Err(End::Port);
         }
         if descriptors[1].any().unwrap_or(false) {
@@ -366,6 +369,10 @@ impl<'a> Worker<'a> {
         for event in events {
             self.act(event, now);
         }
+        let result = result.and_then(|()| match self.link.backlog() {
+            0..=BACKLOG_MAX => Ok(()),
+            _ => Err(Fault::Protocol("requests without end".into())),
+        });
         let heard = self.link.heard();
         lock(&self.shared.state).heard = heard;
         result.map_err(|fault| End::Link(fault, heard))
