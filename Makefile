@@ -7,10 +7,11 @@ SHELL := /bin/bash
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SYSTOLE := $(TARGET_DIR)/release/systole
 VENV := $(or $(SYSTOLE_VENV),.venv)
-# Configurations to simulate besides tiny and small; each takes minutes to compile.
+# What to simulate besides tiny and small: wide, large (each takes minutes to compile), and board,
+# the smallest one behind a serial link.
 RTL ?=
 RTL_FEATURES = $(patsubst %,--features systole-cli/rtl-%,$(RTL))
-RTL_TESTS = --features systole-cli/rtl-wide,systole-cli/rtl-large,systole-sim/rtl-wide,systole-sim/rtl-large
+RTL_TESTS = --features systole-cli/rtl-wide,systole-cli/rtl-large,systole-cli/rtl-board,systole-sim/rtl-wide,systole-sim/rtl-large,systole-sim/rtl-board
 # What `make bitstream` builds; `systole bitstream boards` lists the boards.
 BOARD ?= ecp5-evn
 CONFIG ?= tiny

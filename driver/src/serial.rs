@@ -18,6 +18,8 @@ mod config;
 mod dma;
 mod frame;
 mod link;
+#[cfg(test)]
+mod tests;
 mod tty;
 mod worker;
 

@@ -168,24 +168,20 @@ fn a_write_takes_effect_once_however_often_it_comes() {
 fn an_answer_that_is_not_acknowledged_comes_again() {
     let mut pins = Pins::new(1.0);
     pins.open(9);
-    let expected = value(0, 0, MAGIC);
-    assert_eq!(
-        pins.answer(&read(0, 15, registers::MAGIC), 60),
-        [expected.clone()]
-    );
+    let expected = [value(0, 0, MAGIC)];
+    let answer = pins.answer(&read(0, 15, registers::MAGIC), 60);
+    assert_eq!(answer, expected);
     let later = pins.run(RETRY_CYCLES + 60 * 10 * BIT_CYCLES);
-    assert_eq!(frames(&later), [expected.clone()]);
+    assert_eq!(frames(&later), expected);
     // A reject brings it at once, an acknowledgement ends it.
     let reject = frame(kind::ACKNOWLEDGE | REJECT, 0xf0, &[]);
-    assert_eq!(pins.answer(&reject, 60), [expected]);
+    assert_eq!(pins.answer(&reject, 60), expected);
     assert_eq!(pins.answer(&frame(kind::ACKNOWLEDGE, 0x00, &[]), 60), []);
     assert_eq!(frames(&pins.run(2 * RETRY_CYCLES)), []);
 }
 
 #[test]
 fn damage_is_rejected_once_and_what_follows_is_not_taken() {
-    let mut pins = Pins::new(1.0);
-    pins.open(9);
     let good = read(0, 15, registers::MAGIC);
     for at in 1..good.len() - 1 {
         for damage in 0..3 {

@@ -18,7 +18,7 @@ use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use systole_driver::{Address, DEFAULT_BAUD, Device, Error, OpenOptions};
-use systole_sim::board::{Board, BoardOptions, BoardStop, Pty};
+use systole_sim::board::{Board, BoardOptions, BoardSwitches, Pty};
 
 /// Longest time for an exchange with a simulated board on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// A board that runs until this is dropped.
 pub struct RunningBoard {
     path: PathBuf,
-    stop: BoardStop,
+    switches: BoardSwitches,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -38,19 +38,24 @@ impl RunningBoard {
     pub fn start(seed: u32) -> RunningBoard {
         let pty = Pty::open().expect("there is a pseudo terminal");
         let path = pty.path().to_owned();
-        let stop = BoardStop::default();
+        let switches = BoardSwitches::default();
         let options = BoardOptions {
             seed,
-            stop: stop.clone(),
+            switches: switches.clone(),
             ..BoardOptions::default()
         };
         let mut board = Board::new(pty, options).expect("the board is linked in");
         let thread = thread::spawn(move || board.run().expect("the terminal works"));
         RunningBoard {
             path,
-            stop,
+            switches,
             thread: Some(thread),
         }
+    }
+
+    /// Pushes its reset button.
+    pub fn reset(&self) {
+        self.switches.reset();
     }
 
     /// The board's serial port.
@@ -61,7 +66,7 @@ impl RunningBoard {
 
 impl Drop for RunningBoard {
     fn drop(&mut self) {
-        self.stop.stop();
+        self.switches.stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

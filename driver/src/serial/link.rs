@@ -144,6 +144,11 @@ impl Link {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
+    /// Messages that have not been acknowledged.
+    pub fn backlog(&self) -> usize {
+        self.waiting.len() + self.in_flight.len()
+    }
+
     /// Takes a message to be sent.
     pub fn submit(&mut self, kind: u8, payload: Vec<u8>, now: Instant) {
         if self.is_done() && self.open {
@@ -197,10 +202,15 @@ impl Link {
         }
     }
 
-    /// When something is due; `None` if the device must come first.
-    pub fn deadline(&self) -> Option<Instant> {
-        let waits = !self.open || !self.in_flight.is_empty();
-        waits.then_some(self.retry.min(self.since + self.timeout))
+    /// When something is due; `None` if the device must come first. Nothing can be sent again
+    /// while the line still has something to take (`blocked`).
+    pub fn deadline(&self, blocked: bool) -> Option<Instant> {
+        let waits = !self.open || !self.is_done();
+        // A timeout too long for the clock never passes.
+        let silence = self.since.checked_add(self.timeout);
+        let retry = (!blocked).then_some(self.retry);
+        let due = [silence, retry].into_iter().flatten().min();
+        due.filter(|_| waits)
     }
 
     /// Whether the device has been silent for too long.

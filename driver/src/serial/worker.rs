@@ -34,20 +34,21 @@ use crate::deadline::Deadline;
 /// Requests that may wait before those who write registers have to.
 const REQUESTS_MAX: usize = 64;
 
+/// Messages under way before requests have to wait.
+const BACKLOG: usize = 16;
+
+/// Most messages under way: requests, and answers to all the DMA that a device can have
+/// outstanding, many times over. A device that asks for more would fill the host's memory.
+const BACKLOG_MAX: usize = 128;
+
 /// How long the end of a link may take to deliver what was written last.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 4096;
 
-/// What is wanted of the device.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// A frame with this payload.
-    Send(u8, Vec<u8>),
-    /// A new session.
-    Open,
-}
+/// A frame for the device: its kind and its payload.
+type Request = (u8, Vec<u8>);
 
 /// Why the link has ended.
 #[derive(Clone, Debug)]
@@ -61,8 +62,11 @@ enum End {
 #[derive(Debug, Default)]
 struct State {
     requests: VecDeque<Request>,
+    /// A new session is wanted.
+    reopen: bool,
     opened: bool,
     value: Option<u32>,
+    heard: Heard,
     end: Option<End>,
 }
 
@@ -123,9 +127,10 @@ impl Shared {
     pub fn open(&self) -> Result<(), Error> {
         let begin = |state: &mut State| {
             state.opened = false;
+            state.heard = Heard::default();
             // What was meant for the last session has no place in the next.
             state.requests.clear();
-            state.requests.push_back(Request::Open);
+            state.reopen = true;
         };
         self.ask(begin, |state| state.opened.then_some(()))
     }
@@ -135,8 +140,7 @@ impl Shared {
         let payload = offset.to_le_bytes().to_vec();
         let begin = |state: &mut State| {
             state.value = None;
-            let request = Request::Send(kind::READ_REGISTER, payload);
-            state.requests.push_back(request);
+            state.requests.push_back((kind::READ_REGISTER, payload));
         };
         self.ask(begin, |state| state.value.take())
     }
@@ -148,7 +152,7 @@ impl Shared {
             |_| (),
             |state| {
                 (state.requests.len() < REQUESTS_MAX).then(|| {
-                    let request = Request::Send(kind::WRITE_REGISTER, payload.clone());
+                    let request = (kind::WRITE_REGISTER, payload.clone());
                     state.requests.push_back(request);
                 })
             },
@@ -178,8 +182,9 @@ impl Shared {
                 return Err(self.explain(end));
             }
             if deadline.has_passed() {
-                // The thread finds a silent line itself; here frames come, but no answer.
-                let end = End::Link(Fault::Silent, Heard::default());
+                // The thread finds a silent line itself, at about the same time; or frames come, and
+                // no answer.
+                let end = End::Link(Fault::Silent, state.heard);
                 let error = self.explain(&end);
                 state.end = Some(end);
                 return Err(error);
@@ -279,11 +284,13 @@ impl<'a> Worker<'a> {
             return Err(end.clone());
         }
         let now = Instant::now();
-        while let Some(request) = state.requests.pop_front() {
-            match request {
-                Request::Send(kind, payload) => self.link.submit(kind, payload, now),
-                Request::Open => self.link = session(self.shared),
-            }
+        if std::mem::take(&mut state.reopen) {
+            self.link = session(self.shared);
+        }
+        while self.link.backlog() < BACKLOG
+            && let Some((kind, payload)) = state.requests.pop_front()
+        {
+            self.link.submit(kind, payload, now);
         }
         self.shared.changed.notify_all();
         Ok(())
@@ -312,7 +319,11 @@ impl<'a> Worker<'a> {
 
     /// Waits for bytes, for room, for requests, or for the time of something that is due.
     fn sleep(&self, now: Instant, farewell: Option<Instant>) -> Result<(), End> {
-        let due = [self.link.deadline(), farewell].into_iter().flatten().min();
+        let blocked = !self.line.is_empty();
+        let due = [self.link.deadline(blocked), farewell]
+            .into_iter()
+            .flatten()
+            .min();
         let timeout = due.map_or(PollTimeout::NONE, |due| {
             let left = due
                 .saturating_duration_since(now)
@@ -321,7 +332,7 @@ impl<'a> Worker<'a> {
             PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
         });
         let mut events = PollFlags::POLLIN;
-        if !self.line.is_empty() {
+        if blocked {
             events |= PollFlags::POLLOUT;
         }
         let mut descriptors = [
@@ -332,11 +343,10 @@ impl<'a> Worker<'a> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(gone(errno)),
         }
+        let events = descriptors[0].revents().unwrap_or(PollFlags::empty());
         let lost = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-        if descriptors[0]
-            .revents()
-            .is_some_and(|events| events.intersects(lost))
-        {
+        // What has come before the port went is still read.
+        if events.intersects(lost) && !events.contains(PollFlags::POLLIN) {
             return Err(End::Port);
         }
         if descriptors[1].any().unwrap_or(false) {
@@ -359,7 +369,12 @@ impl<'a> Worker<'a> {
         for event in events {
             self.act(event, now);
         }
+        let result = result.and_then(|()| match self.link.backlog() {
+            0..=BACKLOG_MAX => Ok(()),
+            _ => Err(Fault::Protocol("requests without end".into())),
+        });
         let heard = self.link.heard();
+        lock(&self.shared.state).heard = heard;
         result.map_err(|fault| End::Link(fault, heard))
     }
 

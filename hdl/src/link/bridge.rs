@@ -22,6 +22,7 @@ use super::answers::Answers;
 use super::buffer::Buffer;
 use super::deframe::Deframer;
 use super::framer::Framer;
+use super::inbox::Inbox;
 use super::requests::Requests;
 use super::timing::LinkTiming;
 use crate::fixed::Fixed;
@@ -125,23 +126,22 @@ pub struct SerialLink {
     kind_state: Fixed<Bits<8>>,
     reject_bit: Fixed<Bits<8>>,
     deframer: Deframer,
+    inbox: Inbox,
     framer: Framer,
     buffer: Buffer,
     requests: Requests,
     answers: Answers,
-    // The frame that comes in.
-    place: DFF<Bits<2>>,
-    frame_kind: DFF<Bits<8>>,
-    frame_numbers: DFF<Bits<8>>,
-    frame_bytes: DFF<Bits<10>>,
-    short: DFF<Bits<48>>,
-    short_bytes: DFF<Bits<3>>,
-    frame_ready: DFF<Bit>,
+    // The frame that has come in.
+    frame_due: DFF<Bit>,
+    // What is true of it, known a cycle before it is acted on: it has long been complete.
+    is_open: DFF<Bit>,
+    is_acknowledge: DFF<Bit>,
+    is_read_register: DFF<Bit>,
+    is_data: DFF<Bit>,
+    is_next: DFF<Bit>,
+    is_acknowledged: DFF<Bit>,
     frame_lost: DFF<Bit>,
     base: DFF<Bits<10>>,
-    write_pointer: DFF<Bits<10>>,
-    store: DFF<Bit>,
-    store_byte: DFF<Bits<8>>,
     // The session.
     open: DFF<Bit>,
     flushing: DFF<Bit>,
@@ -162,7 +162,6 @@ pub struct SerialLink {
     timer: DFF<Bits<32>>,
     expired: DFF<Bit>,
     frame_code: Signal<Local, Bits<8>>,
-    payload_bytes: Signal<Local, Bits<10>>,
     free: Signal<Local, Bit>,
     last: Signal<Local, Bits<4>>,
 }
@@ -195,18 +194,15 @@ impl Logic for SerialLink {
         dff_setup!(
             self,
             clock,
-            place,
-            frame_kind,
-            frame_numbers,
-            frame_bytes,
-            short,
-            short_bytes,
-            frame_ready,
+            frame_due,
+            is_open,
+            is_acknowledge,
+            is_read_register,
+            is_data,
+            is_next,
+            is_acknowledged,
             frame_lost,
             base,
-            write_pointer,
-            store,
-            store_byte,
             open,
             flushing,
             session,
@@ -225,9 +221,12 @@ impl Logic for SerialLink {
             timer,
             expired
         );
-        clock!(self, clock, deframer, framer, buffer, requests, answers);
+        clock!(
+            self, clock, deframer, inbox, framer, buffer, requests, answers
+        );
         self.deframer.reset.next = self.reset.val();
         self.framer.reset.next = self.reset.val();
+        self.inbox.reset.next = self.reset.val();
         self.requests.reset.next = self.reset.val();
         self.answers.reset.next = self.reset.val();
         self.deframer.rx.next = self.rx.val();
@@ -288,14 +287,14 @@ impl Logic for SerialLink {
 
         // The buffer: the lower half is what comes in, the upper one what goes out. Incoming
         // bytes can't wait, nor can the framer.
-        self.buffer.write_valid.next = self.store.q.val() || self.requests.byte_valid.val();
-        self.requests.byte_ready.next = !self.store.q.val();
+        self.buffer.write_valid.next = self.inbox.store.val() || self.requests.byte_valid.val();
+        self.requests.byte_ready.next = !self.inbox.store.val();
         self.buffer.write_address.next =
             bit_cast::<11, 10>(self.requests.address.val()) | bits::<11>(1024);
         self.buffer.write_byte.next = self.requests.data.val();
-        if self.store.q.val() {
-            self.buffer.write_address.next = bit_cast::<11, 10>(self.write_pointer.q.val());
-            self.buffer.write_byte.next = self.store_byte.q.val();
+        if self.inbox.store.val() {
+            self.buffer.write_address.next = bit_cast::<11, 10>(self.inbox.store_address.val());
+            self.buffer.write_byte.next = self.inbox.store_byte.val();
         }
         self.buffer.read_address.next = bit_cast::<11, 10>(self.answers.address.val());
         self.answers.fetch_ready.next = !self.framer.fetch.val();
@@ -306,53 +305,18 @@ impl Logic for SerialLink {
         self.answers.fetched.next = self.buffer.read_byte.val();
         self.framer.fetched.next = self.buffer.read_byte.val();
 
-        // Bytes come in: kind, numbers, payload and check. The buffer keeps no more of them than
-        // the longest payload (512), so that they never reach the payload before, which may still
-        // be read. The longest frame that is told from a longer one has 1023.
-        self.store.d.next = false;
-        self.store_byte.d.next = self.deframer.data.val();
-        if self.store.q.val() {
-            self.write_pointer.d.next = self.write_pointer.q.val() + bits::<10>(1);
+        self.inbox.valid.next = self.deframer.valid.val();
+        self.inbox.data.next = self.deframer.data.val();
+        self.inbox.ended.next = self.deframer.ended.val();
+        self.inbox.good.next = self.deframer.good.val();
+        self.inbox.base.next = self.base.q.val();
+        self.inbox.taken.next = self.frame_due.q.val();
+        if self.inbox.lost.val() {
+            self.frame_lost.d.next = true;
         }
-        if self.deframer.valid.val() {
-            if self.place.q.val() == bits::<2>(0) {
-                self.frame_kind.d.next = self.deframer.data.val();
-                self.frame_bytes.d.next = bits::<10>(0);
-                self.short_bytes.d.next = bits::<3>(0);
-                self.write_pointer.d.next = self.base.q.val();
-                self.place.d.next = bits::<2>(1);
-                // What nobody has had time for until now is lost.
-                self.frame_ready.d.next = false;
-                if self.frame_ready.q.val() {
-                    self.frame_lost.d.next = true;
-                }
-            } else if self.place.q.val() == bits::<2>(1) {
-                self.frame_numbers.d.next = self.deframer.data.val();
-                self.place.d.next = bits::<2>(2);
-            } else {
-                self.store.d.next = !self.frame_bytes.q.val().get_bit(9);
-                if self.frame_bytes.q.val() != bits::<10>(1023) {
-                    self.frame_bytes.d.next = self.frame_bytes.q.val() + bits::<10>(1);
-                }
-                if self.short_bytes.q.val() != bits::<3>(6) {
-                    self.short_bytes.d.next = self.short_bytes.q.val() + bits::<3>(1);
-                    self.short.d.next = (self.short.q.val() >> bits::<4>(8))
-                        | (bit_cast::<48, 8>(self.deframer.data.val()) << bits::<6>(40));
-                }
-            }
-        }
-        if self.deframer.ended.val() {
-            self.place.d.next = bits::<2>(0);
-            if self.deframer.good.val() {
-                self.frame_ready.d.next = true;
-            } else {
-                self.frame_lost.d.next = true;
-            }
-        }
-        self.frame_code.next = self.frame_kind.q.val() & self.kind_mask.val();
-        self.payload_bytes.next = self.frame_bytes.q.val() - bits::<10>(4);
+        self.frame_code.next = self.inbox.kind.val() & self.kind_mask.val();
         self.same.d.next =
-            self.open.q.val() && (self.session.q.val() == self.short.q.val().get_bits::<32>(0));
+            self.open.q.val() && (self.session.q.val() == self.inbox.short.val().get_bits::<32>(0));
 
         // Frames go out. Each carries the number of the last frame that was taken.
         self.last.next = self.expected.q.val() - bits::<4>(1);
@@ -401,17 +365,30 @@ impl Logic for SerialLink {
         self.answers.start.next = false;
         self.answers.flush.next = false;
         self.answers.kind.next = self.frame_code.val().get_bits::<4>(0);
-        self.answers.short.next = self.short.q.val();
-        self.answers.bytes.next = self.payload_bytes.val();
+        self.answers.short.next = self.inbox.short.val();
+        self.answers.bytes.next = self.inbox.bytes.val();
         self.answers.base.next = self.base.q.val();
-        if self.frame_ready.q.val() && self.answers.idle.val() && !self.flushing.q.val() {
-            self.frame_ready.d.next = false;
-            if self.frame_code.val() == self.kind_open.val() {
+        self.is_open.d.next = self.frame_code.val() == self.kind_open.val();
+        self.is_acknowledge.d.next = self.frame_code.val() == self.kind_acknowledge.val();
+        self.is_read_register.d.next = self.frame_code.val() == self.kind_read_register.val();
+        self.is_data.d.next = self.frame_code.val() == self.kind_data.val();
+        self.is_next.d.next = (self.inbox.numbers.val().get_bits::<4>(0) == self.expected.q.val())
+            && (!self.answers.value_valid.val()
+                || (self.frame_code.val() != self.kind_read_register.val()));
+        self.is_acknowledged.d.next = self.unacknowledged.q.val()
+            && (self.inbox.numbers.val().get_bits::<4>(4) == self.number.q.val());
+        self.frame_due.d.next = self.inbox.ready.val()
+            && self.answers.idle.val()
+            && !self.flushing.q.val()
+            && !self.deframer.valid.val()
+            && !self.frame_due.q.val();
+        if self.frame_due.q.val() {
+            if self.is_open.q.val() {
                 self.tell_state.d.next = self.same.q.val();
                 if !self.same.q.val() {
                     self.answers.flush.next = true;
                     self.flushing.d.next = true;
-                    self.session.d.next = self.short.q.val().get_bits::<32>(0);
+                    self.session.d.next = self.inbox.short.val().get_bits::<32>(0);
                     self.expected.d.next = bits::<4>(0);
                     self.number.d.next = bits::<4>(0);
                     self.unacknowledged.d.next = false;
@@ -423,34 +400,40 @@ impl Logic for SerialLink {
             } else if !self.open.q.val() {
                 self.tell_state.d.next = true;
             } else {
-                if self.unacknowledged.q.val() {
-                    if self.frame_numbers.q.val().get_bits::<4>(4) == self.number.q.val() {
-                        self.number.d.next = self.number.q.val() + bits::<4>(1);
-                        self.unacknowledged.d.next = false;
-                        self.send.d.next = false;
-                    } else if self.frame_kind.q.val().get_bit(7) && !self.sending.q.val() {
-                        self.send.d.next = true;
-                    }
-                }
-                if self.frame_code.val() == self.kind_acknowledge.val() {
-                    self.rejected.d.next = false;
-                } else if (self.frame_numbers.q.val().get_bits::<4>(0) == self.expected.q.val())
-                    && !self.answers.value_valid.val()
+                if self.is_acknowledged.q.val() {
+                    self.number.d.next = self.number.q.val() + bits::<4>(1);
+                    self.unacknowledged.d.next = false;
+                    self.send.d.next = false;
+                } else if self.unacknowledged.q.val()
+                    && self.inbox.kind.val().get_bit(7)
+                    && !self.sending.q.val()
                 {
+                    self.send.d.next = true;
+                }
+                if self.is_acknowledge.q.val() {
+                    self.rejected.d.next = false;
+                } else if self.is_next.q.val() {
                     self.answers.start.next = true;
                     self.expected.d.next = self.expected.q.val() + bits::<4>(1);
                     self.rejected.d.next = false;
                     self.acknowledge.d.next = true;
-                    // The value will carry the acknowledgement.
-                    if (self.frame_code.val() == self.kind_read_register.val()) && self.free.val() {
+                    // The value will carry the acknowledgement, if nothing is under way any more.
+                    if self.is_read_register.q.val()
+                        && !self.sending.q.val()
+                        && (!self.unacknowledged.q.val() || self.is_acknowledged.q.val())
+                    {
                         self.acknowledge.d.next = false;
                     }
-                    if self.frame_code.val() == self.kind_data.val() {
-                        self.base.d.next = self.base.q.val() + self.payload_bytes.val();
+                    if self.is_data.q.val() {
+                        self.base.d.next = self.base.q.val() + self.inbox.bytes.val();
                     }
                 } else {
+                    // Repeated, or too early: which, the host can tell from the acknowledgement.
                     self.acknowledge.d.next = true;
-                    self.frame_lost.d.next = true;
+                    if !self.rejected.q.val() {
+                        self.reject.d.next = true;
+                        self.rejected.d.next = true;
+                    }
                 }
             }
         }
@@ -470,9 +453,7 @@ impl Logic for SerialLink {
         }
 
         if self.reset.val() {
-            self.place.d.next = bits::<2>(0);
-            self.store.d.next = false;
-            self.frame_ready.d.next = false;
+            self.frame_due.d.next = false;
             self.frame_lost.d.next = false;
             self.open.d.next = false;
             self.flushing.d.next = false;

@@ -16,6 +16,7 @@ pub mod buffer;
 pub mod check;
 pub mod deframe;
 pub mod framer;
+pub mod inbox;
 pub mod receiver;
 pub mod requests;
 pub mod timing;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use systole_regs::configuration::{self, Configuration};
-use systole_sim::board::{Board, BoardOptions, BoardStop, Pty};
+use systole_sim::board::{Board, BoardOptions, BoardSwitches, Pty};
 
 use crate::device::configuration_by_name;
 use crate::output;
@@ -42,13 +42,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let address = arguments.tty.as_deref().unwrap_or_else(|| pty.path());
     let address = format!("serial:{}\n", address.display());
-    let stop = BoardStop::default();
-    stop.on_signals()
+    let switches = BoardSwitches::default();
+    switches
+        .on_signals()
         .context("cannot handle SIGTERM and SIGINT")?;
     let options = BoardOptions {
         seed: arguments.seed,
         trace: arguments.trace.clone(),
-        stop,
+        switches,
     };
     let mut board = Board::new(pty, options)?;
     // The address is the command's result: a script waits for it. Without a reader, the board is

@@ -11,7 +11,7 @@ use crate::output;
 /// Shows what a device is: array, memories, clock, features, and what its slots hold.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Device: cpu, sim[:CONFIG], model[:CONFIG] or vfio-user:SOCKET.
+    /// Device: cpu, sim[:CONFIG], model[:CONFIG], vfio-user:SOCKET or serial:PORT.
     #[arg(long, value_name = "DEVICE")]
     device: DeviceName,
 }

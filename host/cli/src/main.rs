@@ -5,6 +5,7 @@
 //!                                                                           | vfio-user
 //!  bitstream --> systole-bitstreams --> systole-hdl, yosys, nextpnr         |
 //!  sim serve  --> systole-sim (RTL or functional model) <-------------------+
+//!  sim board  --> systole-sim (RTL behind its serial link) <- pseudo terminal +
 //! ```
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 after

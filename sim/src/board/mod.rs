@@ -42,14 +42,22 @@ const IDLE_CYCLES: u64 = 3 * RETRY_CYCLES as u64;
 /// How long the simulation rests when nothing moves.
 const REST: Duration = Duration::from_millis(20);
 
-/// Ends a board from another thread. Clones end the same board.
+/// A board's switches, for other threads. Clones are of the same board.
 #[derive(Clone, Debug, Default)]
-pub struct BoardStop(Arc<AtomicBool>);
+pub struct BoardSwitches {
+    off: Arc<AtomicBool>,
+    reset: Arc<AtomicBool>,
+}
 
-impl BoardStop {
-    /// Ends the board within [`REST`].
+impl BoardSwitches {
+    /// Ends the board, soon.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.off.store(true, Ordering::Relaxed);
+    }
+
+    /// Pushes the reset button, soon.
+    pub fn reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
     }
 
     /// Ends the board on SIGTERM and SIGINT.
@@ -58,13 +66,17 @@ impl BoardStop {
     /// What the system says.
     pub fn on_signals(&self) -> std::io::Result<()> {
         for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-            signal_hook::flag::register(signal, Arc::clone(&self.0))?;
+            signal_hook::flag::register(signal, Arc::clone(&self.off))?;
         }
         Ok(())
     }
 
-    fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
+    fn take_reset(&self) -> bool {
+        self.reset.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -75,8 +87,8 @@ pub struct BoardOptions {
     pub seed: u32,
     /// Waveform file (FST).
     pub trace: Option<PathBuf>,
-    /// Ends the board.
-    pub stop: BoardStop,
+    /// Its switches.
+    pub switches: BoardSwitches,
 }
 
 /// Why a board can't be simulated.
@@ -96,7 +108,7 @@ pub struct Board {
     pty: Pty,
     sender: LineSender,
     receiver: LineReceiver,
-    stop: BoardStop,
+    switches: BoardSwitches,
 }
 
 impl Board {
@@ -110,7 +122,7 @@ impl Board {
             pty,
             sender: LineSender::new(BIT_CYCLES.into()),
             receiver: LineReceiver::new(BIT_CYCLES.into()),
-            stop: options.stop,
+            switches: options.switches,
         };
         board.power_on();
         Ok(board)
@@ -129,7 +141,10 @@ impl Board {
     pub fn run(&mut self) -> Result<(), BoardError> {
         let mut quiet = 0;
         let mut input = [0; 256];
-        while !self.stop.is_requested() {
+        while !self.switches.is_off() {
+            if self.switches.take_reset() {
+                self.power_on();
+            }
             // What the line has not taken stays in the terminal, as in an adapter's buffer.
             if self.sender.pending() < input.len() {
                 let rest = if quiet > IDLE_CYCLES {
