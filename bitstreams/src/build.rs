@@ -182,6 +182,7 @@ fn synthesize(
         arguments: vec!["-s".into(), "synthesis.ys".into()],
         directory,
         log: "synthesis.log",
+        makes: SYNTHESIZED,
     };
     environment.run(&call, progress)
 }
@@ -235,6 +236,7 @@ fn pack(
         arguments,
         directory,
         log: "bitstream.log",
+        makes: &file,
     };
     let step = environment.run(&call, progress)?;
     let path = directory.join(&file);

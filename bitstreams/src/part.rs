@@ -97,9 +97,12 @@ pub static GW5A_25: Part = Part {
         "GW5A-LV25MG121NC1/I0",
         "--vopt",
         "family=GW5A-25A",
+        "--vopt",
+        "sspi_as_gpio",
     ],
-    // The clock enters at a pin of the configuration port.
-    pack: &["-d", "GW5A-25A", "--cpu_as_gpio"],
+    // The clock enters at a pin of the configuration port; Apicula wants those of
+    // SSPI as GPIO too, and both tools to be told the same.
+    pack: &["-d", "GW5A-25A", "--cpu_as_gpio", "--sspi_as_gpio"],
     available: &[23_040, 23_040, 56, 28],
     placement: None,
 };

