@@ -427,7 +427,8 @@ fn deframer() -> Proof {
                 "",
             ),
         ],
-        cover: Some(24),
+        // A check that is right takes 32 bits, and as many cycles.
+        cover: Some(44),
         mistakes: vec![
             (("check$clear = 1'b1;", ""), 8),
             (("if (receiver$broken) begin", "if (1'b0) begin"), 12),
