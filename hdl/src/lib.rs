@@ -7,7 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`mod@array`] | processing elements and the array |
-//! | [`primitive`] | multipliers that technologies build in their own ways |
+//! | [`primitive`] | multipliers and memories that technologies build in their own ways |
 //! | [`window`] | the order in which windows are read |
 //! | [`depthwise`] | lanes for depthwise convolution and pooling |
 //! | [`memory`] | scratchpad, weights, parameters, program, accumulators |

@@ -127,41 +127,49 @@ impl<const CW: usize> Logic for WeightBank<CW> {
     fn hdl(&self) -> Verilog {
         let tiles = self._memory.len();
         let top = index_bits(tiles) - 1;
-        let mut declare = String::new();
-        let mut clocked = String::new();
-        let mut fetch = Vec::new();
         let read = |group: usize| match group {
             0 => "read_tile".to_owned(),
             1 => "next_tile".to_owned(),
             _ => format!("read{group}"),
         };
+        let mut memories = String::new();
+        let mut data = Vec::new();
         for (part, piece) in pieces(self._row, CW, self._group_bits).iter().enumerate() {
             let Piece {
                 beat, from, width, ..
             } = piece;
-            let group = piece.to / self._group_bits;
-            declare += &format!("reg [{}:0] memory{part} [0:{}];\n", width - 1, tiles - 1);
-            clocked += &format!(
-                "   if (write_valid && write_beat == 16'd{beat}) memory{part}[write_tile[{top}:0]] <= write_data[{from}+:{width}];\n"
+            memories += &format!(
+                "\
+wire [{last}:0] data{part};
+systole_block_ram #(.WIDTH({width}), .DEPTH({tiles}), .ADDRESS({address})) memory{part} (
+   .clock(clock), .write_valid(write_valid && write_beat == 16'd{beat}),
+   .write_address(write_tile[{top}:0]), .write_data(write_data[{from}+:{width}]),
+   .read_address({tile}[{top}:0]), .data(data{part})
+);
+",
+                last = width - 1,
+                address = top + 1,
+                tile = read(piece.to / self._group_bits),
             );
-            fetch.push(format!("memory{part}[{}[{top}:0]]", read(group)));
+            data.push(format!("data{part}"));
         }
+        let mut declare = String::new();
+        let mut clocked = String::new();
         for group in 2..self._read.len() {
             declare += &format!("reg [15:0] {};\n", read(group));
             clocked += &format!("   {} <= {};\n", read(group), read(group - 1));
         }
-        fetch.reverse();
+        data.reverse();
         Verilog::Custom(format!(
             "\
-{declare}reg [{CW}-1:0] fetched;
+{declare}{memories}
+always @(*) weights = {{{data}}};
 
 always @(posedge clock) begin
-   fetched <= {{{fetch}}};
-   weights <= fetched;
    next_tile <= read_tile;
 {clocked}end
 ",
-            fetch = fetch.join(", ")
+            data = data.join(", ")
         ))
     }
 }

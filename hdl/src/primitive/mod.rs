@@ -1,17 +1,18 @@
-//! Primitives: multipliers that a technology may have better cells for than a synthesizer finds.
+//! Primitives: multipliers and a memory that a technology may have better cells for than a synthesizer finds.
 //!
 //! A leaf names a primitive in its Verilog and says nothing of how it is built. With the design
 //! goes a plain definition, which any tool and any device understands; a [`Technology`] has
 //! definitions of its own, written with the device's cells, that are the same function cycle for
-//! cycle (`hdl/tests/primitives` shows it for all operands).
+//! cycle (`hdl/tests/primitives` shows it, for all operands).
 //!
 //! | primitive | what it is |
 //! |---|---|
 //! | `systole_multiply` | signed product of up to 18 x 18 bits, to be built of a DSP |
 //! | `systole_multiply_lut_8x8` | signed product of 8 x 8 bits, to be built of LUTs |
 //! | `systole_multiply_lut_9x9` | the same of 9 x 9 bits |
+//! | `systole_block_ram` | memory that one port writes and one reads, with its output register |
 //!
-//! All take [`LATENCY`] cycles from operands to product: a DSP's input, pipeline and output
+//! Multipliers take [`LATENCY`] cycles from operands to product: a DSP's input, pipeline and output
 //! registers.
 
 pub mod multiplier;
@@ -24,7 +25,7 @@ pub const LATENCY: usize = 3;
 pub enum Technology {
     /// Plain Verilog, for simulation and for any device.
     Portable,
-    /// Lattice ECP5: MULT18X18D and carry chains of CCU2C.
+    /// Lattice ECP5: MULT18X18D, DP16KD and carry chains of CCU2C.
     Ecp5,
 }
 
@@ -44,7 +45,12 @@ struct Primitive {
 
 const ECP5_ROWS: &str = text!("ecp5/systole_ecp5_rows.v");
 
-const PRIMITIVES: [Primitive; 3] = [
+const PRIMITIVES: [Primitive; 4] = [
+    Primitive {
+        name: "systole_block_ram",
+        portable: text!("portable/systole_block_ram.v"),
+        ecp5: &[text!("ecp5/systole_block_ram.v")],
+    },
     Primitive {
         name: "systole_multiply",
         portable: text!("portable/systole_multiply.v"),

@@ -12,7 +12,60 @@ use std::process::Command;
 use systole_hdl::primitive::{Technology, definitions};
 
 /// Models of cells that yosys has none for.
-const CELLS: &str = include_str!("../../technology/ecp5/simulation/MULT18X18D.v");
+const CELLS: &str = concat!(
+    include_str!("../../technology/ecp5/simulation/MULT18X18D.v"),
+    include_str!("../../technology/ecp5/simulation/DP16KD.v")
+);
+
+/// Memories that one block holds, with fewer bits and words, and more: width, depth, bits of an
+/// address.
+const MEMORIES: [[usize; 3]; 3] = [[36, 512, 9], [32, 100, 7], [32, 600, 10]];
+
+/// A module that writes and reads both definitions of a memory, never the same word at once.
+fn memory_bench(index: usize, [width, depth, address]: [usize; 3]) -> String {
+    let parameters = format!("#(.WIDTH({width}), .DEPTH({depth}), .ADDRESS({address}))");
+    format!(
+        "
+module memory{index}(output reg done);
+    reg clock = 0;
+    reg write_valid;
+    reg [{address}-1:0] write_address, read_address;
+    reg [{width}-1:0] write_data;
+    wire [{width}-1:0] plain, built;
+    plain_systole_block_ram {parameters} one(.clock(clock), .write_valid(write_valid), .write_address(write_address), .write_data(write_data), .read_address(read_address), .data(plain));
+    systole_block_ram {parameters} other(.clock(clock), .write_valid(write_valid), .write_address(write_address), .write_data(write_data), .read_address(read_address), .data(built));
+    integer cycle;
+    initial begin
+        done = 0;
+        for (cycle = 0; cycle < 20000; cycle = cycle + 1) begin
+            // All words first, then any.
+            write_valid = cycle < {depth} || $urandom_range(1) == 1;
+            write_address = cycle < {depth} ? cycle : $urandom_range({depth} - 1);
+            write_data = {{$urandom, $urandom}};
+            read_address = $urandom_range({depth} - 1);
+            if (read_address == write_address) read_address = write_address == 0 ? 1 : 0;
+            #1 clock = 1;
+            #1 if (cycle > {depth} + 2 && plain !== built) begin
+                $display(\"systole_block_ram {parameters} differs in cycle %0d: %h, not %h\", cycle, built, plain);
+                $finish;
+            end
+            clock = 0;
+        end
+        done = 1;
+    end
+endmodule
+"
+    )
+}
+
+/// The primitives of all comparisons, as a design would name them.
+fn used() -> String {
+    let cases = CASES.iter().map(|case| case.module);
+    cases
+        .chain(["systole_block_ram"])
+        .collect::<Vec<_>>()
+        .join(" ")
+}
 
 /// One primitive with its operands' widths and how it is instantiated.
 struct Case {
@@ -162,19 +215,25 @@ fn run(name: &str, verilog: &str) -> String {
 
 /// All comparisons in one testbench, with the technology's definitions as they are given.
 fn compared(name: &str, built: &str) -> String {
-    let used: String = CASES
-        .iter()
-        .map(|case| format!("{} ", case.module))
-        .collect();
-    let plain = definitions(&used, Technology::Portable)
+    let plain = definitions(&used(), Technology::Portable)
         .replace("module systole_", "module plain_systole_");
     let benches: String = CASES
         .iter()
         .enumerate()
         .map(|(index, case)| case.bench(index))
+        .chain(
+            MEMORIES
+                .iter()
+                .enumerate()
+                .map(|(index, size)| memory_bench(index, *size)),
+        )
         .collect();
-    let instances: String = (0..CASES.len())
-        .map(|index| format!("    compare{index} of_{index}(done[{index}]);\n"))
+    let names = (0..CASES.len()).map(|index| format!("compare{index}"));
+    let memories = (0..MEMORIES.len()).map(|index| format!("memory{index}"));
+    let instances: String = names
+        .chain(memories)
+        .enumerate()
+        .map(|(index, name)| format!("    {name} of_{index}(done[{index}]);\n"))
         .collect();
     let verilog = format!(
         "{plain}\n{built}\n{CELLS}\n{benches}
@@ -187,18 +246,14 @@ module bench;
     end
 endmodule
 ",
-        top = CASES.len() - 1
+        top = CASES.len() + MEMORIES.len() - 1
     );
     run(name, &verilog)
 }
 
 /// Definitions of a technology for all cases.
 fn ecp5() -> String {
-    let used: String = CASES
-        .iter()
-        .map(|case| format!("{} ", case.module))
-        .collect();
-    definitions(&used, Technology::Ecp5)
+    definitions(&used(), Technology::Ecp5)
 }
 
 #[test]

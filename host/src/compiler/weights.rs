@@ -90,10 +90,12 @@ pub(super) fn plans(
     let least = (0..needs.len())
         .filter(|&node| needs[node] > total - usable)
         .min_by_key(|&node| needs[node]);
-    let orders = [order, least.into_iter().collect()];
-    orders
+    // Its pieces share what the others leave.
+    let room = least.map_or(0, |node| usable + needs[node] - total);
+    let choices = [(order, usable), (least.into_iter().collect(), room)];
+    choices
         .iter()
-        .flat_map(|order| PARTS.iter().map(move |part| (order, usable / part)))
+        .flat_map(|(order, room)| PARTS.iter().map(move |part| (order, room / part)))
         .filter_map(|(order, most)| {
             let mut streamed = vec![false; needs.len()];
             order.iter().find_map(|&node| {
