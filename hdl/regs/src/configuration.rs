@@ -10,7 +10,7 @@ pub enum ArrayKind {
     Plain,
     /// Winograd's inner product: one multiplication for the weights of two rows. Sums of MATRIX
     /// leave the array with the products of these weights in them
-    /// ([`feature::WEIGHT_PRODUCTS`](crate::instructions::feature::WEIGHT_PRODUCTS)).
+    /// ([`feature::WEIGHT_PRODUCTS`]).
     InnerProduct {
         /// Columns whose multiplications take DSPs; those of the others take LUTs.
         dsp_columns: usize,

@@ -244,7 +244,7 @@ mod tests {
     fn widths_hold_every_product_and_every_sum() {
         let fits = |value: i64, bits: u32| (-(1 << (bits - 1))..1 << (bits - 1)).contains(&value);
         for operands in choices([-128, 127]) {
-            let [x0, x1, w0, w1] = operands;
+            let [x0, x1, _, w1] = operands;
             assert!(fits(x0 + w1, 9) && fits(product(operands), 18));
             // What leaves 32 rows, of 16 + 5 bits.
             assert!(fits(16 * (product(operands) - x0 * x1), 21));

@@ -87,7 +87,7 @@ fn value(operand: u64, signed: bool) -> i64 {
 /// All choices of registers, and over them all of signs.
 pub fn cells(random: &mut SmallRng) -> Vec<Cell> {
     (0..16)
-        .map(|registers: u64| cell(registers | registers % 4 << 4, random))
+        .map(|registers: u64| cell(registers | ((registers % 4) << 4), random))
         .collect()
 }
 
