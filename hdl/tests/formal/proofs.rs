@@ -387,7 +387,7 @@ fn queue() -> Proof {
                     "free_place$d = next_completion$q != completion_head$q;",
                     "free_place$d = 1'b1;",
                 ),
-                32,
+                36,
             ),
         ],
         weight: 20,
