@@ -172,6 +172,8 @@ pub struct ComputeUnit<
     kept_residual_parameter: DFF<Bits<32>>,
     begins: DFF<Bit>,
     free: DFF<Bits<16>>,
+    has_room: DFF<Bit>,
+    has_wide_room: DFF<Bit>,
     sum_row: DFF<Bits<16>>,
     next_free: Signal<Local, Bits<16>>,
     is_residual: Signal<Local, Bit>,
@@ -291,6 +293,8 @@ impl<
             kept_residual_parameter: Default::default(),
             begins: Default::default(),
             free: Default::default(),
+            has_room: Default::default(),
+            has_wide_room: Default::default(),
             sum_row: Default::default(),
             next_free: Default::default(),
             is_residual: Default::default(),
@@ -331,6 +335,8 @@ impl<
             kept_residual_parameter,
             begins,
             free,
+            has_room,
+            has_wide_room,
             sum_row
         );
         clock!(
@@ -405,7 +411,7 @@ impl<
         self.matrix.row_gap.next = bit_cast::<32, 16>(self.fields.input_row_stride.val())
             - bit_cast::<32, 16>(self.fields.window_bytes.val());
         self.matrix.first_tile.next = self.kept_first_tile.q.val();
-        self.matrix.room.next = self.free.q.val() != bits::<16>(0);
+        self.matrix.room.next = self.has_room.q.val();
         self.depthwise.reset.next = self.reset.val();
         self.depthwise.start.next = self.begins.q.val() && !self.kept_is_matrix.q.val();
         self.depthwise.rows.next = self.kept_rows.q.val();
@@ -426,8 +432,10 @@ impl<
         self.depthwise.pad_top.next = self.fields.pad_top.val();
         self.depthwise.pad_left.next = self.fields.pad_left.val();
         self.depthwise.first_tile.next = self.kept_first_tile.q.val();
-        self.depthwise.room.next =
-            self.free.q.val() >= bit_cast::<16, 8>(self.depthwise.result_rows.val());
+        self.depthwise.room.next = self.has_room.q.val();
+        if self.depthwise.result_rows.val() == bits::<8>(2) {
+            self.depthwise.room.next = self.has_wide_room.q.val();
+        }
 
         // The shape of the vector, and the scratchpad's window port.
         self.shape.height.next = self.fields.input_height.val();
@@ -492,6 +500,9 @@ impl<
         self.lanes.vector.next = self.vector.val();
 
         // The accumulators: a ring of rows, taken by the issues and freed by the drain.
+        // Whether there is room is known a cycle later, so what is taken meanwhile is spared.
+        self.has_room.d.next = self.free.q.val() >= bits::<16>(2);
+        self.has_wide_room.d.next = self.free.q.val() >= bits::<16>(4);
         self.next_free.next = self.free.q.val();
         if self.drain.freed.val() {
             self.next_free.next = self.next_free.val() + bits::<16>(1);
