@@ -197,6 +197,16 @@ impl Module {
             .map(|(alias, _)| alias.as_str())
     }
 
+    /// The cell whose output the net of this name is.
+    pub fn driver(&self, name: &str) -> Option<&Cell> {
+        let bit = self.netnames.get(name)?.bits.first()?;
+        self.cells.values().find(|cell| {
+            cell.connections.iter().any(|(port, bits)| {
+                cell.port_directions.get(port) == Some(&Direction::Output) && bits.contains(bit)
+            })
+        })
+    }
+
     /// A number that no net has yet.
     pub fn next_net(&self) -> u64 {
         let cells = self

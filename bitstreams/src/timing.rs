@@ -134,6 +134,10 @@ impl Routed {
     pub fn rename_clocks(&mut self, module: &Module) {
         let outermost = |name: &str| -> String {
             let clock = clock_name(name);
+            // yosys keeps only some names of a net. What the PLL makes is the top's clock.
+            if module.driver(&clock).is_some_and(|cell| cell.kind == PLL) {
+                return CLOCK.to_owned();
+            }
             let best = module
                 .aliases(&clock)
                 .min_by_key(|alias| (alias.matches('.').count(), alias.len()))
@@ -199,6 +203,10 @@ fn clock_name(net: &str) -> String {
         .trim_end_matches("$TRELLIS_IO_IN")
         .to_owned()
 }
+
+/// The cell that makes the design's clock, and what the top calls that.
+const PLL: &str = "EHXPLLL";
+const CLOCK: &str = "clock";
 
 /// Types of cells that yosys's names of cells contain: what stands before is the RTL's name.
 const CELL_MARKS: &[&str] = &[

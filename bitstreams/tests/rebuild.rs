@@ -29,10 +29,7 @@ fn a_requantization_lane_becomes_a_bitstream() {
     // The PLL's output is the design's clock, and nextpnr has found its frequency by itself.
     let clock = &report.clocks[0];
     assert_eq!(clock.wanted_mhz, 25.0, "{clock:?}");
-    assert!(
-        clock.name == "clock" || clock.name == "feedback",
-        "{clock:?}"
-    );
+    assert_eq!(clock.name, "clock", "{clock:?}");
     let used = |resource: &str| {
         let usage = report
             .usage
@@ -40,13 +37,13 @@ fn a_requantization_lane_becomes_a_bitstream() {
             .find(|usage| usage.resource.contains(resource));
         usage.map(|usage| (usage.synthesized, usage.routed))
     };
-    // 32 x 32 bits are four products of 18 x 18.
-    assert_eq!(used("multiplier"), Some((4, 4)));
+    // 32 x 32 bits are three products of at most 18 x 18.
+    assert_eq!(used("multiplier"), Some((3, 3)));
     assert!(used("flip-flop").is_some_and(|(_, routed)| routed > 400));
     let lane = report.modules.iter().find(|module| module.path == "block");
     assert_eq!(
         lane.map(|module| module.used[3]),
-        Some(4),
+        Some(3),
         "{:?}",
         report.modules
     );
