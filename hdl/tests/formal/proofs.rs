@@ -175,14 +175,14 @@ fn writer() -> Proof {
             ("push_strobe", text!("writer_delay.sv")),
             ("push_last", text!("writer_delay.sv")),
         ],
-        cover: Some(25),
+        cover: Some(33),
         mistakes: vec![
             (
                 (
                     "push_last$entry = 1'(32'h1);",
                     "push_last$entry = 1'(32'h0);",
                 ),
-                13,
+                21,
             ),
             (
                 ("to_boundary = 7'(32'h40) -", "to_boundary = 7'(32'h41) -"),
