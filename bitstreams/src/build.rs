@@ -114,16 +114,14 @@ pub fn build(
     Ok(report)
 }
 
-/// Name of results, without what they end in.
-fn stem(design: &Design, board: &Board) -> String {
-    format!("{}-{}", board.name, design.name)
-}
-
 /// Removes what an earlier build left, which would pass for the result of one that fails.
 fn remove_results(design: &Design, board: &Board, directory: &Path) -> Result<(), FlowError> {
     let packed = board.part.family.pack.as_ref().map(|pack| pack.output);
     for end in ["json", "md", "svg"].into_iter().chain(packed) {
-        let path = directory.join(format!("{}.{end}", stem(design, board)));
+        let path = directory.join(format!(
+            "{}.{end}",
+            report::file_stem(board.name, &design.name)
+        ));
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(FlowError::file(&path, error));
@@ -218,7 +216,11 @@ fn pack(
     let Some(command) = &board.part.family.pack else {
         return Ok(None);
     };
-    let file = format!("{}.{}", stem(design, board), command.output);
+    let file = format!(
+        "{}.{}",
+        report::file_stem(board.name, &design.name),
+        command.output
+    );
     let arguments = board
         .part
         .pack

@@ -185,21 +185,26 @@ impl Module {
         counts
     }
 
+    /// The net of this name, if it is a single wire.
+    fn wire(&self, name: &str) -> Option<&Bit> {
+        match &self.netnames.get(name)?.bits[..] {
+            [bit @ Bit::Net(_)] => Some(bit),
+            _ => None,
+        }
+    }
+
     /// The other names of a net, itself included: each instance that a wire passes through has one.
     pub fn aliases<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        let bit = self.netnames.get(name).and_then(|net| match &net.bits[..] {
-            [bit @ Bit::Net(_)] => Some(bit.clone()),
-            _ => None,
-        });
+        let bit = self.wire(name);
         self.netnames
             .iter()
-            .filter(move |(_, net)| bit.is_some() && net.bits.first() == bit.as_ref())
+            .filter(move |(_, net)| bit.is_some() && net.bits.first() == bit)
             .map(|(alias, _)| alias.as_str())
     }
 
     /// The cell whose output the net of this name is.
     pub fn driver(&self, name: &str) -> Option<&Cell> {
-        let bit = self.netnames.get(name)?.bits.first()?;
+        let bit = self.wire(name)?;
         self.cells.values().find(|cell| {
             cell.connections.iter().any(|(port, bits)| {
                 cell.port_directions.get(port) == Some(&Direction::Output) && bits.contains(bit)

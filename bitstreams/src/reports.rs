@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::board::Board;
 use crate::design::Design;
 use crate::error::FlowError;
-use crate::report::Report;
+use crate::report::{Report, file_stem};
 
 /// What remakes them.
 pub const REMAKE: &str = "make reports";
@@ -74,7 +74,7 @@ impl Committed {
 
     /// Name of its files, without what they end in.
     pub fn file_stem(&self) -> String {
-        format!("{}-{}", self.board, self.configuration)
+        file_stem(self.board, self.configuration)
     }
 
     /// Checks that the report in a folder belongs to a design.

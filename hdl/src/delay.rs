@@ -5,6 +5,13 @@ use std::collections::VecDeque;
 
 use rust_hdl::prelude::*;
 
+/// Lets a value of a simulation half wait for some cycles; `nothing` is what was there at first.
+pub(crate) fn delayed<T: Clone>(line: &mut VecDeque<T>, cycles: usize, nothing: T, entry: T) -> T {
+    line.resize(cycles, nothing.clone());
+    line.push_back(entry);
+    line.pop_front().unwrap_or(nothing)
+}
+
 /// Delays `N` bits by a number of cycles that is fixed when the block is made.
 #[derive(LogicBlock, Default)]
 pub struct Delay<const N: usize> {

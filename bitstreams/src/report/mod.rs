@@ -21,6 +21,11 @@ use crate::top::ClockPlan;
 /// Paths that a report shows.
 const PATHS: usize = 5;
 
+/// Name of the files of a board's design, without what they end in.
+pub fn file_stem(board: &str, design: &str) -> String {
+    format!("{board}-{design}")
+}
+
 /// What was built, from what, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -186,7 +191,7 @@ impl Report {
 
     /// Name of its files, without what they end in.
     pub fn file_stem(&self) -> String {
-        format!("{}-{}", self.board, self.design)
+        file_stem(&self.board, &self.design)
     }
 
     /// The report as a page in Markdown; it shows the picture beside it.

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use rust_hdl::prelude::*;
 
 use crate::bits::{concatenate, index_bits, slice, to_signed};
+use crate::delay::delayed;
 
 /// Cycles from a window's address to its vector.
 pub const WINDOW_LATENCY: usize = 6;
@@ -177,13 +178,6 @@ impl<const RW: usize, const WW: usize> Scratchpad<RW, WW> {
     }
 }
 
-/// Lets something wait for some cycles; what was not there at first is `nothing`.
-fn delayed<T: Clone>(line: &mut VecDeque<T>, cycles: usize, nothing: T, entry: T) -> T {
-    line.resize(cycles, nothing.clone());
-    line.push_back(entry);
-    line.pop_front().unwrap_or(nothing)
-}
-
 impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
@@ -272,13 +266,13 @@ impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
             };
             let skip = of_row(
                 &format!("row1_{bank}"),
-                ["none", "once1", "twice1", "thrice1", "fourfold1"].map(|name| {
-                    if name == "none" {
-                        format!("{word_bits}'d0")
-                    } else {
-                        name.to_owned()
-                    }
-                }),
+                [
+                    format!("{word_bits}'d0"),
+                    "once1".to_owned(),
+                    "twice1".to_owned(),
+                    "thrice1".to_owned(),
+                    "fourfold1".to_owned(),
+                ],
             );
             // The lane that this bank serves, the boundaries before it, and its word.
             declare += &format!(

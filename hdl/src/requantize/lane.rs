@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 use rust_hdl::prelude::*;
 
 use crate::bits::{from_signed, slice, to_signed};
+use crate::delay::delayed;
 
 /// Cycles from the entry of a sum to its result.
 pub const LATENCY: usize = 18;
@@ -117,17 +118,14 @@ impl Logic for Lane {
             let second = self.second.val().get_bit(0);
             let double = second || self.double_rounding.val();
             let sum = to_signed(self.sum.val()) as i32;
-            self._rounded.resize(ROUNDED - 1, (0, false));
-            self._rounded
-                .push_back((scale(sum, self.channel.val(), double), second));
-            if let Some((rounded, second)) = self._rounded.pop_front() {
-                let zero_point = if second {
-                    self.second_zero_point.val()
-                } else {
-                    self.zero_point.val()
-                };
-                self._moved = (rounded + to_signed(zero_point), second);
-            }
+            let rounded = (scale(sum, self.channel.val(), double), second);
+            let (rounded, second) = delayed(&mut self._rounded, ROUNDED - 1, (0, false), rounded);
+            let zero_point = if second {
+                self.second_zero_point.val()
+            } else {
+                self.zero_point.val()
+            };
+            self._moved = (rounded + to_signed(zero_point), second);
         }
     }
 

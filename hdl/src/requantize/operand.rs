@@ -18,6 +18,7 @@ use rust_hdl::prelude::*;
 
 use super::lane::divide_by_power;
 use crate::bits::{from_signed, slice, to_signed};
+use crate::delay::delayed;
 
 /// Cycles from the second operand, which comes a cycle after the first, to the sum.
 pub const LATENCY: usize = 10;
@@ -77,18 +78,15 @@ impl Logic for OperandSum {
             } else {
                 self.other_entry.val()
             };
-            self._scaled.resize(SCALED, 0);
-            self._scaled.push_back(scale(self._operand, entry));
+            let scaled = delayed(&mut self._scaled, SCALED, 0, scale(self._operand, entry));
+            self.sum.next = from_signed(scaled + self._previous);
+            self._previous = scaled;
             self._returning = self.returning.val().get_bit(0);
             self._operand = to_signed(if self._returning {
                 self.first.val()
             } else {
                 self.other.val()
             });
-            if let Some(scaled) = self._scaled.pop_front() {
-                self.sum.next = from_signed(scaled + self._previous);
-                self._previous = scaled;
-            }
         }
     }
 

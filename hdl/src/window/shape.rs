@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use rust_hdl::prelude::*;
 
 use crate::bits::{concatenate, slice, to_signed};
+use crate::delay::delayed;
 use crate::memory::scratchpad::{BOUNDARIES, LANE_BITS};
 
 /// Cycles from a position to its shape.
@@ -104,14 +105,12 @@ impl Logic for WindowShape {
                 from: concatenate(LANE_BITS, [BEYOND as u64; BOUNDARIES + 1]),
                 ..Shape::default()
             };
-            self._shapes.resize(LATENCY - 1, nothing);
-            self._shapes.push_back(self.shape());
-            if let Some(shape) = self._shapes.pop_front() {
-                self.window_address.next = shape.address;
-                self.boundaries.next = shape.boundaries;
-                self.from.next = shape.from;
-                self.to.next = shape.to;
-            }
+            let shape = self.shape();
+            let shape = delayed(&mut self._shapes, LATENCY - 1, nothing, shape);
+            self.window_address.next = shape.address;
+            self.boundaries.next = shape.boundaries;
+            self.from.next = shape.from;
+            self.to.next = shape.to;
         }
     }
 

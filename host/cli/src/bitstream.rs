@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use anyhow::Context;
-use systole_bitstreams::{BOARDS, Board, Design, Environment, Options, board, reports};
+use systole_bitstreams::{BOARDS, Board, Design, Environment, Options, board, report, reports};
 use systole_regs::configuration::{self, Configuration};
 
 use crate::device::configuration_by_name;
@@ -100,7 +100,7 @@ fn build(arguments: &BuildArguments) -> anyhow::Result<()> {
     let directory = arguments
         .output
         .clone()
-        .unwrap_or_else(|| Path::new("build/bitstream").join(format!("{}-{name}", board.name)));
+        .unwrap_or_else(|| Path::new("build/bitstream").join(report::file_stem(board.name, name)));
     let environment = Environment::new(&arguments.tools.venv)?;
     let design = Design::accelerator(name, board, arguments.clock_mhz)?;
     let options = Options {
