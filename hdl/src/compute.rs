@@ -261,7 +261,7 @@ impl<
             shape: WindowShape::default(),
             weights: WeightMemory::new(configuration.weight_tiles, G),
             array: SystolicArray::new(configuration),
-            lanes: DepthwiseUnit::new(),
+            lanes: DepthwiseUnit::new(configuration.shared_columns),
             accumulators: Accumulators::new(configuration.accumulator_rows),
             drain: Drain::new(R, C, Q),
             parameters: ParameterMemory::new(configuration.parameter_entries),

@@ -1,7 +1,7 @@
 //! Named sizes of the accelerator. Hardware, simulation and tests take their dimensions from
 //! here; software takes them from the device's identification registers, which repeat them.
 
-use crate::instructions::{IMPLEMENTED, feature};
+use crate::instructions::{IMPLEMENTED, SHARED_COLUMNS, feature};
 
 /// How the array multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub struct Configuration {
     pub columns: usize,
     /// How the array multiplies.
     pub array: ArrayKind,
+    /// Kernel columns that an activation of DEPTHWISE meets at once in shared mode, each with a
+    /// multiplication of its own in every lane: 1 or [`SHARED_COLUMNS`]
+    /// ([`feature::SHARED_COLUMNS`]).
+    pub shared_columns: usize,
     /// Requantization lanes Q: outputs finished in a cycle. Divides `columns`, which divides `rows`.
     pub requantize_lanes: usize,
     /// Size of the scratchpad in bytes, a power of two.
@@ -72,11 +76,14 @@ impl Configuration {
 
     /// What the FEATURES register says.
     pub const fn features(&self) -> u32 {
+        let mut features = IMPLEMENTED;
         if self.takes_inner_products() {
-            IMPLEMENTED | feature::WEIGHT_PRODUCTS
-        } else {
-            IMPLEMENTED
+            features |= feature::WEIGHT_PRODUCTS;
         }
+        if self.shared_columns == SHARED_COLUMNS as usize {
+            features |= feature::SHARED_COLUMNS;
+        }
+        features
     }
 
     /// Bytes of one scratchpad word, its number of banks: a row vector, or a beat of the bus where
@@ -104,6 +111,7 @@ pub const TINY: Configuration = Configuration {
     rows: 4,
     columns: 4,
     array: ArrayKind::Plain,
+    shared_columns: 3,
     requantize_lanes: 2,
     scratchpad_bytes: 16 * 1024,
     weight_tiles: 4096,
@@ -119,6 +127,7 @@ pub const SMALL: Configuration = Configuration {
     rows: 16,
     columns: 8,
     array: ArrayKind::Plain,
+    shared_columns: 3,
     requantize_lanes: 4,
     scratchpad_bytes: 64 * 1024,
     weight_tiles: 2560,
@@ -139,6 +148,7 @@ pub const ECP5_85F: Configuration = Configuration {
         dsp_columns: 8,
         group_columns: 4,
     },
+    shared_columns: 1,
     requantize_lanes: 8,
     scratchpad_bytes: 64 * 1024,
     weight_tiles: 512,
@@ -154,6 +164,7 @@ pub const LARGE: Configuration = Configuration {
     rows: 32,
     columns: 32,
     array: ArrayKind::Plain,
+    shared_columns: 3,
     requantize_lanes: 16,
     scratchpad_bytes: 256 * 1024,
     weight_tiles: 1024,

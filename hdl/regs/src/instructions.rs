@@ -120,12 +120,16 @@ pub mod feature {
     /// Sums of MATRIX carry w(2i) x w(2i + 1), the product of the weights of rows 2i and 2i + 1, for
     /// each pair of rows i of each tile that is used. Software takes the sum of these from the bias.
     pub const WEIGHT_PRODUCTS: u32 = 1 << 31;
+    /// DEPTHWISE in shared mode uses each input column for up to [`super::SHARED_COLUMNS`] pixels;
+    /// without it, for one: `input_tiles` equals `phases`.
+    pub const SHARED_COLUMNS: u32 = 1 << 30;
 }
 
 /// Value of a limit that waits for nothing.
 pub const NO_LIMIT: u8 = 255;
 
-/// Depthwise columns that share one read in shared mode: multipliers of a lane.
+/// Depthwise columns that share one read in shared mode, where the device has as many multipliers
+/// in a lane ([`feature::SHARED_COLUMNS`]).
 pub const SHARED_COLUMNS: u8 = 3;
 
 /// Largest number of weight tiles of a block of channels of DEPTHWISE: kernel rows x phases, or

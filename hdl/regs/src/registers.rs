@@ -53,7 +53,7 @@ registers! { IDENTIFICATION, "What the device is. Offsets from the start of BAR0
     QUEUE_COUNT 0x02c ReadOnly "Queue pairs.";
     QUEUE_ENTRIES_MAX 0x030 ReadOnly "Largest number of entries of a ring.";
     CLOCK_KHZ 0x034 ReadOnly "Clock of the accelerator in kHz.";
-    FEATURES 0x038 ReadOnly "Bits 30:0: bit n is set if instructions with opcode n are carried out. Bit 31 (WEIGHT_PRODUCTS): sums of MATRIX carry the products of the weights of rows 2i and 2i + 1; biases make up for it.";
+    FEATURES 0x038 ReadOnly "Bits 29:0: bit n is set if instructions with opcode n are carried out. Bit 30 (SHARED_COLUMNS): DEPTHWISE in shared mode uses an input column for up to three pixels, else for one. Bit 31 (WEIGHT_PRODUCTS): sums of MATRIX carry the products of the weights of rows 2i and 2i + 1; biases make up for it.";
     BUILD_HASH_LOW 0x03c ReadOnly "Low half of a hash of the emitted Verilog.";
     BUILD_HASH_HIGH 0x040 ReadOnly "High half of a hash of the emitted Verilog.";
 }

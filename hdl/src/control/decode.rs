@@ -81,6 +81,7 @@ pub struct Decoder {
     word_misaligned: Fixed<Bits<16>>,
     window_least: Fixed<Bits<16>>,
     columns_most: Fixed<Bits<16>>,
+    shares_columns: Fixed<Bit>,
     opcode_at: Fixed<Bits<6>>,
     flags_at: Fixed<Bits<6>>,
     phases_at: Fixed<Bits<6>>,
@@ -120,7 +121,7 @@ pub struct Decoder {
     residual: DFF<Bit>,
     only_first: DFF<Bit>,
     takes_next: DFF<Bit>,
-    thrice: DFF<Bits<16>>,
+    columns_shared: DFF<Bits<16>>,
     recognized: DFF<Bit>,
     unused_fault: [DFF<Bit>; 8],
     flags_fault: DFF<Bit>,
@@ -210,6 +211,7 @@ impl Decoder {
             word_misaligned: half(configuration.scratchpad_word_bytes() - 1),
             window_least: half(configuration.rows / 4),
             columns_most: half(KERNEL_COLUMNS_MAX.into()),
+            shares_columns: Fixed::new(configuration.shared_columns > 1),
             opcode_at: bit_in_word(Compute::field("opcode"), 0),
             flags_at: bit_in_word(Compute::field("flags"), 0),
             phases_at: bit_in_word(Compute::field("phases"), 0),
@@ -263,7 +265,7 @@ impl Logic for Decoder {
             residual,
             only_first,
             takes_next,
-            thrice,
+            columns_shared,
             recognized,
             flags_fault,
             transfer_fault,
@@ -370,8 +372,11 @@ impl Logic for Decoder {
                 && ((self.next_flags.val() & self.flag_first_group.val()) != bits::<8>(0));
             self.takes_next.d.next = (self.next_opcode.val() == self.opcode_load_rows.val())
                 && ((self.next_flags.val() & self.flag_next_group.val()) != bits::<8>(0));
-            self.thrice.d.next =
-                self.next_phases.val() + self.next_phases.val() + self.next_phases.val();
+            self.columns_shared.d.next = self.next_phases.val();
+            if self.shares_columns.val() {
+                self.columns_shared.d.next =
+                    self.next_phases.val() + self.next_phases.val() + self.next_phases.val();
+            }
         }
 
         // The shape of the instruction: everything that its opcode doesn't use.
@@ -467,7 +472,7 @@ impl Logic for Decoder {
             || (self.depthwise.q.val()
                 && (self.phases.val() != bits::<16>(0))
                 && ((self.phases.val() > self.compute.input_tiles.val())
-                    || (self.compute.input_tiles.val() > self.thrice.q.val())
+                    || (self.compute.input_tiles.val() > self.columns_shared.q.val())
                     || (self.compute.column_step.val() != bits::<16>(0))));
 
         self.well_formed.next = self.recognized.q.val()

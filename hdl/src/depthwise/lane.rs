@@ -1,4 +1,5 @@
-//! One depthwise lane: a channel's weights, three multipliers, three sums.
+//! One depthwise lane: a channel's weights, three multipliers, three sums; or one of each, where
+//! LUTs are scarce.
 //!
 //! A value belongs to up to three pixels, with the kernel columns that are a pixel step apart: sum
 //! m is that of the pixel that began m steps ago. After the last phase of a step the sums move on
@@ -10,10 +11,11 @@
 //!               +--> x weight 2 ----------------------------------------+
 //! ```
 //!
-//! For pooling the weight is one, or the sum a maximum.
+//! With one multiplier each activation belongs to one pixel. For pooling the weight is one, or the
+//! sum a maximum.
 
 use rust_hdl::prelude::*;
-use systole_regs::instructions::DEPTHWISE_STEPS_MAX;
+use systole_regs::instructions::{DEPTHWISE_STEPS_MAX, SHARED_COLUMNS};
 
 use crate::bits::{from_signed, slice, to_signed};
 use crate::primitive;
@@ -38,7 +40,7 @@ struct Flags {
 pub struct DepthwiseLane<const CW: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Writes the first three bytes of `weights` at `weight_step`.
+    /// Writes the first bytes of `weights` at `weight_step`, one for each multiplier.
     pub weight_valid: Signal<In, Bit>,
     /// Step of the weights that come.
     pub weight_step: Signal<In, Bits<6>>,
@@ -62,6 +64,7 @@ pub struct DepthwiseLane<const CW: usize> {
     pub activation: Signal<In, Bits<8>>,
     /// The sum of that age with the activation of [`LATENCY`] cycles ago.
     pub result: Signal<Out, Bits<24>>,
+    _columns: usize,
     _memory: Vec<[i64; 3]>,
     _operand: i64,
     _factors: [i64; 3],
@@ -71,10 +74,15 @@ pub struct DepthwiseLane<const CW: usize> {
 }
 
 impl<const CW: usize> DepthwiseLane<CW> {
-    /// A lane.
-    pub fn new() -> Self {
+    /// A lane with this many multipliers, 1 or [`SHARED_COLUMNS`].
+    pub fn new(shared_columns: usize) -> Self {
+        assert!(
+            shared_columns == 1 || shared_columns == usize::from(SHARED_COLUMNS),
+            "a lane has one multiplier or three"
+        );
         assert!(CW >= 24, "an array row has at least three weights");
         Self {
+            _columns: shared_columns,
             _memory: vec![[0; 3]; DEPTHWISE_STEPS_MAX],
             ..Default::default()
         }
@@ -108,7 +116,7 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
                     operand
                 }
             });
-            self.result.next = from_signed(sums[age.min(2)]);
+            self.result.next = from_signed(sums[age.min(self._columns - 1)]);
             if valid {
                 self._sums = if shift {
                     [initial, sums[0], sums[1]]
@@ -152,7 +160,7 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
         let mut declare = String::new();
         let mut clocked = String::new();
         let mut initial = String::new();
-        for index in 0..3 {
+        for index in 0..self._columns {
             declare += &format!(
                 "\
 reg signed [7:0] factor{index};
@@ -181,11 +189,11 @@ wire signed [23:0] next{index} = maximum ? (low{index} > operand4 ? base{index} 
         Verilog::Custom(format!(
             "\
 (* ram_style = \"distributed\" *)
-reg [23:0] memory [0:{last}];
+reg [{top}:0] memory [0:{last}];
 reg signed [7:0] operand, operand2, operand3, operand4;
 reg [4:1] valids, clears, shifts;
 reg [1:0] age1, age2, age3, age4;
-wire [23:0] read = memory[step];
+wire [{top}:0] read = memory[step];
 wire signed [23:0] wide4 = $signed({{{{16{{operand4[7]}}}}, operand4}});
 wire signed [23:0] first = maximum ? -24'sd128 : 24'sd0;
 {declare}
@@ -194,7 +202,7 @@ initial begin
 {initial}end
 
 always @(posedge clock) begin
-   if (weight_valid) memory[weight_step] <= weights[23:0];
+   if (weight_valid) memory[weight_step] <= weights[{top}:0];
    operand <= activation;
    operand2 <= operand;
    operand3 <= operand2;
@@ -206,10 +214,15 @@ always @(posedge clock) begin
    age2 <= age1;
    age3 <= age2;
    age4 <= age3;
-{clocked}   result <= (age4 == 2'd0) ? next0 : (age4 == 2'd1) ? next1 : next2;
+{clocked}   result <= {result};
 end
 ",
-            last = DEPTHWISE_STEPS_MAX - 1
+            top = self._columns * 8 - 1,
+            last = DEPTHWISE_STEPS_MAX - 1,
+            result = match self._columns {
+                1 => "next0",
+                _ => "(age4 == 2'd0) ? next0 : (age4 == 2'd1) ? next1 : next2",
+            },
         ))
     }
 }

@@ -65,8 +65,8 @@ pub struct DepthwiseUnit<
 impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW: usize>
     DepthwiseUnit<R, CW, RW, RS, AW>
 {
-    /// Lanes without weights.
-    pub fn new() -> Self {
+    /// Lanes without weights, with so many multipliers each.
+    pub fn new(shared_columns: usize) -> Self {
         Self {
             clock: Signal::default(),
             reset: Signal::default(),
@@ -85,7 +85,7 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
             vector: Signal::default(),
             row_valid: Signal::default(),
             sums: Signal::default(),
-            lane: std::array::from_fn(|_| DepthwiseLane::new()),
+            lane: std::array::from_fn(|_| DepthwiseLane::new(shared_columns)),
             valid_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
             step_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
             emitted: Delay::new(lane::LATENCY),
@@ -93,14 +93,6 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
             joined: Join::default(),
             collect: Collect::new(),
         }
-    }
-}
-
-impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW: usize> Default
-    for DepthwiseUnit<R, CW, RW, RS, AW>
-{
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `systole_multiply` | signed product of up to 18 x 18 bits, to be built of a DSP |
 //! | `systole_multiply_lut_8x8` | signed product of 8 x 8 bits, to be built of LUTs |
 //! | `systole_multiply_lut_9x9` | the same of 9 x 9 bits |
+//! | `systole_multiply_lut_32x8` | product of signed 32 bits and unsigned 8 bits, to be built of LUTs |
 //! | `systole_block_ram` | memory that one port writes and one reads, with its output register |
 //!
 //! Multipliers take [`LATENCY`] cycles from operands to product: a DSP's input, pipeline and output
@@ -45,7 +46,7 @@ struct Primitive {
 
 const ECP5_ROWS: &str = text!("ecp5/systole_ecp5_rows.v");
 
-const PRIMITIVES: [Primitive; 4] = [
+const PRIMITIVES: [Primitive; 5] = [
     Primitive {
         name: "systole_block_ram",
         portable: text!("portable/systole_block_ram.v"),
@@ -65,6 +66,11 @@ const PRIMITIVES: [Primitive; 4] = [
         name: "systole_multiply_lut_9x9",
         portable: text!("portable/systole_multiply_lut_9x9.v"),
         ecp5: &[ECP5_ROWS, text!("ecp5/systole_multiply_lut_9x9.v")],
+    },
+    Primitive {
+        name: "systole_multiply_lut_32x8",
+        portable: text!("portable/systole_multiply_lut_32x8.v"),
+        ecp5: &[ECP5_ROWS, text!("ecp5/systole_multiply_lut_32x8.v")],
     },
 ];
 

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Groups with a residual come in every other cycle, and the second operand a cycle after the
-//! first: one multiplier scales both, one after the other. It adds up shifted multipliers; the DSPs
-//! belong to the array.
+//! first: one multiplier scales both, one after the other. It is built of LUTs; the DSPs belong to
+//! the array.
 
 use std::collections::VecDeque;
 
@@ -108,16 +108,15 @@ reg returning1;
 wire [71:0] entry1 = returning1 ? first_entry : other_entry;
 wire signed [7:0] shift1 = entry1[71:64];
 
-// Products of the multiplier with two bits of the operand each; the operand's sign is negative, and
-// what it subtracts takes the half of the rounding with it.
+// The product of the multiplier with all bits of the operand but its sign, which is negative: what
+// it subtracts takes the half of the rounding with it.
 reg [8:0] biased2;
 reg signed [31:0] multiplier2;
-wire signed [41:0] once2 = {{10{multiplier2[31]}}, multiplier2};
-wire signed [41:0] twice2 = {{9{multiplier2[31]}}, multiplier2, 1'b0};
-reg signed [41:0] first3, second3, third3, fourth3, top3;
-reg signed [41:0] lower4, upper4, half4;
-reg signed [41:0] product5, half5;
-wire signed [41:0] nudged5 = product5 + half5;
+wire signed [39:0] product5;
+systole_multiply_lut_32x8 multiplier (.clock(clock), .a(multiplier2), .b(biased2[7:0]), .product(product5));
+reg signed [31:0] top3;
+reg signed [41:0] half4, half5;
+wire signed [41:0] nudged5 = $signed({{2{product5[39]}}, product5}) + half5;
 
 // Division with the rounding bit kept; bits below it decide ties of negative numbers.
 reg [4:0] right2, right3, right4, right5, right6;
@@ -139,17 +138,10 @@ const STAGES: &str = "\
    multiplier2 <= entry1[63:32];
    right2 <= (shift1 >= 8'sd0) ? 5'd0 : (shift1 < -8'sd31) ? 5'd31 : 5'd0 - shift1[4:0];
 
-   first3 <= (biased2[0] ? once2 : 42'sd0) + (biased2[1] ? twice2 : 42'sd0);
-   second3 <= (biased2[2] ? once2 : 42'sd0) + (biased2[3] ? twice2 : 42'sd0);
-   third3 <= (biased2[4] ? once2 : 42'sd0) + (biased2[5] ? twice2 : 42'sd0);
-   fourth3 <= (biased2[6] ? once2 : 42'sd0) + (biased2[7] ? twice2 : 42'sd0);
-   top3 <= biased2[8] ? once2 : 42'sd0;
+   top3 <= biased2[8] ? multiplier2 : 32'sd0;
    right3 <= right2;
-   lower4 <= first3 + (second3 <<< 2);
-   upper4 <= third3 + (fourth3 <<< 2);
-   half4 <= 42'sd1024 - (top3 <<< 8);
+   half4 <= 42'sd1024 - $signed({{2{top3[31]}}, top3, 8'd0});
    right4 <= right3;
-   product5 <= lower4 + (upper4 <<< 4);
    half5 <= half4;
    right5 <= right4;
    high6 <= $signed({nudged5[41], nudged5[41:11]});

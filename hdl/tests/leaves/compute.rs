@@ -68,27 +68,28 @@ pub fn leaves(bench: &mut Bench) {
         },
     );
 
+    let drive_lane = |leaf: &mut DepthwiseLane<64>, random: &mut Random| {
+        if random.tick(50) {
+            leaf.ones.next = random.often();
+            leaf.maximum.next = random.tick(3);
+        }
+        leaf.weight_valid.next = random.tick(3);
+        leaf.weight_step.next = from_unsigned(random.below(8));
+        leaf.weights.next = concatenate(8, [(); 8].map(|()| random.signed(8) as u8).map(u64::from));
+        leaf.valid.next = from_unsigned(flag(random.often()));
+        leaf.clear.next = from_unsigned(flag(random.tick(9)));
+        leaf.shift.next = from_unsigned(flag(random.tick(3)));
+        leaf.age.next = from_unsigned(random.below(3));
+        leaf.step.next = from_unsigned(random.below(8));
+        leaf.activation.next = from_signed(random.signed(8));
+    };
+    bench.leaf("lanes", DepthwiseLane::new(3), 20_000, clock!(), drive_lane);
     bench.leaf(
-        "lanes",
-        DepthwiseLane::<64>::new(),
+        "single_lanes",
+        DepthwiseLane::new(1),
         20_000,
         clock!(),
-        |leaf, random| {
-            if random.tick(50) {
-                leaf.ones.next = random.often();
-                leaf.maximum.next = random.tick(3);
-            }
-            leaf.weight_valid.next = random.tick(3);
-            leaf.weight_step.next = from_unsigned(random.below(8));
-            leaf.weights.next =
-                concatenate(8, [(); 8].map(|()| random.signed(8) as u8).map(u64::from));
-            leaf.valid.next = from_unsigned(flag(random.often()));
-            leaf.clear.next = from_unsigned(flag(random.tick(9)));
-            leaf.shift.next = from_unsigned(flag(random.tick(3)));
-            leaf.age.next = from_unsigned(random.below(3));
-            leaf.step.next = from_unsigned(random.below(8));
-            leaf.activation.next = from_signed(random.signed(8));
-        },
+        drive_lane,
     );
 
     let mut wait = 0_u64;

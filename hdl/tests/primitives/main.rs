@@ -75,7 +75,7 @@ struct Case {
     b: usize,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     Case {
         module: "systole_multiply_lut_8x8",
         parameters: "",
@@ -87,6 +87,12 @@ const CASES: [Case; 5] = [
         parameters: "",
         a: 9,
         b: 9,
+    },
+    Case {
+        module: "systole_multiply_lut_32x8",
+        parameters: "",
+        a: 32,
+        b: 8,
     },
     Case {
         module: "systole_multiply",

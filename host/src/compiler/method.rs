@@ -14,7 +14,7 @@
 //!
 //! Of the ways that are possible the one with the fewest estimated cycles is taken.
 
-use systole_regs::instructions::{DEPTHWISE_STEPS_MAX, KERNEL_COLUMNS_MAX, SHARED_COLUMNS};
+use systole_regs::instructions::{DEPTHWISE_STEPS_MAX, KERNEL_COLUMNS_MAX};
 
 use super::estimate::{Duration, Estimator};
 use super::graph::{Kernel, Node, Strides};
@@ -139,7 +139,7 @@ impl Method {
                         .map(|pixels| way(0, pixels)),
                 );
             }
-            let shared = usize::from(SHARED_COLUMNS);
+            let shared = target.shared_columns();
             if weighted
                 && stride <= columns
                 && columns <= shared * stride

@@ -1,7 +1,7 @@
 //! What the compiler must know of a device: its dimensions and what it can carry out.
 
 use systole_driver::Identity;
-use systole_regs::instructions::{OPCODES, feature};
+use systole_regs::instructions::{OPCODES, SHARED_COLUMNS, feature};
 use systole_regs::{Configuration, DATA_BYTES};
 
 use super::CompileError;
@@ -94,6 +94,15 @@ impl Target {
     /// Whether sums of MATRIX come with the products of the weights of neighbouring rows.
     pub(super) fn sums_carry_weight_products(&self) -> bool {
         self.features & feature::WEIGHT_PRODUCTS != 0
+    }
+
+    /// Pixels that DEPTHWISE uses an input column for in shared mode.
+    pub(super) fn shared_columns(&self) -> usize {
+        if self.features & feature::SHARED_COLUMNS != 0 {
+            SHARED_COLUMNS.into()
+        } else {
+            1
+        }
     }
 
     /// Tiles that a program can address.

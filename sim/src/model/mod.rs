@@ -64,7 +64,7 @@
 //! | ... without RESIDUAL | not `second_address`, `sum_zero_point`, `sum_minimum`, `sum_maximum` | |
 //! | MATRIX | not `phases` | if `kernel_height` > 1: `window_bytes` >= R / 4, and `input_row_stride` - `window_bytes` (negative too) a multiple of W |
 //! | DEPTHWISE | | `input_tiles` <= 256; `kernel_height` * `input_tiles` <= 64 |
-//! | ... with `phases` > 0 | not `column_step` | `phases` <= `input_tiles` <= 3 * `phases`; `kernel_height` * `phases` <= 64 in place of the product above |
+//! | ... with `phases` > 0 | not `column_step` | `phases` <= `input_tiles` <= 3 * `phases` (without the feature SHARED_COLUMNS `input_tiles` = `phases`); `kernel_height` * `phases` <= 64 in place of the product above |
 //! | POOL | not `phases`, `weight_address` | the flag MAXIMUM too; `input_tiles` <= 256 |
 //!
 //! `pad_value`, `column_step`, paddings and strides are free otherwise; a window may lie outside

@@ -112,14 +112,16 @@ impl ModelBuilder<'_> {
             most = largest;
         }
         let shared = self.random.chance(55);
+        let shares = self.configuration.shared_columns as u32;
         let random = &mut *self.random;
         let mut kernel_height = random.pick(&[1, 1, 2, 3, 3, 4, 5, 64]).min(most);
         let (phases, columns) = if shared {
             let phases = random.pick(&[1, 1, 1, 2, 2, 3, 4, 64]).min(most);
-            let any = random.size(phases, 3 * phases);
+            let all = shares * phases;
+            let any = random.size(phases, all);
             (
                 phases,
-                random.pick(&[any, any, phases, 2 * phases, 3 * phases]),
+                random.pick(&[any, any, phases, all.min(2 * phases), all]),
             )
         } else {
             (0, random.pick(&[1, 2, 3, 3, 4, 5, 6, 64]).min(most))

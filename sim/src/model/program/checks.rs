@@ -2,7 +2,7 @@
 //! that end a run with `InvalidInstruction`.
 
 use systole_regs::instructions::{
-    Compute, DEPTHWISE_STEPS_MAX, KERNEL_COLUMNS_MAX, SHARED_COLUMNS, Transfer, flag, opcode,
+    Compute, DEPTHWISE_STEPS_MAX, KERNEL_COLUMNS_MAX, Transfer, flag, opcode,
 };
 use systole_regs::{Configuration, DATA_BYTES, Field, Status};
 
@@ -121,7 +121,7 @@ pub(super) fn compute(i: &Compute, configuration: &Configuration) -> Result<(), 
     let clamped = i.clamp_minimum <= i.clamp_maximum;
     let shaped = match i.opcode {
         opcode::MATRIX => matrix_is_possible(i, configuration),
-        opcode::DEPTHWISE => depthwise_is_possible(i),
+        opcode::DEPTHWISE => depthwise_is_possible(i, configuration),
         _ => i.input_tiles <= KERNEL_COLUMNS_MAX && i.phases == 0 && i.weight_address == 0,
     };
     verdict(known && residual && counted && aligned && clamped && shaped)
@@ -135,11 +135,12 @@ fn matrix_is_possible(i: &Compute, configuration: &Configuration) -> bool {
     i.phases == 0 && (i.kernel_height == 1 || spread)
 }
 
-fn depthwise_is_possible(i: &Compute) -> bool {
+fn depthwise_is_possible(i: &Compute, configuration: &Configuration) -> bool {
     let (columns, phases) = (i.input_tiles, u16::from(i.phases));
     let shared = phases > 0;
     let mode = !shared
-        || (phases..=phases * u16::from(SHARED_COLUMNS)).contains(&columns) && i.column_step == 0;
+        || (phases..=phases * configuration.shared_columns as u16).contains(&columns)
+            && i.column_step == 0;
     let tiles = usize::from(if shared { phases } else { columns });
     mode && columns <= KERNEL_COLUMNS_MAX
         && usize::from(i.kernel_height) * tiles <= DEPTHWISE_STEPS_MAX
