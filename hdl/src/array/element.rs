@@ -33,7 +33,7 @@ pub enum Multiply {
 /// What an element adds to the partial sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Element {
-    /// x0 w0 + x1 w1, by two multiplications.
+    /// x0 w0 + x1 w1, by two DSPs with all their registers.
     #[default]
     Plain,
     /// (x0 + w1)(x1 + w0).
@@ -52,8 +52,8 @@ impl Element {
             // Operands, sums of them, the multiplication, the partial sum.
             3 + primitive::LATENCY
         } else {
-            // Operands, products, their sum, the partial sum.
-            4
+            // The multiplications, their sum, the partial sum.
+            2 + primitive::LATENCY
         }
     }
 }
@@ -77,7 +77,6 @@ pub struct PairElement<const P: usize> {
     _operands: [i64; 4],
     _factors: [i64; 2],
     _pipeline: [i64; primitive::LATENCY],
-    _products: [i64; 2],
     _pair: i64,
 }
 
@@ -101,37 +100,36 @@ impl<const P: usize> PairElement<P> {
             Element::Absent => 0,
         };
         self.partial_sum.next = from_signed(to_signed(self.partial_sum_in.val()) + added);
-        self._pair = self._products[0] + self._products[1];
-        self._products = [x0 * w0, x1 * w1];
-        self._pipeline.rotate_right(1);
-        self._pipeline[0] = self._factors[0] * self._factors[1];
-        self._factors = match self._kind {
-            Element::InnerProduct(_) => [x0 + w1, x1 + w0],
-            _ => [x0, x1],
-        };
+        self._pair = self._pipeline[primitive::LATENCY - 1];
         let activations = self.activations.val();
-        self._operands = [
+        let entering = [
             i64::from(slice(activations, 0, 8) as i8),
             i64::from(slice(activations, 8, 8) as i8),
             to_signed(self.even_weight.val()),
             to_signed(self.odd_weight.val()),
         ];
+        let product = match self._kind {
+            Element::Plain => entering[0] * entering[2] + entering[1] * entering[3],
+            _ => self._factors[0] * self._factors[1],
+        };
+        self._pipeline.rotate_right(1);
+        self._pipeline[0] = product;
+        self._factors = match self._kind {
+            Element::InnerProduct(_) => [x0 + w1, x1 + w0],
+            _ => [x0, x1],
+        };
+        self._operands = entering;
     }
 
     fn plain(&self) -> String {
         format!(
             "\
-reg signed [7:0] x0, x1, w0, w1;
-reg signed [15:0] even_product, odd_product;
+wire signed [15:0] even_product, odd_product;
+systole_multiply #(.A(8), .B(8)) even (.clock(clock), .a(activations[7:0]), .b(even_weight), .product(even_product));
+systole_multiply #(.A(8), .B(8)) odd (.clock(clock), .a(activations[15:8]), .b(odd_weight), .product(odd_product));
 reg signed [16:0] pair;
 
 always @(posedge clock) begin
-   x0 <= activations[7:0];
-   x1 <= activations[15:8];
-   w0 <= even_weight;
-   w1 <= odd_weight;
-   even_product <= x0 * w0;
-   odd_product <= x1 * w1;
    pair <= {{even_product[15], even_product}} + {{odd_product[15], odd_product}};
    partial_sum <= partial_sum_in + {{{{{extension}{{pair[16]}}}}, pair}};
 end

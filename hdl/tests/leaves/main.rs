@@ -282,14 +282,14 @@ fn weight_banks(bench: &mut Bench) {
     // A row of half a beat, of one beat, of two, and of groups that are half a beat.
     bench.leaf(
         "weights_half",
-        WeightBank::<32>::new(3, 12, 4),
+        WeightBank::<32>::new(1, 12, 4),
         1500,
         clock!(),
         drive::<32>,
     );
     bench.leaf(
         "weights_one",
-        WeightBank::<64>::new(2, 12, 8),
+        WeightBank::<64>::new(1, 12, 8),
         1500,
         clock!(),
         drive::<64>,

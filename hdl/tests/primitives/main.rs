@@ -17,9 +17,18 @@ const CELLS: &str = concat!(
     include_str!("../../technology/ecp5/simulation/DP16KD.v")
 );
 
-/// Memories that one block holds, with fewer bits and words, and more: width, depth, bits of an
-/// address.
-const MEMORIES: [[usize; 3]; 3] = [[36, 512, 9], [32, 100, 7], [32, 600, 10]];
+/// Memories of one block and of several, of each of their words, and one of more words than any has:
+/// width, depth, bits of an address.
+const MEMORIES: [[usize; 3]; 8] = [
+    [36, 512, 9],
+    [32, 100, 7],
+    [80, 512, 9],
+    [32, 600, 10],
+    [20, 2000, 11],
+    [128, 2560, 12],
+    [10, 4096, 12],
+    [8, 5000, 13],
+];
 
 /// A module that writes and reads both definitions of a memory, never the same word at once.
 fn memory_bench(index: usize, [width, depth, address]: [usize; 3]) -> String {
@@ -41,7 +50,7 @@ module memory{index}(output reg done);
             // All words first, then any.
             write_valid = cycle < {depth} || $urandom_range(1) == 1;
             write_address = cycle < {depth} ? cycle : $urandom_range({depth} - 1);
-            write_data = {{$urandom, $urandom}};
+            write_data = {{$urandom, $urandom, $urandom, $urandom}};
             read_address = $urandom_range({depth} - 1);
             if (read_address == write_address) read_address = write_address == 0 ? 1 : 0;
             #1 clock = 1;
