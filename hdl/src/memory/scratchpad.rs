@@ -12,8 +12,20 @@
 //!  access address, bytes, data --> word of each bank, rotate ---->+--> rotate --> W bytes
 //! ```
 //!
-//! Block RAMs answer late in their cycle, so a register follows them before anything is chosen, and
-//! vectors are rotated in two stages: by multiples of four lanes, then by single ones.
+//! Block RAMs answer late in their cycle, so their output registers come before anything is chosen,
+//! and vectors are rotated in two stages: by multiples of four lanes, then by single ones.
+//!
+//! What a port reads of a byte that is written in the same cycle is anything on a device
+//! (`systole_dual_port_ram`; this simulation gives what was there before), and nobody uses it:
+//!
+//! - The access port reads or writes. Residual operands are read in other cycles than results are
+//!   written ([`crate::requantize::drain`]), and DMA waits while it has no turn.
+//! - What the window port reads for an instruction was written before it began: the loads that its
+//!   limits name have ended, and so has the computation before it, its last write carried out. What
+//!   is written meanwhile isn't read: limits keep loads from what a computation still reads, and
+//!   results may replace nothing but a residual's operands, which the access port reads.
+//! - Lanes outside the window or the image read whatever is there, and are replaced; results of
+//!   lanes beyond the channels aren't written. Banks are of a byte, so a write touches no other one.
 
 use std::collections::VecDeque;
 
@@ -254,6 +266,7 @@ impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
             )
         };
         let mut declare = String::new();
+        let mut memories = String::new();
         let mut clocked = String::new();
         for bank in 0..banks {
             // Bytes below the first lane's bank are in the next word; the last bank has none above.
@@ -277,26 +290,31 @@ impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
             // The lane that this bank serves, the boundaries before it, and its word.
             declare += &format!(
                 "\
-reg [7:0] bank{bank} [0:{last}];
 wire [{low}-1:0] lane{bank} = {low}'d{bank} - window_address[{low}-1:0];
 reg [{boundaries}-1:0] row1_{bank};
 wire [{word_bits}-1:0] skip1_{bank} = {skip};
 reg next1_{bank}, access_enable3_{bank};
 reg [{word_bits}-1:0] window_word2_{bank}, access_word2_{bank}, access_word3_{bank};
 ",
-                last = words - 1,
                 boundaries = BOUNDARIES,
+            );
+            memories += &format!(
+                "\
+systole_dual_port_ram #(.WIDTH(8), .DEPTH({words}), .ADDRESS({word_bits})) bank{bank} (
+   .clock(clock), .a_write(access_enable3_{bank}), .a_address(access_word3_{bank}),
+   .a_write_data(written3[{at}+:8]), .a_data(accessed5[{at}+:8]),
+   .b_address(window_word2_{bank}), .b_data(fetched4[{at}+:8])
+);
+",
+                at = bank * 8,
             );
             clocked += &format!(
                 "   row1_{bank} <= {{{reached}}};\n   \
                  next1_{bank} <= {window_next};\n   \
                  window_word2_{bank} <= window_word1 + skip1_{bank} + {{{pad}'d0, next1_{bank}}};\n   \
-                 fetched3[{at}+:8] <= bank{bank}[window_word2_{bank}];\n   \
                  access_word2_{bank} <= access_address1[{top}:{low}] + {{{pad}'d0, {access_next}}};\n   \
                  access_word3_{bank} <= access_word2_{bank};\n   \
-                 access_enable3_{bank} <= access_write2 & enables2[{bank}];\n   \
-                 accessed4[{at}+:8] <= bank{bank}[access_word3_{bank}];\n   \
-                 if (access_enable3_{bank}) bank{bank}[access_word3_{bank}] <= written3[{at}+:8];\n",
+                 access_enable3_{bank} <= access_write2 & enables2[{bank}];\n",
                 reached = reached(
                     &format!("{{{}'d0, lane{bank}}}", LANE_BITS - low),
                     "window_boundaries"
@@ -304,7 +322,6 @@ reg [{word_bits}-1:0] window_word2_{bank}, access_word2_{bank}, access_word3_{ba
                 pad = word_bits - 1,
                 window_next = next("window_address"),
                 access_next = next("access_address1"),
-                at = bank * 8,
             );
         }
         for lane in 0..lanes {
@@ -346,7 +363,8 @@ reg [{boundary_top}:0] boundaries1;
 reg [{span_top}:0] from1, to1, from2, to2;
 reg [7:0] pad1, pad2, pad3, pad4, pad5;
 reg [{lanes}-1:0] inside3, inside4, inside5;
-reg [{wide}-1:0] fetched3, fetched4, rotated5;
+wire [{wide}-1:0] fetched4;
+reg [{wide}-1:0] rotated5;
 wire [{double}-1:0] turned4 = {{fetched4, fetched4}} >> {window_coarse};
 wire [{double}-1:0] turned5 = {{rotated5, rotated5}} >> {window_fine};
 
@@ -357,7 +375,8 @@ reg [{WW}-1:0] access_data1;
 reg [{low}-1:0] access_offset2, access_offset3, access_offset4, access_offset5, access_offset6;
 wire [{wide}-1:0] spread1 = {spread};
 wire [{double}-1:0] spread_turned1 = {{spread1, spread1}} << {write_coarse};
-reg [{wide}-1:0] spread2, written3, accessed4, accessed5, accessed6;
+reg [{wide}-1:0] spread2, written3, accessed6;
+wire [{wide}-1:0] accessed5;
 wire [{double}-1:0] spread_turned2 = {{spread2, spread2}} << {write_fine};
 reg [{banks}-1:0] mask2;
 wire [{masks}-1:0] mask_turned2 = {{mask2, mask2}} << access_offset2;
@@ -365,6 +384,7 @@ wire [{banks}-1:0] enables2 = mask_turned2[{masks}-1:{banks}];
 wire [{double}-1:0] accessed_turned5 = {{accessed5, accessed5}} >> {access_coarse};
 wire [{double}-1:0] accessed_turned6 = {{accessed6, accessed6}} >> {access_fine};
 
+{memories}
 always @(posedge clock) begin
    window_word1 <= window_address[{top}:{low}];
    once1 <= once;
@@ -388,7 +408,6 @@ always @(posedge clock) begin
    pad5 <= pad4;
    inside4 <= inside3;
    inside5 <= inside4;
-   fetched4 <= fetched3;
    rotated5 <= turned4[{wide}-1:0];
 
    access_address1 <= access_address;
@@ -404,7 +423,6 @@ always @(posedge clock) begin
    mask2 <= ~({{{banks}{{1'b1}}}} << access_bytes1);
    spread2 <= spread_turned1[{double}-1:{wide}];
    written3 <= spread_turned2[{double}-1:{wide}];
-   accessed5 <= accessed4;
    accessed6 <= accessed_turned5[{wide}-1:0];
    access_read <= accessed_turned6[{WW}-1:0];
 {clocked}end

@@ -1,4 +1,4 @@
-//! Primitives: multipliers and a memory that a technology may have better cells for than a synthesizer finds.
+//! Primitives: multipliers and memories that a technology may have better cells for than a synthesizer finds.
 //!
 //! A leaf names a primitive in its Verilog and says nothing of how it is built. With the design
 //! goes a plain definition, which any tool and any device understands; a [`Technology`] has
@@ -12,6 +12,7 @@
 //! | `systole_multiply_lut_9x9` | the same of 9 x 9 bits |
 //! | `systole_multiply_lut_32x8` | product of signed 32 bits and unsigned 8 bits, to be built of LUTs |
 //! | `systole_block_ram` | memory that one port writes and one reads, with its output register |
+//! | `systole_dual_port_ram` | memory that one port writes or reads and another reads, with their output registers |
 //!
 //! Multipliers take [`LATENCY`] cycles from operands to product: a DSP's input, pipeline and output
 //! registers.
@@ -51,6 +52,11 @@ const PRIMITIVES: [Primitive; 5] = [
         name: "systole_block_ram",
         portable: text!("portable/systole_block_ram.v"),
         ecp5: &[text!("ecp5/systole_block_ram.v")],
+    },
+    Primitive {
+        name: "systole_dual_port_ram",
+        portable: text!("portable/systole_dual_port_ram.v"),
+        ecp5: &[text!("ecp5/systole_dual_port_ram.v")],
     },
     Primitive {
         name: "systole_multiply",

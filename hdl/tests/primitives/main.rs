@@ -67,11 +67,63 @@ endmodule
     )
 }
 
+/// Memories of one block, fewer words, two blocks of halves of words, four, eight, and more words
+/// than blocks have bits: width, depth, bits of an address.
+const DUAL_PORT_MEMORIES: [[usize; 3]; 6] = [
+    [8, 2048, 11],
+    [9, 100, 7],
+    [8, 4096, 12],
+    [7, 8192, 13],
+    [8, 16384, 14],
+    [8, 20000, 15],
+];
+
+/// A module that writes and reads both definitions of a memory with two ports. Port B never reads
+/// what is being written, and what port A shows of a cycle in which it writes isn't compared.
+fn dual_port_bench(index: usize, [width, depth, address]: [usize; 3]) -> String {
+    let parameters = format!("#(.WIDTH({width}), .DEPTH({depth}), .ADDRESS({address}))");
+    format!(
+        "
+module dual{index}(output reg done);
+    reg clock = 0;
+    reg a_write;
+    reg [2:0] reads;
+    reg [{address}-1:0] a_address, b_address;
+    reg [{width}-1:0] a_write_data;
+    wire [{width}-1:0] plain_a, plain_b, built_a, built_b;
+    plain_systole_dual_port_ram {parameters} one(.clock(clock), .a_write(a_write), .a_address(a_address), .a_write_data(a_write_data), .a_data(plain_a), .b_address(b_address), .b_data(plain_b));
+    systole_dual_port_ram {parameters} other(.clock(clock), .a_write(a_write), .a_address(a_address), .a_write_data(a_write_data), .a_data(built_a), .b_address(b_address), .b_data(built_b));
+    integer cycle;
+    initial begin
+        done = 0;
+        reads = 0;
+        for (cycle = 0; cycle < {depth} + 20000; cycle = cycle + 1) begin
+            // All words first, then any, some of them often.
+            a_write = cycle < {depth} || $urandom_range(1) == 1;
+            a_address = cycle < {depth} ? cycle : $urandom_range($urandom_range(1) == 1 ? {depth} - 1 : 15);
+            a_write_data = $urandom;
+            b_address = $urandom_range($urandom_range(1) == 1 ? {depth} - 1 : 15);
+            if (a_write && b_address == a_address) b_address = a_address == 0 ? 1 : 0;
+            reads = {{reads[1:0], ~a_write}};
+            #1 clock = 1;
+            #1 if (cycle > {depth} + 2 && ((reads[1] && plain_a !== built_a) || plain_b !== built_b)) begin
+                $display(\"systole_dual_port_ram {parameters} differs in cycle %0d: %h %h, not %h %h\", cycle, built_a, built_b, plain_a, plain_b);
+                $finish;
+            end
+            clock = 0;
+        end
+        done = 1;
+    end
+endmodule
+"
+    )
+}
+
 /// The primitives of all comparisons, as a design would name them.
 fn used() -> String {
     let cases = CASES.iter().map(|case| case.module);
     cases
-        .chain(["systole_block_ram"])
+        .chain(["systole_block_ram", "systole_dual_port_ram"])
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -242,11 +294,19 @@ fn compared(name: &str, built: &str) -> String {
                 .enumerate()
                 .map(|(index, size)| memory_bench(index, *size)),
         )
+        .chain(
+            DUAL_PORT_MEMORIES
+                .iter()
+                .enumerate()
+                .map(|(index, size)| dual_port_bench(index, *size)),
+        )
         .collect();
     let names = (0..CASES.len()).map(|index| format!("compare{index}"));
     let memories = (0..MEMORIES.len()).map(|index| format!("memory{index}"));
+    let dual_port = (0..DUAL_PORT_MEMORIES.len()).map(|index| format!("dual{index}"));
     let instances: String = names
         .chain(memories)
+        .chain(dual_port)
         .enumerate()
         .map(|(index, name)| format!("    {name} of_{index}(done[{index}]);\n"))
         .collect();
@@ -261,7 +321,7 @@ module bench;
     end
 endmodule
 ",
-        top = CASES.len() + MEMORIES.len() - 1
+        top = CASES.len() + MEMORIES.len() + DUAL_PORT_MEMORIES.len() - 1
     );
     run(name, &verilog)
 }
@@ -287,4 +347,16 @@ fn a_wrong_carry_chain_is_found() {
     assert_ne!(right, wrong);
     let text = compared("primitives_mistaken", &wrong);
     assert!(text.contains("systole_multiply_lut_8x8  differs"), "{text}");
+}
+
+#[test]
+fn a_wrong_address_of_a_block_is_found() {
+    let right = ecp5();
+    let wrong = right.replace("a_address} << BELOW", "a_address} << (BELOW > 0 ? 3 : 0)");
+    assert_ne!(right, wrong);
+    let text = compared("primitives_misplaced", &wrong);
+    assert!(
+        text.contains("systole_dual_port_ram") && text.contains("differs"),
+        "{text}"
+    );
 }
