@@ -47,7 +47,7 @@ struct Primitive {
 
 const ECP5_ROWS: &str = text!("ecp5/systole_ecp5_rows.v");
 
-const PRIMITIVES: [Primitive; 5] = [
+const PRIMITIVES: [Primitive; 6] = [
     Primitive {
         name: "systole_block_ram",
         portable: text!("portable/systole_block_ram.v"),
