@@ -14,10 +14,9 @@
 //!                     +--> ... --> complete (sum of the row is in the block RAM)
 //! ```
 //!
-//! The memory is of LUTs, as its data are added to in the next cycle. Rows are in banks of
-//! [`BANK_ROWS`], what one LUT memory holds; each bank has a register of its own that is zero
-//! unless its row is added to, so that an OR joins them rather than a multiplexer, and a sum begins
-//! with zeros for nothing.
+//! The memory is of LUTs, as its data are added to in the next cycle. Rows are in banks of 16, what
+//! one LUT memory holds; each bank has a register of its own that is zero unless its row is added
+//! to, so that an OR joins them rather than a multiplexer, and a sum begins with zeros for nothing.
 //!
 //! Requantization reads a copy in block RAM, where reading what is being written gives anything. It
 //! never does: a row's last sum is written in the cycle before `complete`, and the drain addresses
@@ -177,7 +176,10 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
             columns += &format!(
                 "\
 assign terms[{low}+:32] = fetched_direct ? direct_sums[{low}+:32] : {{{{{extend}{{partial_sums${column}[{sign}]}}}}, partial_sums${column}}};
-assign added[{low}+:32] = base[{low}+:32] + terms[{low}+:32];
+systole_choose_add #(.WIDTH(32)) adder{column} (
+   .choose(forward_sum), .chosen(sum[{low}+:32]), .other(fetched[{low}+:32]),
+   .term(terms[{low}+:32]), .sum(added[{low}+:32])
+);
 wire [31:0] drained{column};
 systole_block_ram #(.WIDTH(32), .DEPTH({rows}), .ADDRESS({address})) drain{column} (
    .clock(clock), .write_valid(summed_valid), .write_address(summed_row),
@@ -236,7 +238,7 @@ initial begin
 end
 
 wire adds = ~(first | direct);
-wire [{AW}-1:0] base = forward_sum ? sum : {fetched};
+wire [{AW}-1:0] fetched = {fetched};
 wire [{AW}-1:0] terms;
 wire [{AW}-1:0] added;
 {columns}
