@@ -618,10 +618,10 @@ impl<
         if self.writer.source_address.val().get_bits::<1>(3) == bits::<1>(1) {
             self.source_pending.d.next = self.queue.completion_high.val();
         }
-        if self.writer.source_port.val() == self.port_trace.val() {
-            self.source_pending.d.next = self.trace.word.val();
-        }
         self.source_other.d.next = self.source_pending.q.val();
+        if self.writer.source_port.val() == self.port_trace.val() {
+            self.source_other.d.next = self.trace.word.val();
+        }
         if self.writer.source_port.val() == self.port_statistics.val() {
             self.source_other.d.next = self.counters.statistics.val();
         }

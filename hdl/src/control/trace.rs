@@ -38,7 +38,7 @@ pub struct RecordFifo {
     pub room: Signal<Out, Bit>,
     /// Word of the head to show.
     pub select: Signal<In, Bits<2>>,
-    /// The word.
+    /// The word, a cycle later.
     pub word: Signal<Out, Bits<64>>,
     _records: [[u64; 4]; DEPTH],
     _head: usize,
@@ -48,6 +48,7 @@ pub struct RecordFifo {
 impl Logic for RecordFifo {
     fn update(&mut self) {
         if self.clock.pos_edge() {
+            self.word.next = self._records[self._head % DEPTH][self.select.val().index()].into();
             if self.push.val() {
                 self._records[self._tail % DEPTH] =
                     std::array::from_fn(|index| slice(self.words[index].val(), 0, 64));
@@ -64,7 +65,6 @@ impl Logic for RecordFifo {
         let level = self._tail.wrapping_sub(self._head) % (2 * DEPTH);
         self.valid.next = level != 0;
         self.room.next = level < DEPTH - 2 * UNITS + 1;
-        self.word.next = self._records[self._head % DEPTH][self.select.val().index()].into();
     }
 
     fn connect(&mut self) {
@@ -77,12 +77,15 @@ impl Logic for RecordFifo {
         let bits = DEPTH.trailing_zeros();
         Verilog::Custom(format!(
             "\
-(* ram_style = \"distributed\" *)
+// A record is read after it has been written.
+(* ram_style = \"distributed\", no_rw_check *)
 reg [255:0] records [0:{last}];
 reg [{bits}:0] head;
 reg [{bits}:0] tail;
 wire [{bits}:0] level = tail - head;
 wire [255:0] front = records[head[{top}:0]];
+// Each word has a register that is zero unless it is shown: an OR joins them.
+reg [63:0] word0, word1, word2, word3;
 
 initial begin
    head = {width}'d0;
@@ -92,10 +95,14 @@ end
 always @(*) begin
    valid = level != {width}'d0;
    room = level < {width}'d{most};
-   word = front[select * 64 +: 64];
+   word = word0 | word1 | word2 | word3;
 end
 
 always @(posedge clock) begin
+   word0 <= select == 2'd0 ? front[63:0] : 64'd0;
+   word1 <= select == 2'd1 ? front[127:64] : 64'd0;
+   word2 <= select == 2'd2 ? front[191:128] : 64'd0;
+   word3 <= select == 2'd3 ? front[255:192] : 64'd0;
    if (push) begin
       records[tail[{top}:0]] <= {{words$3, words$2, words$1, words$0}};
       tail <= tail + {width}'d1;
@@ -179,7 +186,7 @@ pub struct Trace {
     pub write_failed: Signal<In, Bit>,
     /// Word of the record to show.
     pub select: Signal<In, Bits<2>>,
-    /// The word.
+    /// The word, a cycle later.
     pub word: Signal<Out, Bits<64>>,
     record_bytes: Fixed<Bits<64>>,
     fifo: RecordFifo,

@@ -58,6 +58,8 @@ impl Logic for Buffer {
     fn hdl(&self) -> Verilog {
         Verilog::Custom(format!(
             "\
+// Frames are read when they are whole: what is read of a byte that is written isn't used.
+(* no_rw_check *)
 reg [7:0] memory [0:{last}];
 reg [7:0] fetched;
 

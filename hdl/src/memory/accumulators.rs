@@ -1,23 +1,35 @@
 //! Accumulators: rows of C 32-bit sums, added to as partial sums leave the array, or filled by
 //! the depthwise path.
 //!
-//! A read-modify-write takes two cycles, and the same row is hit in consecutive ones, so sums that
-//! are not yet in the memory are forwarded.
+//! A sum is in the memory two cycles after its row came, and the same row is hit in consecutive
+//! cycles, so the sum of the cycle before is forwarded.
 //!
 //! ```text
 //!  row, first, last --+--> [memory] --> fetched --+
-//!   (a cycle before   |                           v
-//!    the sums)        |   partial sums ---------> + --> sum --> [memory]
-//!                     |                           ^      |
-//!                     |                           +------+ forward
-//!                     +--> ... --> complete (sum of the row is in memory)
-//!
-//!  drain_row --> [memory] --> sums (to requantization)
+//!   (a cycle before   |      ^                    v
+//!    the sums)        |      |    partial sums -> + --+--> sum --> [block RAM] <-- drain_row
+//!                     |      |                    ^   |     |           |
+//!                     |      |                    +---------+ forward   +--> sums
+//!                     |      +------------------------+                 (to requantization)
+//!                     +--> ... --> complete (sum of the row is in the block RAM)
 //! ```
+//!
+//! The memory is of LUTs, as its data are added to in the next cycle. Rows are in banks of 16, what
+//! one LUT memory holds; each bank has a register of its own that is zero unless its row is added
+//! to, so that an OR joins them rather than a multiplexer, and a sum begins with zeros for nothing.
+//!
+//! Requantization reads a copy in block RAM, where reading what is being written gives anything. It
+//! never does: a row's last sum is written in the cycle before `complete`, and the drain addresses
+//! the row two cycles after that one at the earliest (it counts complete rows in a register, and
+//! addresses from another). Sums are added to a row again after the drain has freed it, which it
+//! does with its last address.
 
 use rust_hdl::prelude::*;
 
 use crate::bits::{concatenate, index_bits, slice, to_signed};
+
+/// Rows of a bank of the memory that is added to.
+const BANK_ROWS: usize = 16;
 
 /// Accumulators for `C` columns with partial sums of `P` bits; `AW` = C x 32.
 #[derive(LogicBlock)]
@@ -45,8 +57,9 @@ pub struct Accumulators<const C: usize, const P: usize, const AW: usize> {
     /// Sums of the row addressed two cycles ago.
     pub sums: Signal<Out, Bits<AW>>,
     _memory: Vec<[i32; C]>,
+    _copy: Vec<[i32; C]>,
     _fetched: [i32; C],
-    _stage: [Stage<C>; 3],
+    _stage: [Stage<C>; 2],
     _drained: [i32; C],
 }
 
@@ -91,6 +104,7 @@ impl<const C: usize, const P: usize, const AW: usize> Accumulators<C, P, AW> {
             drain_row: Signal::default(),
             sums: Signal::default(),
             _memory: vec![[0; C]; rows],
+            _copy: vec![[0; C]; rows],
             _fetched: [0; C],
             _stage: Default::default(),
             _drained: [0; C],
@@ -101,18 +115,16 @@ impl<const C: usize, const P: usize, const AW: usize> Accumulators<C, P, AW> {
 impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, P, AW> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let [fetching, summed, written] = self._stage;
+            let [fetching, summed] = self._stage;
             let rows = self._memory.len();
 
             self.sums.next = concatenate(32, self._drained.map(|sum| u64::from(sum as u32)));
-            self._drained = self._memory[self.drain_row.val().index() % rows];
+            self._drained = self._copy[self.drain_row.val().index() % rows];
 
             let base = if fetching.first {
                 [0; C]
             } else if summed.valid && summed.row == fetching.row {
                 summed.sum
-            } else if written.valid && written.row == fetching.row {
-                written.sum
             } else {
                 self._fetched
             };
@@ -128,8 +140,11 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
 
             let row = self.row.val().index() % rows;
             self._fetched = self._memory[row];
+            if fetching.valid {
+                self._memory[fetching.row] = sum;
+            }
             if summed.valid {
-                self._memory[summed.row] = summed.sum;
+                self._copy[summed.row] = summed.sum;
             }
             self.complete.next = summed.valid && summed.last;
             self._stage = [
@@ -142,7 +157,6 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
                     sum: [0; C],
                 },
                 Stage { sum, ..fetching },
-                summed,
             ];
         }
     }
@@ -155,61 +169,97 @@ impl<const C: usize, const P: usize, const AW: usize> Logic for Accumulators<C, 
     fn hdl(&self) -> Verilog {
         let rows = self._memory.len();
         let top = index_bits(rows) - 1;
-        let mut additions = String::new();
+        let mut columns = String::new();
+        let mut drained = Vec::new();
         for column in 0..C {
-            additions += &format!(
-                "   sum[{low}+:32] <= fetched_direct ? direct_sums[{low}+:32] : base[{low}+:32] + {{{{{extend}{{partial_sums${column}[{sign}]}}}}, partial_sums${column}}};\n",
+            // What is added, the sum, and its copy for the drain.
+            columns += &format!(
+                "\
+assign terms[{low}+:32] = fetched_direct ? direct_sums[{low}+:32] : {{{{{extend}{{partial_sums${column}[{sign}]}}}}, partial_sums${column}}};
+systole_choose_add #(.WIDTH(32)) adder{column} (
+   .choose(forward_sum), .chosen(sum[{low}+:32]), .other(fetched[{low}+:32]),
+   .term(terms[{low}+:32]), .sum(added[{low}+:32])
+);
+wire [31:0] drained{column};
+systole_block_ram #(.WIDTH(32), .DEPTH({rows}), .ADDRESS({address})) drain{column} (
+   .clock(clock), .write_valid(summed_valid), .write_address(summed_row),
+   .write_data(sum[{low}+:32]), .read_address(drain_row[{top}:0]), .data(drained{column})
+);
+",
                 low = column * 32,
                 extend = 32 - P,
                 sign = P - 1,
+                address = top + 1,
             );
+            drained.push(format!("drained{column}"));
+        }
+        drained.reverse();
+        let bank_rows = rows.min(BANK_ROWS);
+        let bank_top = index_bits(bank_rows) - 1;
+        let mut memories = String::new();
+        let mut clocked = String::new();
+        let mut fetched = Vec::new();
+        for bank in 0..rows / bank_rows {
+            let of_bank = |row: &str| match top - bank_top {
+                0 => "1'b1".to_owned(),
+                bits => format!("{row}[{top}:{}] == {bits}'d{bank}", bank_top + 1),
+            };
+            memories += &format!(
+                "\
+(* ram_style = \"distributed\", no_rw_check *)
+reg [{AW}-1:0] memory{bank} [0:{last}];
+reg [{AW}-1:0] fetched{bank};
+",
+                last = bank_rows - 1,
+            );
+            clocked += &format!(
+                "   fetched{bank} <= adds && {read} ? memory{bank}[row[{bank_top}:0]] : {AW}'d0;\n   \
+                 if (fetched_valid && {written}) memory{bank}[fetched_row[{bank_top}:0]] <= added;\n",
+                read = of_bank("row"),
+                written = of_bank("fetched_row"),
+            );
+            fetched.push(format!("fetched{bank}"));
         }
         Verilog::Custom(format!(
             "\
-// Wide and shallow: LUT memory, not block RAM.
-(* ram_style = \"distributed\" *)
-reg [{AW}-1:0] memory [0:{last}];
-reg [{AW}-1:0] fetched;
-reg [{AW}-1:0] sum;
-reg [{AW}-1:0] written;
-reg [{AW}-1:0] drained;
+// What is read in the cycle in which it is written is forwarded.
+{memories}reg [{AW}-1:0] sum;
 reg [{top}:0] fetched_row;
 reg [{top}:0] summed_row;
-reg forward_sum, forward_written;
-reg fetched_valid, fetched_direct, fetched_first, fetched_last;
+reg forward_sum;
+reg fetched_valid, fetched_direct, fetched_last;
 reg summed_valid, summed_last;
 
 initial begin
    fetched_valid = 1'b0;
    summed_valid = 1'b0;
    forward_sum = 1'b0;
-   forward_written = 1'b0;
    complete = 1'b0;
 end
 
-wire [{AW}-1:0] base = fetched_first ? {AW}'d0 : forward_sum ? sum : forward_written ? written : fetched;
+wire adds = ~(first | direct);
+wire [{AW}-1:0] fetched = {fetched};
+wire [{AW}-1:0] terms;
+wire [{AW}-1:0] added;
+{columns}
+always @(*) sums = {{{drained}}};
 
 always @(posedge clock) begin
-   fetched <= memory[row[{top}:0]];
    fetched_row <= row[{top}:0];
    fetched_valid <= valid | direct;
    fetched_direct <= direct;
-   fetched_first <= first;
    fetched_last <= last | direct;
-{additions}   summed_row <= fetched_row;
+   sum <= added;
+   summed_row <= fetched_row;
    summed_valid <= fetched_valid;
    summed_last <= fetched_last;
-   if (summed_valid) memory[summed_row] <= sum;
-   written <= sum;
-   // Whether the row that is fetched now will have its sum before the memory has it.
-   forward_sum <= fetched_valid && fetched_row == row[{top}:0];
-   forward_written <= summed_valid && summed_row == row[{top}:0];
+   // The row that is fetched now has its sum in the next cycle, and the memory after that.
+   forward_sum <= adds && fetched_valid && fetched_row == row[{top}:0];
    complete <= summed_valid & summed_last;
-   drained <= memory[drain_row[{top}:0]];
-   sums <= drained;
-end
+{clocked}end
 ",
-            last = rows - 1
+            fetched = fetched.join(" | "),
+            drained = drained.join(", "),
         ))
     }
 }

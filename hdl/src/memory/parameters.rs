@@ -3,7 +3,7 @@
 //! An entry is 16 bytes in host memory and 72 bits on the chip, which two block RAMs hold exactly.
 //! Entry e is in bank e mod Q, so that the Q channels that are requantized together are read
 //! together. Entries come in two beats, the first half before the second, and are written with the
-//! second.
+//! second. Models are loaded between runs, so nobody uses what is read of an entry that is written.
 
 use rust_hdl::prelude::*;
 
@@ -11,6 +11,9 @@ use crate::bits::{concatenate, index_bits, slice};
 
 /// Bits of an entry: bias, multiplier and shift.
 pub const ENTRY_BITS: usize = 72;
+
+/// Bits of an entry in each of two memories: a word of a block RAM.
+const HALF_BITS: usize = ENTRY_BITS / 2;
 
 /// Memory with `Q` banks; a group of Q entries has `QP` = Q x 72 bits.
 #[derive(LogicBlock, Default)]
@@ -78,37 +81,43 @@ impl<const Q: usize, const QP: usize> Logic for ParameterMemory<Q, QP> {
         let rows = self._memory.len() / Q;
         let lane_bits = Q.trailing_zeros() as usize;
         let top = index_bits(rows) - 1;
-        let mut declare = String::new();
-        let mut clocked = String::new();
+        let mut memories = String::new();
         for lane in 0..Q {
             let chosen = if lane_bits == 0 {
                 String::new()
             } else {
                 format!(" && write_beat[{lane_bits}:1] == {lane_bits}'d{lane}")
             };
-            let write_row = format!("write_beat[{}:{}]", lane_bits + 1 + top, lane_bits + 1);
-            let read_row = format!("read_entry[{}:{}]", lane_bits + top, lane_bits);
-            declare += &format!(
-                "reg [{width}-1:0] entries{lane} [0:{last}];\n",
-                width = ENTRY_BITS,
-                last = rows - 1
-            );
-            clocked += &format!(
-                "   if (write_valid && write_beat[0]{chosen}) entries{lane}[{write_row}] <= {{write_data[7:0], first_half}};\n   \
-                 fetched[{low}+:{ENTRY_BITS}] <= entries{lane}[{read_row}];\n",
-                low = lane * ENTRY_BITS
-            );
+            for half in 0..2 {
+                memories += &format!(
+                    "\
+systole_block_ram #(.WIDTH({HALF_BITS}), .DEPTH({rows}), .ADDRESS({address})) memory{lane}_{half} (
+   .clock(clock), .write_valid(write_valid && write_beat[0]{chosen}),
+   .write_address(write_beat[{write_top}:{write_low}]), .write_data(written[{from}+:{HALF_BITS}]),
+   .read_address(read_entry[{read_top}:{lane_bits}]), .data(read[{to}+:{HALF_BITS}])
+);
+",
+                    address = top + 1,
+                    write_top = lane_bits + 1 + top,
+                    write_low = lane_bits + 1,
+                    read_top = lane_bits + top,
+                    from = half * HALF_BITS,
+                    to = lane * ENTRY_BITS + half * HALF_BITS,
+                );
+            }
         }
         Verilog::Custom(format!(
             "\
-{declare}reg [{QP}-1:0] fetched;
 reg [63:0] first_half;
-
+wire [{ENTRY_BITS}-1:0] written = {{write_data[7:0], first_half}};
+wire [{QP}-1:0] read;
+{memories}
 initial first_half = 64'd0;
+
+always @(*) entries = read;
 
 always @(posedge clock) begin
    if (write_valid && !write_beat[0]) first_half <= write_data;
-{clocked}   entries <= fetched;
 end
 "
         ))

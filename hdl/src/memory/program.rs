@@ -54,6 +54,8 @@ impl Logic for ProgramMemory {
         let top = index_bits(words) - 1;
         Verilog::Custom(format!(
             "\
+// Models are loaded between runs: what is read of a word that is written isn't used.
+(* no_rw_check *)
 reg [63:0] memory [0:{last}];
 reg [63:0] fetched;
 

@@ -1,4 +1,4 @@
-//! Primitives: multipliers and memories that a technology may have better cells for than a synthesizer finds.
+//! Primitives: multipliers, an adder and memories that a technology may have better cells for than a synthesizer finds.
 //!
 //! A leaf names a primitive in its Verilog and says nothing of how it is built. With the design
 //! goes a plain definition, which any tool and any device understands; a [`Technology`] has
@@ -11,6 +11,7 @@
 //! | `systole_multiply_lut_8x8` | signed product of 8 x 8 bits, to be built of LUTs |
 //! | `systole_multiply_lut_9x9` | the same of 9 x 9 bits |
 //! | `systole_multiply_lut_32x8` | product of signed 32 bits and unsigned 8 bits, to be built of LUTs |
+//! | `systole_choose_add` | sum of which one operand is chosen of two, to be built of carry chains alone |
 //! | `systole_block_ram` | memory that one port writes and one reads, with its output register |
 //! | `systole_dual_port_ram` | memory that one port writes or reads and another reads, with their output registers |
 //!
@@ -47,11 +48,16 @@ struct Primitive {
 
 const ECP5_ROWS: &str = text!("ecp5/systole_ecp5_rows.v");
 
-const PRIMITIVES: [Primitive; 6] = [
+const PRIMITIVES: [Primitive; 7] = [
     Primitive {
         name: "systole_block_ram",
         portable: text!("portable/systole_block_ram.v"),
         ecp5: &[text!("ecp5/systole_block_ram.v")],
+    },
+    Primitive {
+        name: "systole_choose_add",
+        portable: text!("portable/systole_choose_add.v"),
+        ecp5: &[text!("ecp5/systole_choose_add.v")],
     },
     Primitive {
         name: "systole_dual_port_ram",

@@ -86,27 +86,7 @@ fn both_halves_of_every_leaf_agree() {
         );
     });
 
-    bench.leaf(
-        "accumulators",
-        Accumulators::<4, 18, 128>::new(16),
-        6000,
-        clock!(),
-        |leaf, random| {
-            let direct = random.tick(4);
-            leaf.direct.next = direct;
-            leaf.valid.next = !direct && random.often();
-            leaf.direct_sums.next = concatenate(32, random.words(4));
-            leaf.first.next = random.tick(5);
-            leaf.last.next = random.tick(5);
-            // Few rows, so that the same one is hit in consecutive cycles.
-            leaf.row.next = from_unsigned(random.below(3));
-            leaf.drain_row.next = from_unsigned(random.below(3));
-            for sum in &mut leaf.partial_sums {
-                sum.next = from_signed(random.signed(18));
-            }
-        },
-    );
-
+    accumulators(&mut bench);
     scratchpads(&mut bench);
     weight_banks(&mut bench);
 
@@ -225,6 +205,49 @@ fn both_halves_of_every_leaf_agree() {
     compute::leaves(&mut bench);
 
     bench.run();
+}
+
+fn accumulators(bench: &mut Bench) {
+    fn drive<const AW: usize>(
+        leaf: &mut Accumulators<4, 18, AW>,
+        random: &mut Random,
+        rows: [u64; 3],
+    ) {
+        let direct = random.tick(4);
+        leaf.direct.next = direct;
+        leaf.valid.next = !direct && random.often();
+        leaf.direct_sums.next = concatenate(32, random.words(4));
+        leaf.first.next = random.tick(5);
+        leaf.last.next = random.tick(5);
+        // Few rows, so that the same one is hit in consecutive cycles.
+        leaf.row.next = from_unsigned(rows[random.below(3) as usize]);
+        leaf.drain_row.next = from_unsigned(rows[random.below(3) as usize]);
+        for sum in &mut leaf.partial_sums {
+            sum.next = from_signed(random.signed(18));
+        }
+    }
+    // One bank, less than one, and several.
+    bench.leaf(
+        "accumulators",
+        Accumulators::<4, 18, 128>::new(16),
+        6000,
+        clock!(),
+        |leaf, random| drive(leaf, random, [0, 1, 15]),
+    );
+    bench.leaf(
+        "accumulators_few",
+        Accumulators::<4, 18, 128>::new(8),
+        2000,
+        clock!(),
+        |leaf, random| drive(leaf, random, [0, 4, 7]),
+    );
+    bench.leaf(
+        "accumulators_many",
+        Accumulators::<4, 18, 128>::new(64),
+        6000,
+        clock!(),
+        |leaf, random| drive(leaf, random, [3, 19, 51]),
+    );
 }
 
 fn scratchpads(bench: &mut Bench) {

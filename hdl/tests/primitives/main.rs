@@ -119,11 +119,56 @@ endmodule
     )
 }
 
+/// Bits of sums of which an operand is chosen: an even number, and an odd one.
+const CHOSEN_SUMS: [usize; 2] = [32, 7];
+
+/// A module that adds with both definitions: operands that are often zeros, ones, or the same.
+fn chosen_sum_bench(index: usize, width: usize) -> String {
+    format!(
+        "
+module chosen{index}(output reg done);
+    reg choose;
+    reg [{width}-1:0] chosen, other, term;
+    wire [{width}-1:0] plain, built;
+    plain_systole_choose_add #(.WIDTH({width})) one(.choose(choose), .chosen(chosen), .other(other), .term(term), .sum(plain));
+    systole_choose_add #(.WIDTH({width})) another(.choose(choose), .chosen(chosen), .other(other), .term(term), .sum(built));
+    function [{width}-1:0] operand(input [31:0] any);
+        case ($urandom_range(5))
+            0: operand = 0;
+            1: operand = ~0;
+            2: operand = 1 << $urandom_range({width} - 1);
+            default: operand = any;
+        endcase
+    endfunction
+    integer i;
+    initial begin
+        done = 0;
+        for (i = 0; i < 100000; i = i + 1) begin
+            choose = $urandom;
+            chosen = operand($urandom);
+            other = operand($urandom);
+            term = $urandom_range(3) == 0 ? ~(choose ? chosen : other) : operand($urandom);
+            #1 if (plain !== built) begin
+                $display(\"systole_choose_add of {width} bits differs: %h, not %h\", built, plain);
+                $finish;
+            end
+        end
+        done = 1;
+    end
+endmodule
+"
+    )
+}
+
 /// The primitives of all comparisons, as a design would name them.
 fn used() -> String {
     let cases = CASES.iter().map(|case| case.module);
     cases
-        .chain(["systole_block_ram", "systole_dual_port_ram"])
+        .chain([
+            "systole_block_ram",
+            "systole_choose_add",
+            "systole_dual_port_ram",
+        ])
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -300,13 +345,21 @@ fn compared(name: &str, built: &str) -> String {
                 .enumerate()
                 .map(|(index, size)| dual_port_bench(index, *size)),
         )
+        .chain(
+            CHOSEN_SUMS
+                .iter()
+                .enumerate()
+                .map(|(index, width)| chosen_sum_bench(index, *width)),
+        )
         .collect();
     let names = (0..CASES.len()).map(|index| format!("compare{index}"));
     let memories = (0..MEMORIES.len()).map(|index| format!("memory{index}"));
     let dual_port = (0..DUAL_PORT_MEMORIES.len()).map(|index| format!("dual{index}"));
+    let chosen_sums = (0..CHOSEN_SUMS.len()).map(|index| format!("chosen{index}"));
     let instances: String = names
         .chain(memories)
         .chain(dual_port)
+        .chain(chosen_sums)
         .enumerate()
         .map(|(index, name)| format!("    {name} of_{index}(done[{index}]);\n"))
         .collect();
@@ -321,7 +374,7 @@ module bench;
     end
 endmodule
 ",
-        top = CASES.len() + MEMORIES.len() + DUAL_PORT_MEMORIES.len() - 1
+        top = CASES.len() + MEMORIES.len() + DUAL_PORT_MEMORIES.len() + CHOSEN_SUMS.len() - 1
     );
     run(name, &verilog)
 }
@@ -347,6 +400,15 @@ fn a_wrong_carry_chain_is_found() {
     assert_ne!(right, wrong);
     let text = compared("primitives_mistaken", &wrong);
     assert!(text.contains("systole_multiply_lut_8x8  differs"), "{text}");
+}
+
+#[test]
+fn a_wrong_carry_of_a_sum_is_found() {
+    let right = ecp5();
+    let wrong = right.replace("TABLE = 16'h665a", "TABLE = 16'h6658");
+    assert_ne!(right, wrong);
+    let text = compared("primitives_carried", &wrong);
+    assert!(text.contains("systole_choose_add of"), "{text}");
 }
 
 #[test]
