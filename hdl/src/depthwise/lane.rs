@@ -110,10 +110,8 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
                 let base = if clear { initial } else { self._sums[index] };
                 if !maximum {
                     wrap(base + products[index])
-                } else if i64::from(base as i8) > operand {
-                    base
                 } else {
-                    operand
+                    i64::from(base as i8).max(operand)
                 }
             });
             self.result.next = from_signed(sums[age.min(self._columns - 1)]);
@@ -167,11 +165,15 @@ reg signed [7:0] factor{index};
 wire signed [15:0] product{index};
 systole_multiply_lut_8x8 multiplier{index} (.clock(clock), .a(operand), .b(factor{index}), .product(product{index}));
 reg signed [23:0] sum{index};
-wire signed [23:0] base{index} = clears[4] ? first : sum{index};
-wire signed [23:0] term{index} = $signed({{{{8{{product{index}[15]}}}}, product{index}}});
+wire [23:0] added{index};
+systole_choose_add #(.WIDTH(24)) adder{index} (
+   .choose(clears[4]), .chosen(24'd0), .other(sum{index}),
+   .term({{{{8{{product{index}[15]}}}}, product{index}}}), .sum(added{index})
+);
 // Of a maximum the upper bits are all signs.
-wire signed [7:0] low{index} = base{index}[7:0];
-wire signed [23:0] next{index} = maximum ? (low{index} > operand4 ? base{index} : wide4) : base{index} + term{index};
+wire signed [7:0] low{index} = clears[4] ? -8'sd128 : sum{index}[7:0];
+wire signed [7:0] greater{index} = (low{index} > operand4) ? low{index} : operand4;
+wire signed [23:0] next{index} = maximum ? $signed({{{{16{{greater{index}[7]}}}}, greater{index}}}) : $signed(added{index});
 "
             );
             clocked += &format!(
@@ -194,7 +196,6 @@ reg signed [7:0] operand, operand2, operand3, operand4;
 reg [4:1] valids, clears, shifts;
 reg [1:0] age1, age2, age3, age4;
 wire [{top}:0] read = memory[step];
-wire signed [23:0] wide4 = $signed({{{{16{{operand4[7]}}}}, operand4}});
 wire signed [23:0] first = maximum ? -24'sd128 : 24'sd0;
 {declare}
 initial begin
