@@ -149,7 +149,7 @@ pub const ECP5_85F: Configuration = Configuration {
         group_columns: 4,
     },
     shared_columns: 1,
-    requantize_lanes: 8,
+    requantize_lanes: 4,
     scratchpad_bytes: 64 * 1024,
     weight_tiles: 512,
     parameter_entries: 4096,

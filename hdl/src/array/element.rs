@@ -45,17 +45,9 @@ pub enum Element {
 }
 
 impl Element {
-    /// Cycles from activations to the sum with them, in an array that takes inner products or
-    /// one that doesn't.
-    pub const fn latency(inner_products: bool) -> usize {
-        if inner_products {
-            // Operands, sums of them, the multiplication, the partial sum.
-            3 + primitive::LATENCY
-        } else {
-            // The multiplications, their sum, the partial sum.
-            2 + primitive::LATENCY
-        }
-    }
+    /// Cycles from activations to the sum with them: sums of operands and a multiplication, or
+    /// multiplications and their sum, then the partial sum.
+    pub const LATENCY: usize = 2 + primitive::LATENCY;
 }
 
 /// An element for two rows, with a partial sum of `P` bits.
@@ -71,10 +63,9 @@ pub struct PairElement<const P: usize> {
     pub odd_weight: Signal<In, Bits<8>>,
     /// Partial sum of the element above, a cycle before it is wanted in `partial_sum`.
     pub partial_sum_in: Signal<In, Bits<P>>,
-    /// Partial sum with what this element adds, [`Element::latency`] cycles after the activations.
+    /// Partial sum with what this element adds, [`Element::LATENCY`] cycles after the activations.
     pub partial_sum: Signal<Out, Bits<P>>,
     _kind: Element,
-    _operands: [i64; 4],
     _factors: [i64; 2],
     _pipeline: [i64; primitive::LATENCY],
     _pair: i64,
@@ -91,7 +82,6 @@ impl<const P: usize> PairElement<P> {
     }
 
     fn step(&mut self) {
-        let [x0, x1, w0, w1] = self._operands;
         let added = match self._kind {
             Element::Plain => self._pair,
             Element::InnerProduct(_) | Element::Correction(_) => {
@@ -102,14 +92,11 @@ impl<const P: usize> PairElement<P> {
         self.partial_sum.next = from_signed(to_signed(self.partial_sum_in.val()) + added);
         self._pair = self._pipeline[primitive::LATENCY - 1];
         let activations = self.activations.val();
-        let entering = [
-            i64::from(slice(activations, 0, 8) as i8),
-            i64::from(slice(activations, 8, 8) as i8),
-            to_signed(self.even_weight.val()),
-            to_signed(self.odd_weight.val()),
-        ];
+        let [x0, x1] = [0, 8].map(|from| i64::from(slice(activations, from, 8) as i8));
+        let w0 = to_signed(self.even_weight.val());
+        let w1 = to_signed(self.odd_weight.val());
         let product = match self._kind {
-            Element::Plain => entering[0] * entering[2] + entering[1] * entering[3],
+            Element::Plain => x0 * w0 + x1 * w1,
             _ => self._factors[0] * self._factors[1],
         };
         self._pipeline.rotate_right(1);
@@ -118,7 +105,6 @@ impl<const P: usize> PairElement<P> {
             Element::InnerProduct(_) => [x0 + w1, x1 + w0],
             _ => [x0, x1],
         };
-        self._operands = entering;
     }
 
     fn plain(&self) -> String {
@@ -145,16 +131,15 @@ end
         };
         format!(
             "\
-reg signed [7:0] x0, x1, w0, w1;
+wire signed [7:0] x0 = $signed(activations[7:0]);
+wire signed [7:0] x1 = $signed(activations[15:8]);
+wire signed [7:0] w0 = $signed(even_weight);
+wire signed [7:0] w1 = $signed(odd_weight);
 reg signed [8:0] even_factor, odd_factor;
 wire signed [17:0] product;
 {primitive} multiplier (.clock(clock), .a(even_factor), .b(odd_factor), .product(product));
 
 always @(posedge clock) begin
-   x0 <= activations[7:0];
-   x1 <= activations[15:8];
-   w0 <= even_weight;
-   w1 <= odd_weight;
    even_factor <= {{x0[7], x0}} + {{w1[7], w1}};
    odd_factor <= {{x1[7], x1}} + {{w0[7], w0}};
    partial_sum <= partial_sum_in + {{{{{extension}{{product[17]}}}}, product}};
@@ -171,15 +156,13 @@ end
         };
         format!(
             "\
-reg signed [7:0] x0, x1, even_factor, odd_factor;
+reg signed [7:0] even_factor, odd_factor;
 wire signed [15:0] product;
 {primitive} multiplier (.clock(clock), .a(even_factor), .b(odd_factor), .product(product));
 
 always @(posedge clock) begin
-   x0 <= activations[7:0];
-   x1 <= activations[15:8];
-   even_factor <= x0;
-   odd_factor <= x1;
+   even_factor <= activations[7:0];
+   odd_factor <= activations[15:8];
    partial_sum <= partial_sum_in + {{{{{extension}{{product[15]}}}}, product}};
 end
 ",

@@ -33,11 +33,7 @@ pub const WEIGHTS_AFTER: usize = 1;
 pub const fn sum_latency(configuration: &Configuration) -> usize {
     let inner_products = configuration.takes_inner_products();
     let correction = if inner_products { 1 } else { 0 };
-    configuration.rows / 2
-        + Element::latency(inner_products)
-        + configuration.column_groups()
-        + correction
-        - 1
+    configuration.rows / 2 + Element::LATENCY + configuration.column_groups() + correction - 1
 }
 
 /// What the element of a column is; column C is the correction's.
