@@ -53,11 +53,11 @@ fn registers() -> String {
             status.description()
         );
     }
-    page += "\n## Configurations\n\n| name | array | multiplies | lanes | scratchpad | weight tiles | parameters | instructions | accumulator rows | clock (stated) |\n|---|---|---|---|---|---|---|---|---|---|\n";
+    page += "\n## Configurations\n\n| name | array | multiplies | shared columns | requantization lanes | scratchpad | weight tiles | parameters | instructions | accumulator rows | clock (stated) |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
     for known in configuration::ALL {
         let _ = writeln!(
             page,
-            "| `{}` | {} x {} | {} | {} | {} KiB | {} | {} | {} | {} | {} MHz |",
+            "| `{}` | {} x {} | {} | {} | {} | {} KiB | {} | {} | {} | {} | {} MHz |",
             known.name,
             known.rows,
             known.columns,
@@ -66,6 +66,7 @@ fn registers() -> String {
                 ArrayKind::InnerProduct { dsp_columns, .. } =>
                     format!("once two weights, {dsp_columns} columns in DSPs"),
             },
+            known.shared_columns,
             known.requantize_lanes,
             known.scratchpad_bytes / 1024,
             known.weight_tiles,

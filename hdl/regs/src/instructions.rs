@@ -223,7 +223,8 @@ layout! {
     /// description says for such y and x. DEPTHWISE has two modes. In direct mode (`phases` = 0) each
     /// pixel reads its whole window; the weight of channel `g * R + r` is byte `r * C` of tile
     /// `weight_address + (g * kernel_height + i) * input_tiles + j`. In shared mode each input column
-    /// is read once and used for up to three pixels: `phases` is the number of input columns from
+    /// is read once and used for up to three pixels (for one without the feature SHARED_COLUMNS):
+    /// `phases` is the number of input columns from
     /// pixel to pixel, column_step is zero and `phases * window_bytes` is taken in its place, and the
     /// weight for column `j = q + phases * m` is byte `r * C + m` of tile
     /// `weight_address + (g * kernel_height + i) * phases + q`. Sums always fit 24 bits.
