@@ -51,8 +51,7 @@ pub fn netlist(emitted: &Emitted, tool: &Path, cache: &Path) -> Result<String, B
         }
         fs::write(directory.join("complete"), "")?;
     }
-    // What memories give of bits that are being written is wrong, since nobody may need it.
     let models = netlist::CELL_MODELS.concat();
     let cells = fs::read_to_string(written)?;
-    Ok(format!("`define SYSTOLE_COLLISIONS\n{models}\n{cells}"))
+    Ok(format!("{models}\n{cells}"))
 }

@@ -10,10 +10,8 @@
 //
 // A port reads or writes in a cycle with CE and its chip selects; what a writing port shows is a
 // matter of WRITEMODE. RST clears what a port shows, and its output register. What a port reads
-// while the other one writes there isn't specified; here it is what was there before or, where the
-// macro SYSTOLE_COLLISIONS is defined, the complement of that, so that whoever depends on it is
-// noticed. Uses beyond that stop the simulation: ECC, asynchronous resets, inverted pins other
-// than clocks.
+// while the other one writes there isn't specified; here it is what was there before. Uses
+// beyond that stop the simulation: ECC, asynchronous resets, inverted pins other than clocks.
 
 // What a port shows: the latch of the memory, and the output register where there is one.
 module systole_ecp5_ram_output #(
@@ -299,16 +297,8 @@ module DP16KD #(
             for (n = 0; n < 36; n = n + 1)
                 if (mask_b[n]) memory[adb[13:5]][n] <= placed_b[n];
 
-`ifdef SYSTOLE_COLLISIONS
-    wire meets = ada[13:5] == adb[13:5];
-    wire [35:0] struck_a = (meets && writes_b) ? mask_b : 36'd0;
-    wire [35:0] struck_b = (meets && writes_a) ? mask_a : 36'd0;
-`else
-    wire [35:0] struck_a = 36'd0;
-    wire [35:0] struck_b = 36'd0;
-`endif
-    wire [35:0] seen_a = (WRITEMODE_A == "WRITETHROUGH" && WEA) ? after_a : before_a ^ struck_a;
-    wire [35:0] seen_b = (WRITEMODE_B == "WRITETHROUGH" && WEB) ? after_b : before_b ^ struck_b;
+    wire [35:0] seen_a = (WRITEMODE_A == "WRITETHROUGH" && WEA) ? after_a : before_a;
+    wire [35:0] seen_b = (WRITEMODE_B == "WRITETHROUGH" && WEB) ? after_b : before_b;
     wire [35:0] shown_a, shown_b;
     systole_ecp5_ram_output #(.REGMODE(REGMODE_A)) output_a (
         .clock(clock_a), .enable(OCEA), .reset(RSTA),
