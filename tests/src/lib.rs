@@ -66,7 +66,15 @@ impl Served {
     /// # Panics
     /// If it doesn't open.
     pub fn open(&self) -> Device {
-        Device::open(&self.address, OpenOptions::default()).expect("the device opens")
+        self.open_with(OpenOptions::default())
+    }
+
+    /// Opens it with other options: a device that takes longer for a cycle needs more time.
+    ///
+    /// # Panics
+    /// If it doesn't open.
+    pub fn open_with(&self, options: OpenOptions) -> Device {
+        Device::open(&self.address, options).expect("the device opens")
     }
 }
 

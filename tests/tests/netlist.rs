@@ -15,8 +15,9 @@
 ))]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use systole_driver::OpenOptions;
 use systole_host::Network;
 use systole_host::engine::{Backend, Engine, EngineOptions};
 use systole_regs::Configuration;
@@ -46,7 +47,10 @@ fn equal(configuration: Configuration, network: &Arc<Network>, input: &[i8], exp
         batch: BATCH,
         ..EngineOptions::default()
     };
-    let device = Backend::Device(served.open());
+    // A register answers between thousands of cycles, each of which may take a millisecond.
+    let device = Backend::Device(served.open_with(OpenOptions {
+        timeout: Duration::from_secs(60),
+    }));
     let engine = Engine::new(Arc::clone(network), device, options).expect("it fits");
     let begin = Instant::now();
     let result = engine.infer_batch(input);
