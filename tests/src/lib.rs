@@ -14,7 +14,7 @@ use std::time::Duration;
 use systole_driver::{Address, Device, OpenOptions};
 use systole_regs::Configuration;
 use systole_sim::rtl::{RtlCore, RtlOptions};
-use systole_sim::{ServeOptions, Stop, serve};
+use systole_sim::{Core, ServeOptions, Stop, serve};
 
 /// A served accelerator; it ends when this is dropped.
 pub struct Served {
@@ -31,6 +31,14 @@ impl Served {
     /// If it can't be served: the test is over then.
     pub fn rtl(configuration: Configuration, options: RtlOptions) -> Served {
         let core = RtlCore::new(configuration, options).expect("the RTL is linked in");
+        Served::core(core)
+    }
+
+    /// Serves what computes behind BAR0.
+    ///
+    /// # Panics
+    /// If it can't be served.
+    pub fn core(core: impl Core + 'static) -> Served {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
         let socket = directory.path().join("device.sock");
         let stop = Stop::new();
@@ -58,7 +66,15 @@ impl Served {
     /// # Panics
     /// If it doesn't open.
     pub fn open(&self) -> Device {
-        Device::open(&self.address, OpenOptions::default()).expect("the device opens")
+        self.open_with(OpenOptions::default())
+    }
+
+    /// Opens it with other options: a device that takes longer for a cycle needs more time.
+    ///
+    /// # Panics
+    /// If it doesn't open.
+    pub fn open_with(&self, options: OpenOptions) -> Device {
+        Device::open(&self.address, options).expect("the device opens")
     }
 }
 

@@ -12,6 +12,8 @@
 
 mod bus;
 mod fault;
+#[cfg(feature = "netlist")]
+mod lockstep;
 
 use std::path::PathBuf;
 
@@ -22,6 +24,8 @@ use crate::verilated::{Inputs, Outputs, Verilated, VerilatedError};
 pub use bus::BusTiming;
 use bus::{ReadChannel, WriteChannel};
 pub use fault::{Burst, BusFault, Direction, ErrorResponse};
+#[cfg(feature = "netlist")]
+pub use lockstep::{Comparison, Difference, Lockstep};
 
 /// Cycles of one [`Core::advance`].
 const ADVANCE_CYCLES: usize = 4096;
@@ -49,6 +53,8 @@ pub struct RtlOptions {
 /// The Verilated accelerator with its bus models.
 pub struct RtlCore {
     model: Verilated,
+    #[cfg(feature = "netlist")]
+    netlist: Option<Lockstep>,
     inputs: Inputs,
     outputs: Outputs,
     read: ReadChannel,
@@ -63,6 +69,16 @@ impl RtlCore {
     /// # Errors
     /// If the configuration isn't linked in, or the waveform can't be written.
     pub fn new(configuration: Configuration, options: RtlOptions) -> Result<Self, VerilatedError> {
+        let mut core = Self::powered_on(configuration, options)?;
+        core.reset();
+        Ok(core)
+    }
+
+    /// An accelerator that has not seen a cycle.
+    fn powered_on(
+        configuration: Configuration,
+        options: RtlOptions,
+    ) -> Result<Self, VerilatedError> {
         let seed = options.seed.unwrap_or(0);
         let timing = options.timing.unwrap_or(if options.seed.is_some() {
             BusTiming::random()
@@ -77,8 +93,10 @@ impl RtlCore {
                 .map_or(0, |seed| (seed as u32 & 0x7fff_fffe) + 1),
         };
         let model = Verilated::new(&configuration, state_seed, options.trace.as_deref())?;
-        let mut core = Self {
+        Ok(Self {
             model,
+            #[cfg(feature = "netlist")]
+            netlist: None,
             inputs: Inputs {
                 s_b_ready: 1,
                 s_r_ready: 1,
@@ -89,9 +107,29 @@ impl RtlCore {
             write: WriteChannel::new(timing, seed ^ 0x9e37_79b9_7f4a_7c15),
             cycles: 0,
             traced: options.trace.is_some(),
+        })
+    }
+
+    /// An accelerator with its netlist beside it, which does the same in every cycle, or else the
+    /// [`Comparison`] tells. State that the design leaves open is zero.
+    ///
+    /// # Errors
+    /// As [`RtlCore::new`], or if the netlist isn't linked in.
+    #[cfg(feature = "netlist")]
+    pub fn with_netlist(
+        configuration: Configuration,
+        options: RtlOptions,
+    ) -> Result<(Self, Comparison), VerilatedError> {
+        let netlist = Lockstep::new(Verilated::netlist(&configuration)?);
+        let comparison = netlist.comparison();
+        let options = RtlOptions {
+            state_seed: Some(0),
+            ..options
         };
+        let mut core = Self::powered_on(configuration, options)?;
+        core.netlist = Some(netlist);
         core.reset();
-        Ok(core)
+        Ok((core, comparison))
     }
 
     /// Clock cycles simulated so far.
@@ -177,6 +215,10 @@ impl RtlCore {
         self.write.drive(&mut self.inputs, connected);
         self.inputs.interrupt_ready = u8::from(connected);
         self.model.cycle(&self.inputs, &mut self.outputs);
+        #[cfg(feature = "netlist")]
+        if let Some(netlist) = &mut self.netlist {
+            netlist.cycle(&self.inputs, &self.outputs);
+        }
         self.cycles += 1;
         if let Some(host) = host {
             self.read

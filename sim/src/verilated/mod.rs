@@ -58,6 +58,12 @@ shims! {
     "ecp5-85f" systole_ecp5_85f_create systole_ecp5_85f_destroy systole_ecp5_85f_flush systole_ecp5_85f_cycle;
     #[cfg(feature = "rtl-large")]
     "large" systole_large_create systole_large_destroy systole_large_flush systole_large_cycle;
+    #[cfg(feature = "netlist-tiny")]
+    "netlist-tiny" systole_netlist_tiny_create systole_netlist_tiny_destroy systole_netlist_tiny_flush systole_netlist_tiny_cycle;
+    #[cfg(feature = "netlist-small")]
+    "netlist-small" systole_netlist_small_create systole_netlist_small_destroy systole_netlist_small_flush systole_netlist_small_cycle;
+    #[cfg(feature = "netlist-ecp5-85f")]
+    "netlist-ecp5-85f" systole_netlist_ecp5_85f_create systole_netlist_ecp5_85f_destroy systole_netlist_ecp5_85f_flush systole_netlist_ecp5_85f_cycle;
 }
 
 /// Why a Verilated accelerator can't be made.
@@ -68,6 +74,15 @@ pub enum VerilatedError {
         "the RTL of configuration `{name}` is not part of this program, because it takes minutes to compile: build it in with `make build RTL={name}` (the feature rtl-{name})"
     )]
     UnknownConfiguration {
+        /// What was asked for.
+        name: String,
+    },
+    /// This build holds no netlist of that name.
+    #[cfg(feature = "netlist")]
+    #[error(
+        "the netlist of configuration `{name}` is not part of this program: build it in with the feature netlist-{name}"
+    )]
+    UnknownNetlist {
         /// What was asked for.
         name: String,
     },
@@ -120,6 +135,22 @@ impl Verilated {
         // SAFETY: the path is null or a C string that outlives the call.
         let handle = unsafe { (shim.create)(seed, pointer) };
         let handle = NonNull::new(handle).ok_or_else(trace_error)?;
+        Ok(Self { handle, shim })
+    }
+
+    /// What synthesis makes of an accelerator, after power-on: all registers have a value then.
+    ///
+    /// # Errors
+    /// If the configuration's netlist isn't linked in.
+    #[cfg(feature = "netlist")]
+    pub fn netlist(configuration: &Configuration) -> Result<Self, VerilatedError> {
+        let unknown = || VerilatedError::UnknownNetlist {
+            name: configuration.name.to_owned(),
+        };
+        let shim = shim(&format!("netlist-{}", configuration.name)).ok_or_else(unknown)?;
+        // SAFETY: the path is null.
+        let handle = unsafe { (shim.create)(0, std::ptr::null()) };
+        let handle = NonNull::new(handle).ok_or_else(unknown)?;
         Ok(Self { handle, shim })
     }
 

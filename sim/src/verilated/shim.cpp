@@ -8,7 +8,9 @@
 
 #include MODEL_HEADER
 #include "verilated.h"
+#if VM_TRACE
 #include "verilated_fst_c.h"
+#endif
 
 #include <cstdint>
 #include <memory>
@@ -59,6 +61,7 @@ struct Outputs {
     uint8_t interrupt_valid;
     uint8_t active;
     uint8_t m_r_ready;
+    uint8_t stopped;
 };
 
 }  // extern "C"
@@ -67,13 +70,23 @@ namespace {
 
 struct Device {
     VerilatedContext context;
+#if VM_TRACE
     std::unique_ptr<VerilatedFstC> trace;
+#endif
     std::unique_ptr<MODEL> model;
     uint64_t time = 0;
 
     ~Device() {
         model->final();
+#if VM_TRACE
         if (trace) trace->close();
+#endif
+    }
+
+    void dump(uint64_t at) {
+#if VM_TRACE
+        if (trace) trace->dump(at);
+#endif
     }
 };
 
@@ -87,14 +100,20 @@ void* NAME(create)(uint32_t seed, const char* trace_path) {
     auto device = std::make_unique<Device>();
     device->context.randReset(seed == 0 ? 0 : 2);
     device->context.randSeed(static_cast<int>(seed & 0x7fffffff));
+#if VM_TRACE
     device->context.traceEverOn(trace_path != nullptr);
+#endif
     systole_draws() = 0;
     device->model = std::make_unique<MODEL>(&device->context);
     if (trace_path != nullptr) {
+#if VM_TRACE
         device->trace = std::make_unique<VerilatedFstC>();
         device->model->trace(device->trace.get(), 99);
         device->trace->open(trace_path);
         if (!device->trace->isOpen()) return nullptr;
+#else
+        return nullptr;
+#endif
     }
     return device.release();
 }
@@ -103,8 +122,10 @@ void NAME(destroy)(void* handle) { delete static_cast<Device*>(handle); }
 
 // Writes what has been traced so far to its file.
 void NAME(flush)(void* handle) {
+#if VM_TRACE
     auto* device = static_cast<Device*>(handle);
     if (device->trace) device->trace->flush();
+#endif
 }
 
 void NAME(cycle)(void* handle, const Inputs* in, Outputs* out) {
@@ -132,7 +153,7 @@ void NAME(cycle)(void* handle, const Inputs* in, Outputs* out) {
     model->m_b_response = in->m_b_response;
     model->interrupt_ready = in->interrupt_ready;
     model->eval();
-    if (device->trace) device->trace->dump(device->time);
+    device->dump(device->time);
 
     out->m_ar_address = model->m_ar_address;
     out->m_aw_address = model->m_aw_address;
@@ -154,11 +175,12 @@ void NAME(cycle)(void* handle, const Inputs* in, Outputs* out) {
     out->interrupt_valid = model->interrupt_valid;
     out->active = model->active;
     out->m_r_ready = model->m_r_ready;
+    out->stopped = device->context.gotFinish();
 
     model->clock = 1;
     model->eval();
     // Half a clock period in units of a nanosecond each: the waveform counts 10 ns a cycle.
-    if (device->trace) device->trace->dump(device->time + 5);
+    device->dump(device->time + 5);
     device->time += 10;
 }
 
