@@ -45,7 +45,7 @@ wire [15:0] f_channels = `F_BYTES(52, 2), f_input_tiles = `F_BYTES(54, 2);
 wire [31:0] f_place = `F_BYTES(8, 4), f_place_stride = `F_BYTES(12, 4), f_row_bytes = `F_BYTES(16, 4);
 wire [15:0] f_count = `F_BYTES(28, 2), f_load_weight = `F_BYTES(30, 2);
 wire f_residual = f_flags[3];
-localparam F_ROWS = 4, F_COLUMNS = 4, F_LANES = 2, F_SCRATCHPAD = 16384, F_RESIDUAL = 4; // configuration `tiny`
+localparam F_ROWS = 4, F_COLUMNS = 4, F_TILE_STEPS = 4, F_LANES = 2, F_SCRATCHPAD = 16384, F_RESIDUAL = 4; // configuration `tiny`
 
 // --- any indices, and their products with strides ---------------------------------------------
 (* hierconn *) wire [31:0] \extent.f_i1 ;
@@ -71,10 +71,14 @@ wire f_is_input = f_i1 < group_size$q && f_s1 == f_input_batch && f_i2 < f_input
 // Weight tile f_byte of column tile f_i1 - 1 (MATRIX).
 wire f_is_matrix_tile = f_i1 != 0 && f_i1 <= 65536 && (f_i1 - 1) * F_COLUMNS < f_channels && f_s1 == f_input_tiles
     && f_byte < f_input_tiles;
-// Column f_byte of kernel row f_i2 - 1 of channel block f_i1 - 1 (DEPTHWISE); a block has f_s1 tiles.
+// Column f_byte of kernel row f_i2 - 1 of channel block f_i1 - 1 (DEPTHWISE); a block has f_s1 tiles, of
+// which it meets f_tile. In direct mode the steps of four columns share one.
 wire [15:0] f_columns = f_phases != 0 ? f_phases : f_input_tiles;
-wire f_is_depthwise_tile = f_i1 != 0 && f_i1 <= 65536 && (f_i1 - 1) * F_ROWS < f_channels && f_s1 == block_steps$q
+wire f_is_depthwise_tile = f_i1 != 0 && f_i1 <= 65536 && (f_i1 - 1) * F_ROWS < f_channels && f_s1 == block_tiles$q
     && f_i2 != 0 && f_i2 <= f_kernel_height && f_s2 == f_columns && f_byte < f_columns;
+wire [63:0] f_step = f_p2 - f_s2 + f_byte;
+wire [63:0] f_tile = f_phases != 0 ? f_step : f_step / F_TILE_STEPS;
+wire [15:0] f_block_tiles = f_phases != 0 ? block_steps$q : 16'(block_steps$q + 16'(F_TILE_STEPS - 1)) / F_TILE_STEPS;
 // Byte `f_byte` of piece f_i1 of a transfer.
 wire f_is_piece = f_i1 < pieces && f_s1 == f_place_stride && f_byte < f_row_bytes;
 

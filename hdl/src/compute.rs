@@ -151,6 +151,7 @@ pub struct ComputeUnit<
     sum_last: Delay<1>,
     lane_weight: Delay<1>,
     lane_weight_step: Delay<6>,
+    lane_weight_byte: Delay<3>,
     lane_valid: Delay<1>,
     lane_clear: Delay<1>,
     lane_shift: Delay<1>,
@@ -257,7 +258,12 @@ impl<
             no_boundary: Constant::new(NO_BOUNDARY.into()),
             fields: ComputeFields::new(),
             matrix: MatrixIssue::new(R),
-            depthwise: DepthwiseIssue::new(R, C, R / 2 + WEIGHTS_AFTER + 2),
+            depthwise: DepthwiseIssue::new(
+                R,
+                C,
+                configuration.tile_steps(),
+                R / 2 + WEIGHTS_AFTER + 2,
+            ),
             shape: WindowShape::default(),
             weights: WeightMemory::new(configuration.weight_tiles, G),
             array: SystolicArray::new(configuration),
@@ -272,6 +278,7 @@ impl<
             sum_last: Delay::new(VECTOR_LATENCY + sum_latency(configuration) - 1),
             lane_weight: Delay::new(VECTOR_LATENCY + WEIGHTS_AFTER),
             lane_weight_step: Delay::new(VECTOR_LATENCY + WEIGHTS_AFTER),
+            lane_weight_byte: Delay::new(VECTOR_LATENCY + WEIGHTS_AFTER),
             lane_valid: Delay::new(VECTOR_LATENCY),
             lane_clear: Delay::new(VECTOR_LATENCY),
             lane_shift: Delay::new(VECTOR_LATENCY),
@@ -358,6 +365,7 @@ impl<
             sum_last,
             lane_weight,
             lane_weight_step,
+            lane_weight_byte,
             lane_valid,
             lane_clear,
             lane_shift,
@@ -478,6 +486,7 @@ impl<
         // The lanes.
         self.lane_weight.entry.next = self.depthwise.weight_valid.val();
         self.lane_weight_step.entry.next = self.depthwise.weight_step.val();
+        self.lane_weight_byte.entry.next = self.depthwise.weight_byte.val();
         self.lane_valid.entry.next = self.depthwise.valid.val();
         self.lane_clear.entry.next = self.depthwise.clear.val();
         self.lane_shift.entry.next = self.depthwise.shift.val();
@@ -488,6 +497,7 @@ impl<
         self.lanes.reset.next = self.reset.val();
         self.lanes.weight_valid.next = self.lane_weight.delayed.val();
         self.lanes.weight_step.next = self.lane_weight_step.delayed.val();
+        self.lanes.weight_byte.next = self.lane_weight_byte.delayed.val();
         self.lanes.ones.next = self.kept_is_pool.q.val();
         self.lanes.maximum.next = (self.fields.flags.val() & self.maximum.val()) != bits::<8>(0);
         self.lanes.valid.next = self.lane_valid.delayed.val();

@@ -239,12 +239,12 @@ fn needs(c: &Configuration, compute: &Compute) -> (usize, usize) {
     let tiles = match compute.opcode {
         opcode::MATRIX => channels.div_ceil(c.columns) * usize::from(compute.input_tiles),
         opcode::DEPTHWISE => {
-            let phases = if compute.phases == 0 {
-                usize::from(compute.input_tiles)
-            } else {
-                compute.phases.into()
+            let height = usize::from(compute.kernel_height);
+            let tiles = match compute.phases {
+                0 => (height * usize::from(compute.input_tiles)).div_ceil(c.columns.min(8)),
+                phases => height * usize::from(phases),
             };
-            channels.div_ceil(c.rows) * usize::from(compute.kernel_height) * phases
+            channels.div_ceil(c.rows) * tiles
         }
         _ => 0,
     };

@@ -132,9 +132,12 @@ pub const NO_LIMIT: u8 = 255;
 /// in a lane ([`feature::SHARED_COLUMNS`]).
 pub const SHARED_COLUMNS: u8 = 3;
 
-/// Largest number of weight tiles of a block of channels of DEPTHWISE: kernel rows x phases, or
-/// kernel rows x columns in direct mode.
+/// Largest number of steps of a block of channels of DEPTHWISE: kernel rows x phases, or kernel
+/// rows x columns in direct mode.
 pub const DEPTHWISE_STEPS_MAX: usize = 64;
+
+/// Steps of DEPTHWISE in direct mode whose weights share a tile, where C is not less.
+pub const TILE_STEPS_MAX: usize = 8;
 
 /// Largest number of kernel columns of DEPTHWISE and POOL.
 pub const KERNEL_COLUMNS_MAX: u16 = 256;
@@ -221,8 +224,9 @@ layout! {
     /// pixel (oy, ox) and channel c have `y = oy * stride_y - pad_top + i` and
     /// `x = ox * column_step - pad_left + j * window_bytes + c`, and the value that the module's
     /// description says for such y and x. DEPTHWISE has two modes. In direct mode (`phases` = 0) each
-    /// pixel reads its whole window; the weight of channel `g * R + r` is byte `r * C` of tile
-    /// `weight_address + (g * kernel_height + i) * input_tiles + j`. In shared mode each input column
+    /// pixel reads its whole window; a block's steps are numbered `s = i * input_tiles + j`, D of them
+    /// (C, at most 8) share a tile, and the weight of channel `g * R + r` is byte `r * C + s mod D` of
+    /// tile `weight_address + g * ceil(kernel_height * input_tiles / D) + s / D`. In shared mode each input column
     /// is read once and used for up to three pixels (for one without the feature SHARED_COLUMNS):
     /// `phases` is the number of input columns from
     /// pixel to pixel, column_step is zero and `phases * window_bytes` is taken in its place, and the

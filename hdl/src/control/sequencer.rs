@@ -208,6 +208,8 @@ pub struct Sequencer {
     pub group_done: Signal<Out, Bit>,
     scratchpad_bytes: Fixed<Bits<32>>,
     steps_most: Fixed<Bits<16>>,
+    tile_end: Fixed<Bits<16>>,
+    tile_shift: Fixed<Bits<5>>,
     block_step: Fixed<Bits<5>>,
     line_step_at: Fixed<Bits<5>>,
     top_step: Fixed<Bits<5>>,
@@ -241,6 +243,7 @@ pub struct Sequencer {
     next_output: DFF<Bits<64>>,
     result: DFF<Bits<8>>,
     block_steps: DFF<Bits<16>>,
+    block_tiles: DFF<Bits<16>>,
     line_bytes: DFF<Bits<32>>,
     top_bytes: DFF<Bits<32>>,
     reading: DFF<Bit>,
@@ -277,6 +280,8 @@ impl Sequencer {
         Self {
             scratchpad_bytes: Fixed::new((configuration.scratchpad_bytes as u64).into()),
             steps_most: Fixed::new((DEPTHWISE_STEPS_MAX as u64).into()),
+            tile_end: Fixed::new((configuration.tile_steps() as u64 - 1).into()),
+            tile_shift: Fixed::new(u64::from(configuration.tile_steps().trailing_zeros()).into()),
             block_step: ends(Region::Block),
             line_step_at: ends(Region::Line),
             top_step: ends(Region::Top),
@@ -324,6 +329,7 @@ impl Logic for Sequencer {
             next_output,
             result,
             block_steps,
+            block_tiles,
             line_bytes,
             top_bytes,
             reading,
@@ -485,7 +491,7 @@ impl Logic for Sequencer {
                 self.extent.tiles.next = bit_cast::<32, 16>(self.unit.weight_tiles.val());
                 self.extent.unit.next = self.operands.input_tiles.val();
                 if self.decoder.is_depthwise.val() {
-                    self.extent.unit.next = self.block_steps.q.val();
+                    self.extent.unit.next = self.block_tiles.q.val();
                 }
                 self.extent.limit.next = bit_cast::<32, 16>(self.weight_count.val());
                 self.region.d.next = Region::Parameters;
@@ -516,6 +522,12 @@ impl Logic for Sequencer {
                 self.extent.unit.next = self.group_size.q.val();
                 self.extent.tiles.next = self.output_stride.val();
             }
+        }
+        // In direct mode several steps share a tile.
+        self.block_tiles.d.next = self.block_steps.q.val();
+        if self.operands.phases.val() == bits::<8>(0) {
+            self.block_tiles.d.next =
+                (self.block_steps.q.val() + self.tile_end.val()) >> self.tile_shift.val();
         }
         self.too_many.d.next = ((self.extent.finish.val() >> bits::<5>(16)) != bits::<64>(0))
             || (self.extent.finish.val().get_bits::<16>(0) > self.steps_most.val());

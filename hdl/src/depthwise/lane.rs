@@ -15,7 +15,7 @@
 //! sum a maximum.
 
 use rust_hdl::prelude::*;
-use systole_regs::instructions::{DEPTHWISE_STEPS_MAX, SHARED_COLUMNS};
+use systole_regs::instructions::{DEPTHWISE_STEPS_MAX, SHARED_COLUMNS, TILE_STEPS_MAX};
 
 use crate::bits::{from_signed, slice, to_signed};
 use crate::primitive;
@@ -40,10 +40,12 @@ struct Flags {
 pub struct DepthwiseLane<const CW: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Writes the first bytes of `weights` at `weight_step`, one for each multiplier.
+    /// Writes bytes of `weights` at `weight_step`, one for each multiplier.
     pub weight_valid: Signal<In, Bit>,
     /// Step of the weights that come.
     pub weight_step: Signal<In, Bits<6>>,
+    /// The first of these bytes, the others are 1 and 2; below C.
+    pub weight_byte: Signal<In, Bits<3>>,
     /// Weights of the lane's array row.
     pub weights: Signal<In, Bits<CW>>,
     /// Weights are one.
@@ -144,8 +146,9 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
             };
             if self.weight_valid.val() {
                 let weights = self.weights.val();
+                let first = self.weight_byte.val().index() % (CW / 8);
                 self._memory[self.weight_step.val().index()] =
-                    std::array::from_fn(|index| i64::from(slice(weights, index * 8, 8) as i8));
+                    [first, 1, 2].map(|byte| i64::from(slice(weights, byte * 8, 8) as i8));
             }
         }
     }
@@ -196,6 +199,7 @@ reg signed [7:0] operand, operand2, operand3, operand4;
 reg [4:1] valids, clears, shifts;
 reg [1:0] age1, age2, age3, age4;
 wire [{top}:0] read = memory[step];
+wire [7:0] first_weight = weights[{{weight_byte[{byte_top}:0], 3'd0}} +: 8];
 wire signed [23:0] first = maximum ? -24'sd128 : 24'sd0;
 {declare}
 initial begin
@@ -203,7 +207,7 @@ initial begin
 {initial}end
 
 always @(posedge clock) begin
-   if (weight_valid) memory[weight_step] <= weights[{top}:0];
+   if (weight_valid) memory[weight_step] <= {written};
    operand <= activation;
    operand2 <= operand;
    operand3 <= operand2;
@@ -219,6 +223,11 @@ always @(posedge clock) begin
 end
 ",
             top = self._columns * 8 - 1,
+            byte_top = (CW / 8).min(TILE_STEPS_MAX).trailing_zeros() - 1,
+            written = match self._columns {
+                1 => "first_weight",
+                _ => "{weights[23:8], first_weight}",
+            },
             last = DEPTHWISE_STEPS_MAX - 1,
             result = match self._columns {
                 1 => "next0",

@@ -27,6 +27,8 @@ pub struct DepthwiseUnit<
     pub weight_valid: Signal<In, Bits<1>>,
     /// Their step.
     pub weight_step: Signal<In, Bits<6>>,
+    /// Byte of each row's weights that is the first one.
+    pub weight_byte: Signal<In, Bits<3>>,
     /// Weights of each row.
     pub weights: [Signal<In, Bits<CW>>; R],
     /// See [`DepthwiseLane`].
@@ -56,6 +58,7 @@ pub struct DepthwiseUnit<
     lane: [DepthwiseLane<CW>; R],
     valid_pair: Vec<Delay<1>>,
     step_pair: Vec<Delay<6>>,
+    byte_pair: Vec<Delay<3>>,
     emitted: Delay<1>,
     emitted_rows: Delay<8>,
     joined: Join<R, 24, RS>,
@@ -72,6 +75,7 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
             reset: Signal::default(),
             weight_valid: Signal::default(),
             weight_step: Signal::default(),
+            weight_byte: Signal::default(),
             weights: std::array::from_fn(|_| Signal::default()),
             ones: Signal::default(),
             maximum: Signal::default(),
@@ -88,6 +92,7 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
             lane: std::array::from_fn(|_| DepthwiseLane::new(shared_columns)),
             valid_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
             step_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
+            byte_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
             emitted: Delay::new(lane::LATENCY),
             emitted_rows: Delay::new(lane::LATENCY),
             joined: Join::default(),
@@ -103,17 +108,21 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
     fn update(&mut self) {
         self.valid_pair[0].entry.next = self.weight_valid.val();
         self.step_pair[0].entry.next = self.weight_step.val();
+        self.byte_pair[0].entry.next = self.weight_byte.val();
         for i in 1..(R / 2) {
             self.valid_pair[i].entry.next = self.valid_pair[i - 1].delayed.val();
             self.step_pair[i].entry.next = self.step_pair[i - 1].delayed.val();
+            self.byte_pair[i].entry.next = self.byte_pair[i - 1].delayed.val();
         }
         for i in 0..(R / 2) {
             self.valid_pair[i].clock.next = self.clock.val();
             self.step_pair[i].clock.next = self.clock.val();
+            self.byte_pair[i].clock.next = self.clock.val();
             for k in 0..2 {
                 self.lane[i * 2 + k].weight_valid.next =
                     self.valid_pair[i].entry.val() == bits::<1>(1);
                 self.lane[i * 2 + k].weight_step.next = self.step_pair[i].entry.val();
+                self.lane[i * 2 + k].weight_byte.next = self.byte_pair[i].entry.val();
             }
         }
         for i in 0..R {

@@ -16,6 +16,7 @@
 //! there while the rows of the current one are read, with what it does to the sums.
 
 use rust_hdl::prelude::*;
+use systole_regs::instructions::TILE_STEPS_MAX;
 
 use crate::fixed::Fixed;
 use crate::walk::{Loop, Pointer, Tag};
@@ -61,7 +62,7 @@ pub struct DepthwiseIssue {
     pub kernel_height: Signal<In, Bits<8>>,
     /// Columns from pixel to pixel in shared mode, else 0.
     pub phases: Signal<In, Bits<8>>,
-    /// Weight tiles of a block, 0 for pooling.
+    /// Steps of a block that have weights, 0 for pooling.
     pub steps: Signal<In, Bits<16>>,
     /// Scratchpad address of the first byte of the first window.
     pub origin: Signal<In, Bits<32>>,
@@ -97,8 +98,10 @@ pub struct DepthwiseIssue {
     pub weight_valid: Signal<Out, Bits<1>>,
     /// The tile.
     pub tile: Signal<Out, Bits<16>>,
-    /// Its step in the block.
+    /// The step of the block whose weights are kept.
     pub weight_step: Signal<Out, Bits<6>>,
+    /// Byte of the array row's weights that is the first of them.
+    pub weight_byte: Signal<Out, Bits<3>>,
     /// A vector is read.
     pub valid: Signal<Out, Bits<1>>,
     /// It begins new sums.
@@ -121,6 +124,7 @@ pub struct DepthwiseIssue {
     pub y: Signal<Out, Bits<32>>,
     lanes: Fixed<Bits<16>>,
     sums: Fixed<Bits<16>>,
+    tile_end: Fixed<Bits<3>>,
     settle_cycles: Fixed<Bits<8>>,
     no_boundary: Fixed<Bits<32>>,
     // Constants of the instruction.
@@ -190,6 +194,7 @@ pub struct DepthwiseIssue {
     waits: DFF<Bit>,
     out_weight: DFF<Bits<1>>,
     out_weight_step: DFF<Bits<6>>,
+    out_weight_byte: DFF<Bits<3>>,
     out_tile: DFF<Bits<16>>,
     out_valid: DFF<Bits<1>>,
     out_clear: DFF<Bits<1>>,
@@ -204,6 +209,7 @@ pub struct DepthwiseIssue {
     twice: Signal<Local, Bits<16>>,
     tap: Signal<Local, Bits<32>>,
     jump: Signal<Local, Bits<32>>,
+    byte: Signal<Local, Bits<3>>,
     is_wide: Signal<Local, Bit>,
     is_final: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
@@ -215,12 +221,14 @@ pub struct DepthwiseIssue {
 }
 
 impl DepthwiseIssue {
-    /// For `rows` lanes, whose results fill accumulator rows of `columns` sums; weights need
-    /// `settle` cycles to arrive.
-    pub fn new(rows: usize, columns: usize, settle: usize) -> Self {
+    /// For `rows` lanes, whose results fill accumulator rows of `columns` sums; weights of
+    /// `tile_steps` steps share a tile, and need `settle` cycles to arrive.
+    pub fn new(rows: usize, columns: usize, tile_steps: usize, settle: usize) -> Self {
+        assert!(tile_steps.is_power_of_two() && tile_steps <= TILE_STEPS_MAX);
         Self {
             lanes: Fixed::new((rows as u64).into()),
             sums: Fixed::new((columns as u64).into()),
+            tile_end: Fixed::new((tile_steps as u64 - 1).into()),
             settle_cycles: Fixed::new((settle as u64).into()),
             no_boundary: Fixed::new(NO_BOUNDARY.into()),
             ..Default::default()
@@ -280,6 +288,7 @@ impl Logic for DepthwiseIssue {
             waits,
             out_weight,
             out_weight_step,
+            out_weight_byte,
             out_tile,
             out_valid,
             out_clear,
@@ -316,6 +325,7 @@ impl Logic for DepthwiseIssue {
         );
         self.weight_valid.next = self.out_weight.q.val();
         self.weight_step.next = self.out_weight_step.q.val();
+        self.weight_byte.next = self.out_weight_byte.q.val();
         self.tile.next = self.out_tile.q.val();
         self.valid.next = self.out_valid.q.val();
         self.clear.next = self.out_clear.q.val();
@@ -517,6 +527,11 @@ impl Logic for DepthwiseIssue {
         }
         self.out_weight.d.next = bits::<1>(0);
         self.out_weight_step.d.next = self.weight_pointer.q.val();
+        self.byte.next = self.weight_pointer.q.val().get_bits::<3>(0) & self.tile_end.val();
+        self.out_weight_byte.d.next = self.byte.val();
+        if self.shared.q.val() {
+            self.out_weight_byte.d.next = bits::<3>(0);
+        }
         self.out_tile.d.next = self.tile_pointer.q.val();
         self.out_valid.d.next = bits::<1>(0);
         self.out_clear.d.next = bits::<1>(0);
@@ -551,7 +566,12 @@ impl Logic for DepthwiseIssue {
             }
             DepthwiseState::Weights => {
                 self.out_weight.d.next = bits::<1>(1);
-                self.tile_pointer.d.next = self.tile_pointer.q.val() + bits::<16>(1);
+                if self.shared.q.val()
+                    || (self.byte.val() == self.tile_end.val())
+                    || (self.steps_left.q.val() == bits::<16>(1))
+                {
+                    self.tile_pointer.d.next = self.tile_pointer.q.val() + bits::<16>(1);
+                }
                 self.weight_pointer.d.next = self.weight_pointer.q.val() + bits::<6>(1);
                 self.steps_left.d.next = self.steps_left.q.val() - bits::<16>(1);
                 if self.steps_left.q.val() == bits::<16>(1) {

@@ -75,6 +75,7 @@ pub fn leaves(bench: &mut Bench) {
         }
         leaf.weight_valid.next = random.tick(3);
         leaf.weight_step.next = from_unsigned(random.below(8));
+        leaf.weight_byte.next = from_unsigned(random.below(8));
         leaf.weights.next = concatenate(8, [(); 8].map(|()| random.signed(8) as u8).map(u64::from));
         leaf.valid.next = from_unsigned(flag(random.often()));
         leaf.clear.next = from_unsigned(flag(random.tick(9)));

@@ -155,7 +155,7 @@ impl Method {
     /// Weight tiles of so many output channels, a multiple of [`Method::block`] or all.
     pub fn tiles(&self, node: &Node, channels: usize, target: &Target) -> usize {
         let blocks = (channels * self.pixels).div_ceil(self.block(target));
-        blocks * self.block_tiles(node)
+        blocks * self.block_tiles(node, target)
     }
 
     /// Output channels that share weight tiles.
@@ -168,18 +168,22 @@ impl Method {
     }
 
     /// Weight tiles of one block of channels.
-    pub fn block_tiles(&self, node: &Node) -> usize {
+    pub fn block_tiles(&self, node: &Node, target: &Target) -> usize {
         match node.kernel {
             _ if self.matrix => self.input_tiles,
             Kernel::Sum | Kernel::Maximum => 0,
-            Kernel::Matrix(_) | Kernel::Depthwise(_) => {
-                let (rows, columns, _) = node.sides(self.swapped);
-                rows * if self.phases == 0 {
-                    columns
-                } else {
-                    self.phases
-                }
-            }
+            _ if self.phases == 0 => self.block_steps(node).div_ceil(target.tile_steps()),
+            _ => self.block_steps(node),
+        }
+    }
+
+    /// Steps of one block of channels that have weights of their own, channel by channel.
+    fn block_steps(&self, node: &Node) -> usize {
+        let (rows, columns, _) = node.sides(self.swapped);
+        rows * if self.phases == 0 {
+            columns
+        } else {
+            self.phases
         }
     }
 
@@ -214,7 +218,7 @@ impl Method {
             (width - 1) * stride + columns
         };
         let steps = match node.kernel {
-            Kernel::Depthwise(_) => self.block_tiles(node),
+            Kernel::Depthwise(_) => self.block_steps(node),
             _ => 1,
         };
         estimator.by_channel(

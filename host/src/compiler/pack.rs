@@ -5,8 +5,9 @@
 //!    channels m=0           [ R x C | R x C ]   byte r * C + c: weight of window byte kR + r
 //!             m=1           [       |       ]   for channel mC + c; zero outside the window
 //!
-//!  DEPTHWISE  channel gR + r at byte r * C of the tile of its block, kernel row and column,
-//!             in shared mode at byte r * C + m for column q + phases * m of phase q
+//!  DEPTHWISE  channel gR + r, kernel row and column s, at byte r * C + s mod D of tile s / D of its
+//!             block; in shared mode at byte r * C + m of the tile of the row and phase q, for
+//!             column q + phases * m
 //! ```
 
 use std::ops::Range;
@@ -93,7 +94,11 @@ fn depthwise(
                 let weight = weights[(y * node.window.width + x) * all + channel];
                 let line = block * kernel_rows + i;
                 let (tile, m) = match method.phases {
-                    0 => (line * method.input_tiles + j, 0),
+                    0 => {
+                        let (together, step) = (target.tile_steps(), i * method.input_tiles + j);
+                        let tiles = (kernel_rows * method.input_tiles).div_ceil(together);
+                        (block * tiles + step / together, step % together)
+                    }
                     phases => (line * phases + j % phases, j / phases),
                 };
                 tiles[tile * target.tile_bytes() + r * target.columns + m] = weight;

@@ -1,7 +1,7 @@
 //! What the compiler must know of a device: its dimensions and what it can carry out.
 
 use systole_driver::Identity;
-use systole_regs::instructions::{OPCODES, SHARED_COLUMNS, feature};
+use systole_regs::instructions::{OPCODES, SHARED_COLUMNS, TILE_STEPS_MAX, feature};
 use systole_regs::{Configuration, DATA_BYTES};
 
 use super::CompileError;
@@ -103,6 +103,11 @@ impl Target {
         } else {
             1
         }
+    }
+
+    /// Steps of DEPTHWISE in direct mode whose weights share a tile.
+    pub(super) fn tile_steps(&self) -> usize {
+        self.columns.min(TILE_STEPS_MAX)
     }
 
     /// Tiles that a program can address.

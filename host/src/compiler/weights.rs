@@ -129,7 +129,7 @@ fn plan(
         let (method, channels) = (&memory.layout.methods[index], node.output.channels);
         let mut size = channels;
         if streamed[index] {
-            let blocks = most / method.block_tiles(node);
+            let blocks = most / method.block_tiles(node, target);
             size = size.min(blocks.checked_mul(method.block(target))?);
         }
         if size == 0 {

@@ -254,7 +254,11 @@ impl Machine<'_> {
                     - i64::from(i.pad_left);
                 let line = g * kernel + row;
                 let (tile, m) = match phases {
-                    0 => (line * columns + j, 0),
+                    0 => {
+                        let (shared, step) = (self.target.columns.min(8), row * columns + j);
+                        let tiles = (kernel * columns).div_ceil(shared);
+                        (g * tiles + step / shared, step % shared)
+                    }
                     phases => (line * phases + j % phases, j / phases),
                 };
                 let weight = match i.opcode {

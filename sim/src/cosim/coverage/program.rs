@@ -93,7 +93,7 @@ pub(super) const EXPECTED: &[(Group, &[&str])] = &[
             "two columns a phase",
             "three columns a phase",
             "between",
-            "64 tiles",
+            "64 steps",
         ],
     ),
     (
@@ -311,7 +311,7 @@ impl Coverage {
         }
         let steps = if phases > 0 { phases } else { columns };
         if steps * u16::from(i.kernel_height) == 64 {
-            self.count("depthwise", "64 tiles");
+            self.count("depthwise", "64 steps");
         }
     }
 

@@ -130,6 +130,11 @@ impl ModelBuilder<'_> {
         kernel_height = kernel_height.min(most / steps).max(1);
         let (channels, column) = self.channels(image, (most / (steps * kernel_height)).clamp(1, 3));
         let blocks = channels.div_ceil(self.rows());
+        let block_tiles = if shared {
+            kernel_height * steps
+        } else {
+            (kernel_height * steps).div_ceil(self.configuration.tile_steps() as u32)
+        };
         let (column_step, pad_left) = self.columns_apart(column);
         Kernel {
             compute: Compute {
@@ -143,7 +148,7 @@ impl ModelBuilder<'_> {
                 pad_left: pad_left as u16,
                 ..Compute::default()
             },
-            tiles: blocks * kernel_height * steps,
+            tiles: blocks * block_tiles,
             vectors: blocks * kernel_height * columns,
             terms: kernel_height * columns,
         }

@@ -59,12 +59,14 @@ fn weight_tiles(i: &Compute, configuration: &Configuration) -> u64 {
     match i.opcode {
         opcode::MATRIX => blocks(configuration.columns) * u64::from(i.input_tiles),
         opcode::DEPTHWISE => {
-            let steps = if i.phases > 0 {
-                u16::from(i.phases)
-            } else {
-                i.input_tiles
+            let height = u64::from(i.kernel_height);
+            let tiles = match i.phases {
+                0 => {
+                    (height * u64::from(i.input_tiles)).div_ceil(configuration.tile_steps() as u64)
+                }
+                phases => height * u64::from(phases),
             };
-            blocks(configuration.rows) * u64::from(i.kernel_height) * u64::from(steps)
+            blocks(configuration.rows) * tiles
         }
         _ => 0,
     }

@@ -6,6 +6,7 @@
 //!                                                    --> sum of each channel
 //! ```
 
+use systole_regs::Configuration;
 use systole_regs::entries::Statistics;
 use systole_regs::instructions::{Compute, flag, opcode};
 
@@ -19,7 +20,7 @@ impl Pass<'_> {
     /// Carries out DEPTHWISE or POOL, which has passed its checks.
     pub(super) fn depthwise(&mut self, i: &Compute, statistics: &mut Statistics) {
         let channels = usize::from(i.channels);
-        let kernel = Kernel::new(i, self.configuration.rows, self.configuration.columns);
+        let kernel = Kernel::new(i, &self.configuration);
         let Memories {
             parameters,
             weights,
@@ -83,10 +84,12 @@ struct Kernel {
     column_bytes: usize,
     rows: usize,
     columns: usize,
+    /// Steps of direct mode whose weights share a tile.
+    tile_steps: usize,
 }
 
 impl Kernel {
-    fn new(i: &Compute, rows: usize, columns: usize) -> Self {
+    fn new(i: &Compute, configuration: &Configuration) -> Self {
         let phases = usize::from(i.phases);
         let column_bytes = usize::from(i.window_bytes);
         Kernel {
@@ -99,8 +102,9 @@ impl Kernel {
                 usize::from(i.column_step)
             },
             column_bytes,
-            rows,
-            columns,
+            rows: configuration.rows,
+            columns: configuration.columns,
+            tile_steps: configuration.tile_steps(),
         }
     }
 
@@ -121,10 +125,19 @@ impl Kernel {
 
     /// Tile and byte of a lane that hold the weight of a kernel row and column.
     fn place(&self, block: usize, row: usize, column: usize) -> (usize, usize) {
-        let line = block * self.height + row;
         match self.phases {
-            0 => (line * self.width + column, 0),
-            phases => (line * phases + column % phases, column / phases),
+            0 => {
+                let block_tiles = (self.height * self.width).div_ceil(self.tile_steps);
+                let step = row * self.width + column;
+                (
+                    block * block_tiles + step / self.tile_steps,
+                    step % self.tile_steps,
+                )
+            }
+            phases => (
+                (block * self.height + row) * phases + column % phases,
+                column / phases,
+            ),
         }
     }
 

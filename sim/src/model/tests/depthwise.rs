@@ -71,7 +71,9 @@ fn place_weights(machine: &mut Machine, i: &Compute) {
         for ky in 0..height {
             for kx in 0..width {
                 let (tile, byte) = if phases == 0 {
-                    ((g * height + ky) * width + kx, lane * c)
+                    let (shared, step) = (c.min(8), ky * width + kx);
+                    let tile = g * (height * width).div_ceil(shared) + step / shared;
+                    (tile, lane * c + step % shared)
                 } else {
                     let tile = (g * height + ky) * phases + kx % phases;
                     (tile, lane * c + kx / phases)
