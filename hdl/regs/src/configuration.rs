@@ -124,7 +124,7 @@ pub const TINY: Configuration = Configuration {
     requantize_lanes: 2,
     scratchpad_bytes: 16 * 1024,
     weight_tiles: 4096,
-    parameter_entries: 1024,
+    parameter_entries: 2048,
     program_instructions: 128,
     accumulator_rows: 16,
     clock_khz: 100_000,

@@ -199,7 +199,8 @@ reg signed [7:0] operand, operand2, operand3, operand4;
 reg [4:1] valids, clears, shifts;
 reg [1:0] age1, age2, age3, age4;
 wire [{top}:0] read = memory[step];
-wire [7:0] first_weight = weights[{{weight_byte[{byte_top}:0], 3'd0}} +: 8];
+wire [{shared}-1:0] first_weights = weights[{shared}-1:0];
+wire [7:0] first_weight = first_weights[{{weight_byte[{byte_top}:0], 3'd0}} +: 8];
 wire signed [23:0] first = maximum ? -24'sd128 : 24'sd0;
 {declare}
 initial begin
@@ -223,6 +224,7 @@ always @(posedge clock) begin
 end
 ",
             top = self._columns * 8 - 1,
+            shared = CW.min(TILE_STEPS_MAX * 8),
             byte_top = (CW / 8).min(TILE_STEPS_MAX).trailing_zeros() - 1,
             written = match self._columns {
                 1 => "first_weight",

@@ -209,7 +209,7 @@ pub struct DepthwiseIssue {
     twice: Signal<Local, Bits<16>>,
     tap: Signal<Local, Bits<32>>,
     jump: Signal<Local, Bits<32>>,
-    byte: Signal<Local, Bits<3>>,
+    first_byte: Signal<Local, Bits<3>>,
     is_wide: Signal<Local, Bit>,
     is_final: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
@@ -527,8 +527,8 @@ impl Logic for DepthwiseIssue {
         }
         self.out_weight.d.next = bits::<1>(0);
         self.out_weight_step.d.next = self.weight_pointer.q.val();
-        self.byte.next = self.weight_pointer.q.val().get_bits::<3>(0) & self.tile_end.val();
-        self.out_weight_byte.d.next = self.byte.val();
+        self.first_byte.next = self.weight_pointer.q.val().get_bits::<3>(0) & self.tile_end.val();
+        self.out_weight_byte.d.next = self.first_byte.val();
         if self.shared.q.val() {
             self.out_weight_byte.d.next = bits::<3>(0);
         }
@@ -567,7 +567,7 @@ impl Logic for DepthwiseIssue {
             DepthwiseState::Weights => {
                 self.out_weight.d.next = bits::<1>(1);
                 if self.shared.q.val()
-                    || (self.byte.val() == self.tile_end.val())
+                    || (self.first_byte.val() == self.tile_end.val())
                     || (self.steps_left.q.val() == bits::<16>(1))
                 {
                     self.tile_pointer.d.next = self.tile_pointer.q.val() + bits::<16>(1);
