@@ -325,12 +325,15 @@ fn counters_are_what_the_program_says() {
 }
 
 #[test]
-fn anomaly_detection_does_not_fit_tiny_and_says_why() {
+fn anomaly_detection_does_not_fit_1024_parameters_and_says_why() {
     if !support::references_are_there() {
         return;
     }
-    let error =
-        compile(&support::anomaly_detection(), &Target::from(&TINY)).expect_err("too large");
+    let target = Target {
+        parameter_entries: 1024,
+        ..Target::from(&TINY)
+    };
+    let error = compile(&support::anomaly_detection(), &target).expect_err("too large");
     let CompileError::DoesNotFit {
         memory,
         needed,

@@ -299,7 +299,7 @@ fn a_replacement_that_does_not_fit_changes_nothing() {
         options(3),
     )
     .expect("the network fits");
-    let large = network(32, &[30, 600, 600, 9]);
+    let large = network(32, &[30, 1100, 1100, 9]);
     assert!(matches!(
         engine.replace(large, 2),
         Err(EngineError::Compile(_))

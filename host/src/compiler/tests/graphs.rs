@@ -252,7 +252,8 @@ fn images_that_do_not_fit_come_in_bands() {
 #[test]
 fn most_of_the_time_is_useful() {
     // Array elements times cycles, by the multiplications that are needed. The one in the middle,
-    // `ecp5-85f`, has eight lanes for sixteen columns, and loses some where sums are short.
+    // `ecp5-85f`, has four lanes for sixteen columns and a multiplication in a lane, and loses more
+    // where sums are short and channel by channel.
     let macs = |graph: &Graph| -> usize {
         let nodes = graph.nodes.iter();
         let macs = nodes.map(|node| match &node.kernel {
@@ -264,10 +265,10 @@ fn most_of_the_time_is_useful() {
         macs.sum()
     };
     for (name, graph, small, middle, large) in [
-        ("resnet", resnet(16), 1.05, 1.2, 1.3),
-        ("mobilenet", mobilenet(), 1.65, 2.9, 3.6),
+        ("resnet", resnet(16), 1.05, 1.5, 1.3),
+        ("mobilenet", mobilenet(), 1.65, 4.5, 3.6),
         ("autoencoder", autoencoder(), 1.1, 1.5, 1.8),
-        ("keywords", keywords(), 1.4, 1.95, 2.6),
+        ("keywords", keywords(), 1.4, 3.85, 2.6),
     ] {
         for (configuration, most) in configuration::ALL[1..].iter().zip([small, middle, large]) {
             let capacity =

@@ -202,7 +202,13 @@ fn what_does_not_fit_is_said_with_numbers() {
         "the network needs 125 tiles of weight memory, device \"tiny\" has 24; layer \"layer 0\" takes most of it, \
          125: use a device with a larger weight memory, a smaller network, or the CPU backend"
     );
-    let parameters = error(&[1, 600, 600], &tiny());
+    let parameters = error(
+        &[1, 600, 600],
+        &Target {
+            parameter_entries: 1024,
+            ..tiny()
+        },
+    );
     assert!(matches!(
         parameters,
         CompileError::DoesNotFit {
