@@ -181,10 +181,10 @@ fn weights_end_in_the_region() {
             |i| i.input_tiles = u16::MAX,
         ],
     );
-    // The same tiles in a kernel of two rows.
+    // The same tiles in a kernel of two rows of four columns, of which a tile holds one row.
     let direct = Compute {
         kernel_height: 2,
-        input_tiles: 1,
+        input_tiles: 4,
         opcode: instructions::opcode::DEPTHWISE,
         ..two_blocks
     };

@@ -200,7 +200,7 @@ fn loads_are_checked_in_the_documented_order() {
         ),
         (
             LoadEntry {
-                parameter_base: 1023,
+                parameter_base: 2047,
                 weight_base: 4096,
                 ..good
             },
@@ -230,7 +230,7 @@ fn loads_are_checked_in_the_documented_order() {
         ),
         (
             LoadEntry {
-                parameter_base: 1022,
+                parameter_base: 2046,
                 ..good
             },
             Status::RegionTooLarge,
@@ -336,7 +336,7 @@ fn slot_registers_follow_load_and_unload() {
     };
     assert_eq!(
         read(&mut rig),
-        [1, 71, 64 | 2 << 16, 512 | 4 << 16, 2048 | 1 << 16, 4]
+        [1, 71, 64 | 2 << 16, 1024 | 4 << 16, 2048 | 1 << 16, 4]
     );
     // A refused load leaves the model where it is; a failed copy doesn't.
     assert_eq!(

@@ -118,7 +118,8 @@ fn depthwise_convolution(configuration: Configuration, seed: u64) {
         column_step: 0,
         ..i
     };
-    let sharing = (step..=3 * step).contains(&i.input_tiles);
+    let most = step * configuration.shared_columns as u16;
+    let sharing = (step..=most).contains(&i.input_tiles);
     let modes = [
         Some((i, lines * width * columns)),
         sharing.then_some((shared, lines * (u32::from(step) * (width - 1) + columns))),

@@ -337,7 +337,10 @@ fn identification_says_what_the_configuration_says() {
     assert_eq!(rig.read(registers::ABI_VERSION), systole_regs::ABI_VERSION);
     assert_eq!(rig.read(registers::SCRATCHPAD_BYTES), 16 * 1024);
     assert_eq!(rig.read(registers::WEIGHT_TILES), 4096);
-    assert_eq!(rig.read(registers::FEATURES), instructions::IMPLEMENTED);
+    assert_eq!(
+        rig.read(registers::FEATURES),
+        instructions::IMPLEMENTED | instructions::feature::SHARED_COLUMNS
+    );
     assert_eq!(rig.read(registers::CLOCK_KHZ), 100_000);
     // Reserved offsets, in every block.
     for offset in [
