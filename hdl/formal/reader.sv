@@ -122,11 +122,13 @@ always @(*) if (f_past) begin
             assert(f_got < f_row_beats && receive_left$q == f_row_beats - f_got);
             assert(receives_last$q == (receive_left$q == 1));
         end
-        if (state$q == ReaderState$Measure || state$q == ReaderState$Address) begin
+        if (state$q == ReaderState$Approach || state$q == ReaderState$Measure || state$q == ReaderState$Address) begin
             assert(f_rows_left != 0 && f_done < f_row_beats && beats_left$q == f_row_beats - f_done);
             assert(next_row$q == f_row_base + f_row_stride && f_row_base[2:0] == 0);
             assert(cursor$q == f_row_base + 8 * f_done);
         end
+        if (state$q == ReaderState$Measure) assert(few$q == (beats_left$q[28:7] == 0)
+            && to_boundary$q == (cursor$q[11:9] == 7 ? 7'd64 - {1'b0, cursor$q[8:3]} : 7'd64));
         if (state$q == ReaderState$Idle && !failed && !f_aborted) assert(f_rows_left == 0);
         if (ar_valid) assert(burst$q == ar_length + 1 && burst$q <= 64 && ends_row$q == (burst$q == beats_left$q)
             && last_row$q == (rows_left$q == 1));

@@ -174,9 +174,9 @@ pub struct ComputeUnit<
     begins: DFF<Bit>,
     free: DFF<Bits<16>>,
     has_room: DFF<Bit>,
-    has_wide_room: DFF<Bit>,
+    free_change: DFF<Bits<16>>,
     sum_row: DFF<Bits<16>>,
-    next_free: Signal<Local, Bits<16>>,
+    taken: Signal<Local, Bits<16>>,
     is_residual: Signal<Local, Bit>,
 }
 
@@ -301,9 +301,9 @@ impl<
             begins: Default::default(),
             free: Default::default(),
             has_room: Default::default(),
-            has_wide_room: Default::default(),
+            free_change: Default::default(),
             sum_row: Default::default(),
-            next_free: Default::default(),
+            taken: Default::default(),
             is_residual: Default::default(),
         }
     }
@@ -343,7 +343,7 @@ impl<
             begins,
             free,
             has_room,
-            has_wide_room,
+            free_change,
             sum_row
         );
         clock!(
@@ -441,9 +441,6 @@ impl<
         self.depthwise.pad_left.next = self.fields.pad_left.val();
         self.depthwise.first_tile.next = self.kept_first_tile.q.val();
         self.depthwise.room.next = self.has_room.q.val();
-        if self.depthwise.result_rows.val() == bits::<8>(2) {
-            self.depthwise.room.next = self.has_wide_room.q.val();
-        }
 
         // The shape of the vector, and the scratchpad's window port.
         self.shape.height.next = self.fields.input_height.val();
@@ -510,21 +507,21 @@ impl<
         self.lanes.vector.next = self.vector.val();
 
         // The accumulators: a ring of rows, taken by the issues and freed by the drain.
-        // Whether there is room is known a cycle later, so what is taken meanwhile is spared.
-        self.has_room.d.next = self.free.q.val() >= bits::<16>(2);
-        self.has_wide_room.d.next = self.free.q.val() >= bits::<16>(4);
-        self.next_free.next = self.free.q.val();
-        if self.drain.freed.val() {
-            self.next_free.next = self.next_free.val() + bits::<16>(1);
-        }
+        // Whether there is room is known two cycles later, so what is taken meanwhile is spared: two
+        // rows, before one or two more.
+        self.has_room.d.next = self.free.q.val() >= bits::<16>(4);
+        self.taken.next = bits::<16>(0);
         if self.matrix.take.val() {
-            self.next_free.next = self.next_free.val() - bits::<16>(1);
+            self.taken.next = bits::<16>(1);
         }
         if self.depthwise.take.val() {
-            self.next_free.next =
-                self.next_free.val() - bit_cast::<16, 8>(self.depthwise.result_rows.val());
+            self.taken.next = bit_cast::<16, 8>(self.depthwise.result_rows.val());
         }
-        self.free.d.next = self.next_free.val();
+        self.free_change.d.next = bits::<16>(0) - self.taken.val();
+        if self.drain.freed.val() {
+            self.free_change.d.next = bits::<16>(1) - self.taken.val();
+        }
+        self.free.d.next = self.free.q.val() + self.free_change.q.val();
         self.sum_valid.entry.next = self.matrix.valid.val();
         self.sum_first.entry.next = self.matrix.first.val();
         self.sum_last.entry.next = self.matrix.last.val();
@@ -596,6 +593,7 @@ impl<
         if self.reset.val() {
             self.begins.d.next = false;
             self.free.d.next = self.accumulator_rows.val();
+            self.free_change.d.next = bits::<16>(0);
             self.sum_row.d.next = bits::<16>(0);
         }
     }

@@ -24,6 +24,8 @@ pub enum ReaderState {
     Idle,
     /// Counts the beats of a row.
     Prepare,
+    /// Looks how far a boundary and the row's end are.
+    Approach,
     /// Measures the next burst.
     Measure,
     /// Asks for it.
@@ -90,6 +92,8 @@ pub struct DmaReader {
     burst_beats: Fixed<Bits<7>>,
     outstanding_limit: Fixed<Bits<4>>,
     state: DFF<ReaderState>,
+    to_boundary: DFF<Bits<7>>,
+    few: DFF<Bit>,
     running: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
@@ -114,7 +118,6 @@ pub struct DmaReader {
     out_address: DFF<Bits<32>>,
     measure: Signal<Local, Bits<32>>,
     length: Signal<Local, Bits<7>>,
-    to_boundary: Signal<Local, Bits<7>>,
     next_outstanding: Signal<Local, Bits<4>>,
     room: Signal<Local, Bit>,
 }
@@ -137,6 +140,8 @@ impl Logic for DmaReader {
             self,
             clock,
             state,
+            to_boundary,
+            few,
             running,
             error,
             rows_left,
@@ -173,11 +178,12 @@ impl Logic for DmaReader {
 
         // A burst ends with the row, at the longest length, or at a 4 KiB boundary: only the last
         // 64 beats of a page are nearer to it than the longest length.
-        self.to_boundary.next = self.burst_beats.val();
+        self.to_boundary.d.next = self.burst_beats.val();
         if self.cursor.q.val().get_bits::<3>(9) == bits::<3>(7) {
-            self.to_boundary.next =
+            self.to_boundary.d.next =
                 bits::<7>(64) - bit_cast::<7, 6>(self.cursor.q.val().get_bits::<6>(3));
         }
+        self.few.d.next = self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0);
         self.last_row.d.next = self.rows_left.q.val() == bits::<16>(1);
         self.measure.next = self.row_beats.q.val() + bits::<32>(7);
 
@@ -200,13 +206,16 @@ impl Logic for DmaReader {
                 self.next_row.d.next =
                     self.cursor.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
                 self.next_target.d.next = self.target.q.val() + self.target_stride.q.val();
+                self.state.d.next = ReaderState::Approach;
+            }
+            ReaderState::Approach => {
                 self.state.d.next = ReaderState::Measure;
             }
             ReaderState::Measure => {
-                self.burst.d.next = self.to_boundary.val();
+                self.burst.d.next = self.to_boundary.q.val();
                 self.ends_row.d.next = false;
-                if (self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0))
-                    && (self.beats_left.q.val().get_bits::<7>(0) <= self.to_boundary.val())
+                if self.few.q.val()
+                    && (self.beats_left.q.val().get_bits::<7>(0) <= self.to_boundary.q.val())
                 {
                     self.burst.d.next = self.beats_left.q.val().get_bits::<7>(0);
                     self.ends_row.d.next = true;
@@ -224,7 +233,7 @@ impl Logic for DmaReader {
                         + (bit_cast::<64, 7>(self.burst.q.val()) << bits::<2>(3));
                     self.beats_left.d.next =
                         self.beats_left.q.val() - bit_cast::<29, 7>(self.burst.q.val());
-                    self.state.d.next = ReaderState::Measure;
+                    self.state.d.next = ReaderState::Approach;
                     if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
                         self.cursor.d.next = self.next_row.q.val();
@@ -274,6 +283,9 @@ impl Logic for DmaReader {
             self.running.d.next = true;
             self.error.d.next = false;
             self.state.d.next = ReaderState::Prepare;
+        }
+        // Taken in each cycle, so that nothing but the state waits for `start`.
+        if !self.running.q.val() {
             self.rows_left.d.next = self.rows.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();

@@ -28,6 +28,8 @@ pub enum WriterState {
     Idle,
     /// Counts the beats of a row.
     Prepare,
+    /// Looks how far a boundary and the row's end are.
+    Approach,
     /// Measures the next burst.
     Measure,
     /// Announces it.
@@ -103,6 +105,8 @@ pub struct DmaWriter {
     outstanding_limit: Fixed<Bits<4>>,
     fifo_beats: Fixed<Bits<5>>,
     state: DFF<WriterState>,
+    to_boundary: DFF<Bits<7>>,
+    few: DFF<Bit>,
     running: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
@@ -129,7 +133,6 @@ pub struct DmaWriter {
     push_last: Delay<1>,
     measure: Signal<Local, Bits<32>>,
     length: Signal<Local, Bits<7>>,
-    to_boundary: Signal<Local, Bits<7>>,
     next_outstanding: Signal<Local, Bits<4>>,
     next_credits: Signal<Local, Bits<5>>,
     bytes: Signal<Local, Bits<4>>,
@@ -158,6 +161,8 @@ impl Logic for DmaWriter {
             self,
             clock,
             state,
+            to_boundary,
+            few,
             running,
             error,
             rows_left,
@@ -201,11 +206,12 @@ impl Logic for DmaWriter {
 
         // A burst ends with the row, at the longest length, or at a 4 KiB boundary: only the last
         // 64 beats of a page are nearer to it than the longest length.
-        self.to_boundary.next = self.burst_beats.val();
+        self.to_boundary.d.next = self.burst_beats.val();
         if self.cursor.q.val().get_bits::<3>(9) == bits::<3>(7) {
-            self.to_boundary.next =
+            self.to_boundary.d.next =
                 bits::<7>(64) - bit_cast::<7, 6>(self.cursor.q.val().get_bits::<6>(3));
         }
+        self.few.d.next = self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0);
         self.last_row.d.next = self.rows_left.q.val() == bits::<16>(1);
         self.measure.next = self.row_beats.q.val() + bits::<32>(7);
         // Only the last beat of a row can be partial.
@@ -240,13 +246,16 @@ impl Logic for DmaWriter {
                 self.next_row.d.next =
                     self.cursor.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
                 self.next_pointer.d.next = self.pointer.q.val() + self.pointer_stride.q.val();
+                self.state.d.next = WriterState::Approach;
+            }
+            WriterState::Approach => {
                 self.state.d.next = WriterState::Measure;
             }
             WriterState::Measure => {
-                self.burst.d.next = self.to_boundary.val();
-                self.burst_left.d.next = self.to_boundary.val();
-                if (self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0))
-                    && (self.beats_left.q.val().get_bits::<7>(0) <= self.to_boundary.val())
+                self.burst.d.next = self.to_boundary.q.val();
+                self.burst_left.d.next = self.to_boundary.q.val();
+                if self.few.q.val()
+                    && (self.beats_left.q.val().get_bits::<7>(0) <= self.to_boundary.q.val())
                 {
                     self.burst.d.next = self.beats_left.q.val().get_bits::<7>(0);
                     self.burst_left.d.next = self.beats_left.q.val().get_bits::<7>(0);
@@ -279,7 +288,7 @@ impl Logic for DmaWriter {
                     self.burst_left.d.next = self.burst_left.q.val() - bits::<7>(1);
                     self.ends_burst.d.next = self.burst_left.q.val() == bits::<7>(2);
                     if self.ends_burst.q.val() {
-                        self.state.d.next = WriterState::Measure;
+                        self.state.d.next = WriterState::Approach;
                     }
                     if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
@@ -313,6 +322,9 @@ impl Logic for DmaWriter {
             self.running.d.next = true;
             self.error.d.next = false;
             self.state.d.next = WriterState::Prepare;
+        }
+        // Taken in each cycle, so that nothing but the state waits for `start`.
+        if !self.running.q.val() {
             self.rows_left.d.next = self.rows.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();

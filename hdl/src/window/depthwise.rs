@@ -18,8 +18,12 @@
 use rust_hdl::prelude::*;
 use systole_regs::instructions::TILE_STEPS_MAX;
 
+use crate::delay::Delay;
 use crate::fixed::Fixed;
 use crate::walk::{Loop, Pointer, Tag};
+
+/// Cycles that the constants of an instruction take, beyond those until the loops need them.
+const CONSTANTS_LATENCY: usize = 3;
 
 /// Lanes to a boundary that no vector reaches.
 pub const NO_BOUNDARY: u64 = 63;
@@ -130,6 +134,12 @@ pub struct DepthwiseIssue {
     // Constants of the instruction.
     shared: DFF<Bit>,
     cycle: DFF<Bits<16>>,
+    twice: DFF<Bits<16>>,
+    less_one: DFF<Bits<16>>,
+    less_once: DFF<Bits<16>>,
+    less_twice: DFF<Bits<16>>,
+    over_once: DFF<Bit>,
+    over_twice: DFF<Bit>,
     final_age: DFF<Bits<2>>,
     final_phase: DFF<Bits<16>>,
     before_final: DFF<Bits<16>>,
@@ -139,6 +149,7 @@ pub struct DepthwiseIssue {
     first_complete: DFF<Bit>,
     above: DFF<Bits<32>>,
     // The loops.
+    settles: Delay<1>,
     fills_batch: DFF<Bit>,
     fills_line: DFF<Bit>,
     fills_column: DFF<Bit>,
@@ -206,7 +217,6 @@ pub struct DepthwiseIssue {
     out_address: DFF<Bits<32>>,
     out_x: DFF<Bits<32>>,
     out_y: DFF<Bits<32>>,
-    twice: Signal<Local, Bits<16>>,
     tap: Signal<Local, Bits<32>>,
     jump: Signal<Local, Bits<32>>,
     first_byte: Signal<Local, Bits<3>>,
@@ -228,6 +238,7 @@ impl DepthwiseIssue {
         Self {
             lanes: Fixed::new((rows as u64).into()),
             sums: Fixed::new((columns as u64).into()),
+            settles: Delay::new(CONSTANTS_LATENCY),
             tile_end: Fixed::new((tile_steps as u64 - 1).into()),
             settle_cycles: Fixed::new((settle as u64).into()),
             no_boundary: Fixed::new(NO_BOUNDARY.into()),
@@ -244,6 +255,12 @@ impl Logic for DepthwiseIssue {
             clock,
             shared,
             cycle,
+            twice,
+            less_one,
+            less_once,
+            less_twice,
+            over_once,
+            over_twice,
             final_age,
             final_phase,
             before_final,
@@ -304,6 +321,7 @@ impl Logic for DepthwiseIssue {
         clock!(
             self,
             clock,
+            settles,
             block_address,
             block_x,
             block_channels,
@@ -344,16 +362,21 @@ impl Logic for DepthwiseIssue {
         if self.phases.val() != bits::<8>(0) {
             self.cycle.d.next = bit_cast::<16, 8>(self.phases.val());
         }
-        self.twice.next = self.cycle.q.val() + self.cycle.q.val();
+        self.twice.d.next = self.cycle.q.val() + self.cycle.q.val();
+        self.less_one.d.next = self.kernel_width.val() - bits::<16>(1);
+        self.less_once.d.next = self.less_one.q.val() - self.cycle.q.val();
+        self.less_twice.d.next = self.less_one.q.val() - self.twice.q.val();
+        self.over_once.d.next = self.kernel_width.val() > self.cycle.q.val();
+        self.over_twice.d.next = self.kernel_width.val() > self.twice.q.val();
         self.final_age.d.next = bits::<2>(0);
-        self.final_phase.d.next = self.kernel_width.val() - bits::<16>(1);
-        if self.kernel_width.val() > self.cycle.q.val() {
+        self.final_phase.d.next = self.less_one.q.val();
+        if self.over_once.q.val() {
             self.final_age.d.next = bits::<2>(1);
-            self.final_phase.d.next = self.kernel_width.val() - self.cycle.q.val() - bits::<16>(1);
+            self.final_phase.d.next = self.less_once.q.val();
         }
-        if self.kernel_width.val() > self.twice.val() {
+        if self.over_twice.q.val() {
             self.final_age.d.next = bits::<2>(2);
-            self.final_phase.d.next = self.kernel_width.val() - self.twice.val() - bits::<16>(1);
+            self.final_phase.d.next = self.less_twice.q.val();
         }
         self.before_final.d.next = self.final_phase.q.val() - bits::<16>(1);
         self.before_last.d.next = self.cycle.q.val() - bits::<16>(2);
@@ -377,7 +400,12 @@ impl Logic for DepthwiseIssue {
             || (self.state.q.val() == DepthwiseState::Weights)
             || (self.state.q.val() == DepthwiseState::Settle);
         self.preparing.next = self.start.val() || self.prepares.q.val();
-        self.fills_batch.d.next = self.start.val();
+        // The constants are there when the loops take their first values.
+        self.settles.entry.next = bits::<1>(0);
+        if self.start.val() {
+            self.settles.entry.next = bits::<1>(1);
+        }
+        self.fills_batch.d.next = self.settles.delayed.val() == bits::<1>(1);
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_column.d.next = self.fills_line.q.val();
         self.fills_current.d.next = self.fills_column.q.val();

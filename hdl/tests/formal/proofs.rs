@@ -157,8 +157,8 @@ fn reader() -> Proof {
         cover: Some(28),
         mistakes: vec![
             (
-                ("to_boundary = 7'(32'h40) -", "to_boundary = 7'(32'h41) -"),
-                10,
+                ("to_boundary$d = 7'(32'h40) -", "to_boundary$d = 7'(32'h41) -"),
+                11,
             ),
             (("error$d = 1'b1;", "error$d = 1'b0;"), 11),
         ],
@@ -185,8 +185,8 @@ fn writer() -> Proof {
                 21,
             ),
             (
-                ("to_boundary = 7'(32'h40) -", "to_boundary = 7'(32'h41) -"),
-                10,
+                ("to_boundary$d = 7'(32'h40) -", "to_boundary$d = 7'(32'h41) -"),
+                11,
             ),
         ],
         weight: 60,
