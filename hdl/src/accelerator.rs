@@ -502,7 +502,7 @@ impl<
             self.compute.vector_valid.val() || self.compute.depthwise_valid.val();
         self.trace.stalled.next = self.compute.stalled.val();
         self.trace.preparing.next = self.compute.preparing.val();
-        self.trace.write_ready.next = !self.writer.busy.val() && !self.sequencer.write_start.val();
+        self.trace.write_ready.next = !self.writer.busy.val() && !self.sequencer.may_store.val();
         self.trace.write_busy.next = self.writer.busy.val();
         self.trace.write_failed.next = self.writer.failed.val();
         self.trace.select.next = self.writer.source_address.val().get_bits::<2>(3);

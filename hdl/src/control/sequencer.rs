@@ -140,6 +140,8 @@ pub struct Sequencer {
     pub read_weights: Signal<Out, Bit>,
     /// Starts the write engine.
     pub write_start: Signal<Out, Bit>,
+    /// A STORE may start in this cycle: known sooner than whether it does.
+    pub may_store: Signal<Out, Bit>,
     /// Host address of the first piece.
     pub host_address: Signal<Out, Bits<64>>,
     /// Bytes from piece to piece.
@@ -578,6 +580,9 @@ impl Logic for Sequencer {
         {
             self.may_begin.d.next = false;
         }
+        self.may_store.next = (self.state.q.val() == SequencerState::Dispatch)
+            && self.decoder.is_store.val()
+            && self.may_begin.q.val();
         self.begins.next = self.may_begin.q.val();
         // The write engine may be busy with a record of the trace, and would not take the STORE.
         if self.write_busy.val() && self.decoder.is_store.val() {

@@ -157,7 +157,10 @@ fn reader() -> Proof {
         cover: Some(28),
         mistakes: vec![
             (
-                ("to_boundary$d = 7'(32'h40) -", "to_boundary$d = 7'(32'h41) -"),
+                (
+                    "to_boundary$d = 7'(32'h40) -",
+                    "to_boundary$d = 7'(32'h41) -",
+                ),
                 11,
             ),
             (("error$d = 1'b1;", "error$d = 1'b0;"), 11),
@@ -185,7 +188,10 @@ fn writer() -> Proof {
                 21,
             ),
             (
-                ("to_boundary$d = 7'(32'h40) -", "to_boundary$d = 7'(32'h41) -"),
+                (
+                    "to_boundary$d = 7'(32'h40) -",
+                    "to_boundary$d = 7'(32'h41) -",
+                ),
                 11,
             ),
         ],
