@@ -164,7 +164,7 @@ pub const ECP5_85F: Configuration = Configuration {
     parameter_entries: 4096,
     program_instructions: 128,
     accumulator_rows: 64,
-    clock_khz: 175_000,
+    clock_khz: 100_000,
 };
 
 /// 32 x 32: more than an ECP5 holds; for simulation, and for what comes after.
