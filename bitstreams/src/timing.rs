@@ -134,8 +134,10 @@ impl Routed {
     pub fn rename_clocks(&mut self, module: &Module) {
         let outermost = |name: &str| -> String {
             let clock = clock_name(name);
-            // yosys keeps only some names of a net. What the PLL makes is the top's clock.
-            if module.driver(&clock).is_some_and(|cell| cell.kind == PLL) {
+            // yosys keeps only some names of a net. What these cells make is the top's clock.
+            if (module.driver(&clock))
+                .is_some_and(|cell| SOURCES.contains(&cell.kind.as_str()))
+            {
                 return CLOCK.to_owned();
             }
             let best = module
@@ -204,8 +206,8 @@ fn clock_name(net: &str) -> String {
         .to_owned()
 }
 
-/// The cell that makes the design's clock, and what the top calls that.
-const PLL: &str = "EHXPLLL";
+/// Cells that the design's clock comes from, a PLL or a pin, and what the top calls it.
+const SOURCES: [&str; 2] = ["EHXPLLL", "IBUF"];
 const CLOCK: &str = "clock";
 
 /// Types of cells that yosys's names of cells contain: what stands before is the RTL's name.

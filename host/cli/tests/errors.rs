@@ -229,14 +229,14 @@ fn a_model_that_is_too_large_says_for_what() {
     if !common::references_are_there() {
         return;
     }
-    // 264,192 weights and 1,672 channels are more than `tiny` holds.
+    // 2,994 parameters are more than `tiny` holds.
     assert_fails(
         systole()
             .arg("compile")
             .args(["--config", "tiny", "--model"])
-            .arg(ad()),
+            .arg(model("vww_96_int8.tflite")),
         1,
-        &["ad01_int8.tflite", "parameter memory"],
+        &["vww_96_int8.tflite", "parameter memory"],
     );
 }
 
