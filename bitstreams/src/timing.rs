@@ -135,9 +135,7 @@ impl Routed {
         let outermost = |name: &str| -> String {
             let clock = clock_name(name);
             // yosys keeps only some names of a net. What these cells make is the top's clock.
-            if (module.driver(&clock))
-                .is_some_and(|cell| SOURCES.contains(&cell.kind.as_str()))
-            {
+            if (module.driver(&clock)).is_some_and(|cell| SOURCES.contains(&cell.kind.as_str())) {
                 return CLOCK.to_owned();
             }
             let best = module

@@ -16,8 +16,6 @@ pub struct Leaf {
     pub verilog: String,
     /// The primitives that it names, of ECP5.
     pub primitives: String,
-    /// It multiplies by a plain `*`, so that the two sides have multipliers of other kinds.
-    pub infers_multipliers: bool,
     /// What its netlist is tried with besides.
     pub mistakes: &'static [Mistake],
 }
@@ -29,7 +27,6 @@ impl Leaf {
             module: module.to_owned(),
             primitives: definitions(&verilog, Technology::Ecp5),
             verilog,
-            infers_multipliers: false,
             mistakes: &[],
         }
     }
@@ -67,7 +64,6 @@ pub fn all() -> Vec<Leaf> {
             ..depthwise_lane(&design)
         },
         Leaf {
-            infers_multipliers: true,
             mistakes: &[Mistake::ExchangedWires],
             ..take("element", "top$compute$array$element$0")
         },
@@ -80,31 +76,51 @@ pub fn all() -> Vec<Leaf> {
 }
 
 /// The adders and what is forwarded to them. What comes from memory is any value: synthesis takes
-/// the memory apart, so that nothing in it has the name that it had.
+/// the memory apart, so that nothing in it has the name that it had. The copy that the drain reads
+/// is one block for each column, and no arithmetic.
 fn accumulators(design: &str) -> Leaf {
     const NAME: &str = "top$compute$accumulators";
     let width = SMALL.columns * 32;
-    let top = SMALL.accumulator_rows.ilog2() - 1;
-    let mut text = module(design, NAME);
-    for (before, after) in [
-        ("(clock,", "(clock,from_memory,to_drain,".to_owned()),
-        (
-            "input wire  clock;",
-            format!("input wire clock;\n    input wire [{width}-1:0] from_memory, to_drain;"),
-        ),
-        (&format!("memory[row[{top}:0]]"), "from_memory".to_owned()),
-        (
-            &format!("memory[drain_row[{top}:0]]"),
-            "to_drain".to_owned(),
-        ),
-        (
-            "if (summed_valid) memory[summed_row] <= sum;",
-            String::new(),
-        ),
-    ] {
-        text = replaced(text, before, &after);
+    let mut text = replaced(
+        module(design, NAME),
+        "input wire  clock;",
+        &format!("input wire clock;\n    input wire [{width}-1:0] from_memory, to_drain;"),
+    );
+    text = replaced(text, "(clock,", "(clock,from_memory,to_drain,");
+    for column in 0..SMALL.columns {
+        let begin = format!(
+            "systole_block_ram #(.WIDTH(32), .DEPTH({}), ",
+            SMALL.accumulator_rows
+        );
+        let block = between(&text, &begin, ");");
+        let read = format!("assign drained{column} = to_drain[{}+:32];", column * 32);
+        text = replaced(text, &block, &read);
+    }
+    for line in text.clone().lines() {
+        if let Some((before, _)) = line.split_once("] <= added;") {
+            let memory = before.trim_start();
+            assert!(memory.starts_with("if (fetched_valid && "), "{line}");
+            text = replaced(text, line, "");
+        } else if line.contains("? memory") {
+            let (before, after) = line.split_once("? memory").expect("it is there");
+            let (_, after) = after
+                .split_once(" : ")
+                .expect("something else is chosen from");
+            text = replaced(text, line, &format!("{before}? from_memory : {after}"));
+        }
     }
     Leaf::new("accumulators", NAME, text)
+}
+
+/// The part of a text from the first place that begins so to the end of what it must end with.
+fn between(text: &str, begin: &str, end: &str) -> String {
+    let from = text
+        .find(begin)
+        .unwrap_or_else(|| panic!("`{begin}` is there"));
+    let length = text[from..]
+        .find(end)
+        .unwrap_or_else(|| panic!("`{end}` is there"));
+    text[from..from + length + end.len()].to_owned()
 }
 
 /// Weights are those of the port, and not of the lane's memory, for the same reason.
@@ -112,13 +128,24 @@ fn depthwise_lane(design: &str) -> Leaf {
     const NAME: &str = "top$compute$lanes$lane$0";
     let mut text = module(design, NAME);
     for (before, after) in [
-        ("read = memory[step];", "read = weights[23:0];"),
         (
-            "if (weight_valid) memory[weight_step] <= weights[23:0];",
+            "read = memory[step];",
+            "read = {weights[23:8], first_weight};",
+        ),
+        (
+            "if (weight_valid) memory[weight_step] <= {weights[23:8], first_weight};",
             "",
         ),
     ] {
         text = replaced(text, before, after);
     }
+    // Named before it is read.
+    let first = between(&text, "wire [64-1:0] first_weights", "+: 8];\n");
+    text = replaced(text, &first, "");
+    text = replaced(
+        text,
+        "wire [23:0] read =",
+        &format!("{first}wire [23:0] read ="),
+    );
     Leaf::new("depthwise-lane", NAME, text)
 }

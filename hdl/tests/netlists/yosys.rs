@@ -126,13 +126,6 @@ pub fn synthesize(directory: &Path, leaf: &Leaf) -> String {
 pub fn compare(directory: &Path, name: &str, leaf: &Leaf, netlist: &str) -> Outcome {
     std::fs::write(directory.join(format!("{name}.il")), netlist).expect("it is writable");
     let cells: Vec<_> = LOGIC_CELLS.iter().map(|cell| format!("t:{cell}")).collect();
-    // Multipliers are not a matter for SAT: after operands are trimmed to their widths, they are
-    // the same on both sides.
-    let multipliers = if leaf.infers_multipliers {
-        "equiv_struct -icells equiv\n"
-    } else {
-        ""
-    };
     let script = format!(
         "read_rtlil {name}.il\n\
          select -set registers t:TRELLIS_FF %x1:+[Q] w:* %i\n\
@@ -174,19 +167,18 @@ pub fn compare(directory: &Path, name: &str, leaf: &Leaf, netlist: &str) -> Outc
          {prove}",
         module = leaf.module,
         cells = cells.join(" "),
-        prove = prove(multipliers),
+        prove = prove(),
     );
     let (success, log) = run(directory, name, &script);
     Outcome::of(success, &log)
 }
 
 /// Pairs `gold` and `gate`, and proves what it can.
-fn prove(first: &str) -> String {
+fn prove() -> String {
     format!(
         "equiv_make gold gate equiv\n\
          hierarchy -top equiv\n\
          opt_clean\n\
-         {first}\
          equiv_simple\n\
          equiv_induct -seq {INDUCTION}\n\
          equiv_status -assert\n"
@@ -216,7 +208,7 @@ pub fn compare_tables(shift: u32) -> Outcome {
          techmap -map tables.v gold/t:LUT4\n\
          techmap -autoproc -map {YOSYS_MODELS} gate/t:LUT4\n\
          {}",
-        prove("")
+        prove()
     );
     let (success, log) = run(&directory, "tables", &script);
     Outcome::of(success, &log)
