@@ -20,7 +20,7 @@ impl Pass<'_> {
     /// Carries out DEPTHWISE or POOL, which has passed its checks.
     pub(super) fn depthwise(&mut self, i: &Compute, statistics: &mut Statistics) {
         let channels = usize::from(i.channels);
-        let kernel = Kernel::new(i, &self.configuration);
+        let kernel = Kernel::new(i, self.configuration);
         let Memories {
             parameters,
             weights,
