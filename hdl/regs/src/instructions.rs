@@ -226,11 +226,11 @@ layout! {
     /// description says for such y and x. DEPTHWISE has two modes. In direct mode (`phases` = 0) each
     /// pixel reads its whole window; a block's steps are numbered `s = i * input_tiles + j`, D of them
     /// (C, at most 8) share a tile, and the weight of channel `g * R + r` is byte `r * C + s mod D` of
-    /// tile `weight_address + g * ceil(kernel_height * input_tiles / D) + s / D`. In shared mode each input column
-    /// is read once and used for up to three pixels (for one without the feature SHARED_COLUMNS):
-    /// `phases` is the number of input columns from
-    /// pixel to pixel, column_step is zero and `phases * window_bytes` is taken in its place, and the
-    /// weight for column `j = q + phases * m` is byte `r * C + m` of tile
+    /// tile `weight_address + g * ceil(kernel_height * input_tiles / D) + s / D`. In shared mode each
+    /// input column is read once and used for up to three pixels (for one without the feature
+    /// SHARED_COLUMNS): `phases` is the number of input columns from pixel to pixel, column_step is
+    /// zero and `phases * window_bytes` is taken in its place, and the weight for column
+    /// `j = q + phases * m` is byte `r * C + m` of tile
     /// `weight_address + (g * kernel_height + i) * phases + q`. Sums always fit 24 bits.
     pub struct Compute : 64 {
         /// One of `opcode`.

@@ -80,7 +80,7 @@
 //! | | scratchpad | `input_address` + (B - 1) * `input_batch_stride` + (`input_height` - 1) * `input_row_stride` + `input_row_bytes` |
 //! | | parameters of the model | `parameter_address` + `channels` up to a multiple of Q, with RESIDUAL + 3 up to a multiple of Q |
 //! | MATRIX | weights of the model | `weight_address` + ceil(`channels` / C) * `input_tiles` |
-//! | DEPTHWISE | weights of the model | `weight_address` + ceil(`channels` / R) * `kernel_height` * (`phases`, or `input_tiles` in direct mode) |
+//! | DEPTHWISE | weights of the model | `weight_address` + ceil(`channels` / R) * `kernel_height` * `phases`, or in direct mode ceil(`channels` / R) * ceil(`kernel_height` * `input_tiles` / D), D being C or 8, whichever is less |
 //! | LOAD_ROWS, STORE_ROWS, LOAD_WORKSPACE, STORE_WORKSPACE | scratchpad | `scratchpad_address` + (pieces - 1) * `scratchpad_stride` + `row_bytes` up to a multiple of 8, for stores too |
 //! | LOAD_WEIGHTS | weights of the model | `weight_address` + `count` |
 //!
