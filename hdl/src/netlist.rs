@@ -40,23 +40,16 @@ pub const LOGIC_CELLS: [&str; 5] = ["CCU2C", "PFUMX", "L6MUX21", "TRELLIS_FF", "
 /// yosys' models of cells.
 pub const YOSYS_MODELS: &str = "+/ecp5/cells_sim.v";
 
-/// yosys commands that synthesize the files [`DESIGN`] and [`PRIMITIVES`].
-pub fn synthesis_script(top: &str) -> String {
-    format!(
-        "read_verilog -sv {DESIGN} {PRIMITIVES}\n{}\n",
-        ECP5_SYNTHESIS.replace("{top}", top)
-    )
-}
-
-/// yosys commands that synthesize, and write [`NETLIST`] for a simulator: belongs together with
-/// [`CELL_MODELS`].
+/// yosys commands that synthesize the files [`DESIGN`] and [`PRIMITIVES`], and write [`NETLIST`] for
+/// a simulator: belongs together with [`CELL_MODELS`].
 ///
 /// Nets get short names of one bit each. Nothing is optimized but what replacing cells leaves:
 /// constants in the models' own logic, and names of the same net.
 pub fn simulation_script(top: &str) -> String {
     let cells: Vec<_> = LOGIC_CELLS.iter().map(|cell| format!("t:{cell}")).collect();
     format!(
-        "{synthesis}\
+        "read_verilog -sv {DESIGN} {PRIMITIVES}\n\
+         {synthesis}\n\
          delete t:$scopeinfo\n\
          techmap -map {TABLES} t:LUT4\n\
          techmap -autoproc -map {YOSYS_MODELS} {cells}\n\
@@ -69,7 +62,7 @@ pub fn simulation_script(top: &str) -> String {
          memory_collect\n\
          select {top}\n\
          write_verilog -noattr -selected {NETLIST}\n",
-        synthesis = synthesis_script(top),
+        synthesis = ECP5_SYNTHESIS.replace("{top}", top),
         cells = cells.join(" "),
     )
 }

@@ -18,7 +18,13 @@ use systole_hdl::primitive::Technology;
 pub fn netlist(emitted: &Emitted, tool: &Path, cache: &Path) -> Result<String, Box<dyn Error>> {
     let script = netlist::simulation_script(emit::TOP);
     let primitives = emitted.primitives(Technology::Ecp5);
-    let version = fs::read_to_string(tool).unwrap_or_default();
+    let failed = |error| format!("can't run {}: {error}; run `make setup`", tool.display());
+    // The tool itself is a script that says nothing of what it starts.
+    let version = Command::new(tool)
+        .arg("-V")
+        .output()
+        .map_err(failed)?
+        .stdout;
     let files = [
         (netlist::DESIGN, emitted.design.as_str()),
         (netlist::PRIMITIVES, &primitives),
@@ -40,7 +46,7 @@ pub fn netlist(emitted: &Emitted, tool: &Path, cache: &Path) -> Result<String, B
             .args(["-q", "-l", "yosys.log", "-s", "script.ys"])
             .current_dir(&directory)
             .output()
-            .map_err(|error| format!("can't run {}: {error}; run `make setup`", tool.display()))?;
+            .map_err(failed)?;
         if !result.status.success() || !written.is_file() {
             return Err(format!(
                 "yosys failed in {}:\n{}",

@@ -8,6 +8,8 @@
 //! folder that `SYSTOLE_COSIM_WAVES` names, if it is set.
 #![cfg(feature = "rtl")]
 
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -16,19 +18,14 @@ use systole_sim::cosim::{Case, Coverage, Trace, compare, run};
 use systole_sim::model::FunctionalModel;
 use systole_sim::rtl::{RtlCore, RtlOptions};
 
+use support::number;
+
 /// Cases of the smaller configurations in an ordinary test run: with these, every field and edge
 /// that `Coverage` knows of is met.
 const SEEDS: u64 = 800;
 
 /// Cases between two lines that say how far a long run has come.
 const PROGRESS: u64 = 500;
-
-/// A number from the environment.
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    let number = text.parse();
-    Some(number.unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
-}
 
 /// Takes both cores through one case, and compares what they did.
 fn one(configuration: Configuration, seed: u64, waveform: Option<PathBuf>) -> (Case, Trace) {

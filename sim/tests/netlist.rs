@@ -4,6 +4,8 @@
 //! `SYSTOLE_NETLIST_SEEDS` sets the number of cases, `SYSTOLE_COSIM_SEED` runs one case only.
 #![cfg(feature = "netlist")]
 
+mod support;
+
 use std::time::Instant;
 
 use systole_regs::{Configuration, configuration};
@@ -12,15 +14,10 @@ use systole_sim::model::FunctionalModel;
 use systole_sim::rtl::{Lockstep, RtlCore, RtlOptions};
 use systole_sim::verilated::{Inputs, Outputs, Verilated};
 
+use support::number;
+
 /// Cases in an ordinary test run.
 const SEEDS: u64 = 60;
-
-/// A number from the environment.
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    let number = text.parse();
-    Some(number.unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
-}
 
 /// Takes RTL and netlist through one case; the cycles of it. What they do is also what the
 /// functional model does: a netlist may not be equal only because neither does anything.

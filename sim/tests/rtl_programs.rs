@@ -241,7 +241,7 @@ fn needs(c: &Configuration, compute: &Compute) -> (usize, usize) {
         opcode::DEPTHWISE => {
             let height = usize::from(compute.kernel_height);
             let tiles = match compute.phases {
-                0 => (height * usize::from(compute.input_tiles)).div_ceil(c.columns.min(8)),
+                0 => (height * usize::from(compute.input_tiles)).div_ceil(c.tile_steps()),
                 phases => height * usize::from(phases),
             };
             channels.div_ceil(c.rows) * tiles

@@ -1,7 +1,7 @@
 //! Named sizes of the accelerator. Hardware, simulation and tests take their dimensions from
 //! here; software takes them from the device's identification registers, which repeat them.
 
-use crate::instructions::{IMPLEMENTED, SHARED_COLUMNS, TILE_STEPS_MAX, feature};
+use crate::instructions::{IMPLEMENTED, SHARED_COLUMNS, feature, tile_steps};
 
 /// How the array multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,11 +99,7 @@ impl Configuration {
 
     /// Steps D of DEPTHWISE in direct mode whose weights share a tile.
     pub const fn tile_steps(&self) -> usize {
-        if self.columns < TILE_STEPS_MAX {
-            self.columns
-        } else {
-            TILE_STEPS_MAX
-        }
+        tile_steps(self.columns)
     }
 
     /// Bits of a partial sum at the bottom of the array: 16 for a product, and one for each

@@ -139,6 +139,15 @@ pub const DEPTHWISE_STEPS_MAX: usize = 64;
 /// Steps of DEPTHWISE in direct mode whose weights share a tile, where C is not less.
 pub const TILE_STEPS_MAX: usize = 8;
 
+/// Steps D of DEPTHWISE in direct mode whose weights share a tile, in an array of C `columns`.
+pub const fn tile_steps(columns: usize) -> usize {
+    if columns < TILE_STEPS_MAX {
+        columns
+    } else {
+        TILE_STEPS_MAX
+    }
+}
+
 /// Largest number of kernel columns of DEPTHWISE and POOL.
 pub const KERNEL_COLUMNS_MAX: u16 = 256;
 

@@ -4,12 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::verilator;
+use systole_hdl::netlist::CELL_MODELS;
 
-const MODELS: [&str; 2] = [
-    include_str!("../../technology/ecp5/simulation/MULT18X18D.v"),
-    include_str!("../../technology/ecp5/simulation/DP16KD.v"),
-];
+use crate::verilator;
 
 /// A group of pins NAME0 to NAME(n - 1), or a single one.
 #[derive(Clone, Copy)]
@@ -156,7 +153,7 @@ endmodule
 pub fn run(name: &str, cells: &[Cell], change: impl Fn(String) -> String) -> String {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&directory).expect("the target directory is writable");
-    let mut verilog = change(MODELS.concat());
+    let mut verilog = change(CELL_MODELS.concat());
     let mut instances = String::new();
     for (index, cell) in cells.iter().enumerate() {
         verilog += &cell.bench(index);

@@ -1,7 +1,7 @@
 //! What the compiler must know of a device: its dimensions and what it can carry out.
 
 use systole_driver::Identity;
-use systole_regs::instructions::{OPCODES, SHARED_COLUMNS, TILE_STEPS_MAX, feature};
+use systole_regs::instructions::{OPCODES, SHARED_COLUMNS, feature, tile_steps};
 use systole_regs::{Configuration, DATA_BYTES};
 
 use super::CompileError;
@@ -107,7 +107,7 @@ impl Target {
 
     /// Steps of DEPTHWISE in direct mode whose weights share a tile.
     pub(super) fn tile_steps(&self) -> usize {
-        self.columns.min(TILE_STEPS_MAX)
+        tile_steps(self.columns)
     }
 
     /// Tiles that a program can address.

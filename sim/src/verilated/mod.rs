@@ -4,7 +4,7 @@
 
 mod ports;
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
 
@@ -131,11 +131,15 @@ impl Verilated {
             // The tracer only notices an unwritable file later.
             std::fs::File::create(path).map_err(|_| trace_error())?;
         }
-        let pointer = path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr());
+        Self::create(shim, seed, path.as_deref()).ok_or_else(trace_error)
+    }
+
+    /// A device of a shim; none if it can't write the waveform.
+    fn create(shim: Shim, seed: u32, trace: Option<&CStr>) -> Option<Self> {
+        let path = trace.map_or(std::ptr::null(), CStr::as_ptr);
         // SAFETY: the path is null or a C string that outlives the call.
-        let handle = unsafe { (shim.create)(seed, pointer) };
-        let handle = NonNull::new(handle).ok_or_else(trace_error)?;
-        Ok(Self { handle, shim })
+        let handle = unsafe { (shim.create)(seed, path) };
+        NonNull::new(handle).map(|handle| Self { handle, shim })
     }
 
     /// What synthesis makes of an accelerator, after power-on: all registers have a value then.
@@ -144,14 +148,11 @@ impl Verilated {
     /// If the configuration's netlist isn't linked in.
     #[cfg(feature = "netlist")]
     pub fn netlist(configuration: &Configuration) -> Result<Self, VerilatedError> {
-        let unknown = || VerilatedError::UnknownNetlist {
-            name: configuration.name.to_owned(),
-        };
-        let shim = shim(&format!("netlist-{}", configuration.name)).ok_or_else(unknown)?;
-        // SAFETY: the path is null.
-        let handle = unsafe { (shim.create)(0, std::ptr::null()) };
-        let handle = NonNull::new(handle).ok_or_else(unknown)?;
-        Ok(Self { handle, shim })
+        shim(&format!("netlist-{}", configuration.name))
+            .and_then(|shim| Self::create(shim, 0, None))
+            .ok_or_else(|| VerilatedError::UnknownNetlist {
+                name: configuration.name.to_owned(),
+            })
     }
 
     /// Runs one clock cycle: applies the inputs, reads the outputs, raises the clock.
