@@ -46,13 +46,15 @@ struct Primitive {
     ecp5: &'static [&'static str],
 }
 
+const ECP5_BLOCK: &str = text!("ecp5/systole_ecp5_block.v");
 const ECP5_ROWS: &str = text!("ecp5/systole_ecp5_rows.v");
+const ECP5_HALVES: &str = text!("ecp5/systole_ecp5_halves.v");
 
 const PRIMITIVES: [Primitive; 7] = [
     Primitive {
         name: "systole_block_ram",
         portable: text!("portable/systole_block_ram.v"),
-        ecp5: &[text!("ecp5/systole_block_ram.v")],
+        ecp5: &[ECP5_BLOCK, text!("ecp5/systole_block_ram.v")],
     },
     Primitive {
         name: "systole_choose_add",
@@ -62,7 +64,7 @@ const PRIMITIVES: [Primitive; 7] = [
     Primitive {
         name: "systole_dual_port_ram",
         portable: text!("portable/systole_dual_port_ram.v"),
-        ecp5: &[text!("ecp5/systole_dual_port_ram.v")],
+        ecp5: &[ECP5_BLOCK, text!("ecp5/systole_dual_port_ram.v")],
     },
     Primitive {
         name: "systole_multiply",
@@ -72,17 +74,29 @@ const PRIMITIVES: [Primitive; 7] = [
     Primitive {
         name: "systole_multiply_lut_8x8",
         portable: text!("portable/systole_multiply_lut_8x8.v"),
-        ecp5: &[ECP5_ROWS, text!("ecp5/systole_multiply_lut_8x8.v")],
+        ecp5: &[
+            ECP5_ROWS,
+            ECP5_HALVES,
+            text!("ecp5/systole_multiply_lut_8x8.v"),
+        ],
     },
     Primitive {
         name: "systole_multiply_lut_9x9",
         portable: text!("portable/systole_multiply_lut_9x9.v"),
-        ecp5: &[ECP5_ROWS, text!("ecp5/systole_multiply_lut_9x9.v")],
+        ecp5: &[
+            ECP5_ROWS,
+            ECP5_HALVES,
+            text!("ecp5/systole_multiply_lut_9x9.v"),
+        ],
     },
     Primitive {
         name: "systole_multiply_lut_32x8",
         portable: text!("portable/systole_multiply_lut_32x8.v"),
-        ecp5: &[ECP5_ROWS, text!("ecp5/systole_multiply_lut_32x8.v")],
+        ecp5: &[
+            ECP5_ROWS,
+            ECP5_HALVES,
+            text!("ecp5/systole_multiply_lut_32x8.v"),
+        ],
     },
 ];
 
