@@ -3,6 +3,7 @@
 //! ```text
 //!  clock_pin -> / input -> phase detector -> VCO -+-> / feedback output -> / feedback -> (detector)
 //!                                                 +-> / output -> clock
+//!                                                 +-> / half of it -> double clock
 //! ```
 //!
 //! The loop settles where both sides of the phase detector are equal:
@@ -39,6 +40,8 @@ pub struct Pll {
     pub feedback_output: u64,
     /// Divider of the design's clock.
     pub output: u64,
+    /// A second clock is made, twice as fast and in phase: the divider is even.
+    pub doubles: bool,
 }
 
 /// Why no PLL setting makes a clock.
@@ -58,16 +61,18 @@ pub struct NoClock {
 }
 
 impl Pll {
-    /// Settings for `wanted_khz`, or for the nearest frequency below it that the PLL makes.
+    /// Settings for `wanted_khz`, or for the nearest frequency below it that the PLL makes, with
+    /// double of it if the design `doubles`.
     ///
     /// # Errors
     /// If input or output is out of the PLL's range.
-    pub fn solve(input_khz: u64, wanted_khz: u64) -> Result<Pll, NoClock> {
+    pub fn solve(input_khz: u64, wanted_khz: u64, doubles: bool) -> Result<Pll, NoClock> {
         let refused = NoClock {
             input_khz,
             wanted_khz,
         };
-        let wanted = wanted_khz.min(OUTPUT_KHZ.1);
+        let least_divider = 1 + u64::from(doubles);
+        let wanted = wanted_khz.min(OUTPUT_KHZ.1 / least_divider);
         if !within(input_khz, INPUT_KHZ) {
             return Err(refused);
         }
@@ -80,8 +85,14 @@ impl Pll {
                 let least = (VCO_KHZ.0 * input).div_ceil(input_khz);
                 let most = VCO_KHZ.1 * input / input_khz;
                 (least..=most).filter_map(move |multiple| {
-                    let output = (input_khz * multiple).div_ceil(input * wanted);
-                    Pll::with(input_khz, input, multiple, output)
+                    let output = (input_khz * multiple)
+                        .div_ceil(input * wanted)
+                        .next_multiple_of(least_divider);
+                    Pll {
+                        doubles,
+                        ..Pll::with(input_khz, input, multiple, output)?
+                    }
+                    .into()
                 })
             })
             .filter(|pll| pll.is_valid())
@@ -97,6 +108,7 @@ impl Pll {
             feedback: multiple / feedback_output,
             feedback_output,
             output,
+            doubles: false,
         };
         // One output does where it can; else the feedback is as slow as can be.
         [output]
@@ -121,6 +133,9 @@ impl Pll {
             && divided(self.input_khz, self.input, DETECTOR_KHZ)
             && divided(vco, self.input, VCO_KHZ)
             && divided(vco, self.input * self.output, OUTPUT_KHZ)
+            && (!self.doubles
+                || self.output.is_multiple_of(2)
+                    && divided(vco, self.input * self.output / 2, OUTPUT_KHZ))
             && divided(vco, self.input * self.feedback_output, OUTPUT_KHZ)
     }
 
@@ -181,7 +196,12 @@ mod tests {
     fn boards_reach_the_clocks_of_configurations_exactly() {
         for board in [12_000, 25_000] {
             for wanted in [50_000, 100_000, 150_000, 200_000] {
-                let pll = Pll::solve(board, wanted).expect("the PLL makes it");
+                let pll = Pll::solve(board, wanted, false).expect("the PLL makes it");
+                assert!(pll.is_exactly(wanted), "{board} to {wanted}: {pll:?}");
+            }
+            // 400 MHz would be the limit of a double clock, and no multiple of 12.
+            for wanted in [50_000, 100_000, 150_000] {
+                let pll = Pll::solve(board, wanted, true).expect("the PLL makes it");
                 assert!(pll.is_exactly(wanted), "{board} to {wanted}: {pll:?}");
             }
         }
@@ -189,14 +209,14 @@ mod tests {
 
     #[test]
     fn what_the_pll_cannot_make_is_refused() {
-        assert!(Pll::solve(5_000, 100_000).is_err());
-        assert!(Pll::solve(500_000, 100_000).is_err());
-        let error = Pll::solve(12_000, 3_000).expect_err("too slow");
+        assert!(Pll::solve(5_000, 100_000, false).is_err());
+        assert!(Pll::solve(500_000, 100_000, false).is_err());
+        let error = Pll::solve(12_000, 3_000, false).expect_err("too slow");
         assert!(error.to_string().contains("3125"), "{error}");
     }
 
     /// The best clock by trying everything.
-    fn best_khz(input_khz: u64, wanted_khz: u64) -> Option<f64> {
+    fn best_khz(input_khz: u64, wanted_khz: u64, doubles: bool) -> Option<f64> {
         let mut best: Option<f64> = None;
         for input in 1..=input_khz / DETECTOR_KHZ.0 {
             for feedback in 1..=DIVIDERS.2 {
@@ -208,6 +228,7 @@ mod tests {
                             feedback,
                             feedback_output,
                             output,
+                            doubles,
                         };
                         let khz = pll.output_khz();
                         if pll.is_valid()
@@ -230,9 +251,10 @@ mod tests {
         fn settings_are_within_the_limits_and_not_above(
             input in INPUT_KHZ.0..=200_000_u64,
             wanted in 10_000..=OUTPUT_KHZ.1,
+            doubles: bool,
         ) {
             // Below 10 MHz the phase detector has no valid input.
-            if let Ok(pll) = Pll::solve(input, wanted) {
+            if let Ok(pll) = Pll::solve(input, wanted, doubles) {
                 prop_assert!(pll.is_valid(), "{pll:?}");
                 prop_assert!(pll.output_khz() <= wanted as f64, "{pll:?}");
             } else {
@@ -245,9 +267,13 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_setting_is_nearer(input in 10_000..=30_000_u64, wanted in OUTPUT_KHZ.0..=OUTPUT_KHZ.1) {
-            let found = Pll::solve(input, wanted).ok().map(|pll| pll.output_khz());
-            prop_assert_eq!(found, best_khz(input, wanted));
+        fn no_setting_is_nearer(
+            input in 10_000..=30_000_u64,
+            wanted in OUTPUT_KHZ.0..=OUTPUT_KHZ.1,
+            doubles: bool,
+        ) {
+            let found = Pll::solve(input, wanted, doubles).ok().map(|pll| pll.output_khz());
+            prop_assert_eq!(found, best_khz(input, wanted, doubles));
         }
     }
 }

@@ -80,7 +80,8 @@ mod tests {
     fn every_port_of_the_top_has_exactly_one_pin() {
         for board in BOARDS {
             let text = write(board);
-            let plan = top::ClockPlan::of(board, board.clock_khz).expect("every board has a clock");
+            let plan =
+                top::ClockPlan::of(board, board.clock_khz, false).expect("every board has a clock");
             let shell = top::shell(board, &plan, "");
             let ports = crate::verilog::ports(&shell, top::NAME).expect("the top has ports");
             assert_eq!(ports.len(), board.connections().len(), "{}", board.name);

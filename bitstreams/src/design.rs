@@ -1,7 +1,7 @@
 //! What is built: the Verilog of one configuration, or of a block, on one board.
 
 use systole_hdl::emit;
-use systole_hdl::primitive::definitions;
+use systole_hdl::primitive::{definitions, takes_double_clock};
 
 use crate::board::Board;
 use crate::error::FlowError;
@@ -37,7 +37,8 @@ impl Design {
     ) -> Result<Design, FlowError> {
         let emitted = emit::emit(configuration)?;
         let wanted = clock_khz.unwrap_or(emitted.configuration.clock_khz);
-        let clock = ClockPlan::of(board, wanted)?;
+        let doubles = takes_double_clock(&emitted.design, board.part.family.technology);
+        let clock = ClockPlan::of(board, wanted, doubles)?;
         let clock_khz = clock.khz.round() as u32;
         let link = emit::serial_link(clock_khz, board.baud).map_err(|reason| FlowError::Link {
             baud: board.baud,
@@ -76,7 +77,8 @@ impl Design {
         board: &Board,
         clock_khz: u32,
     ) -> Result<Design, FlowError> {
-        let clock = ClockPlan::of(board, clock_khz)?;
+        let doubles = takes_double_clock(verilog, board.part.family.technology);
+        let clock = ClockPlan::of(board, clock_khz, doubles)?;
         let body = top::block(verilog, module)?;
         let primitives = definitions(verilog, board.part.family.technology);
         Ok(Design {

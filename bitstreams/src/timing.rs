@@ -102,22 +102,65 @@ impl Routed {
         serde_json::from_str(&text).map_err(|error| FlowError::output(path, error.to_string()))
     }
 
-    /// Clocks by name.
+    /// Clocks by name, and from which to which paths lead.
     pub fn clocks(&self) -> Vec<Clock> {
-        self.fmax
+        let named = |name: String, frequency: &Frequency| Clock {
+            name,
+            wanted_mhz: hundredths(frequency.constraint),
+            achieved_mhz: hundredths(frequency.achieved),
+        };
+        let clocks = self.fmax.iter();
+        let mut all: Vec<_> = clocks
+            .map(|(name, frequency)| named(clock_name(name), frequency))
+            .collect();
+        let crossings = self.crossings();
+        all.extend(
+            crossings
+                .iter()
+                .map(|(name, frequency)| named(name.clone(), frequency)),
+        );
+        all
+    }
+
+    /// Paths between clocks that rise together, the one twice as fast as the other: they have the
+    /// shorter period, which nextpnr doesn't ask of them.
+    fn crossings(&self) -> Vec<(String, Frequency)> {
+        let constraint = |clock: &str| {
+            let mut clocks = self.fmax.iter();
+            clocks.find_map(|(name, frequency)| {
+                (clock_name(name) == clock).then_some(frequency.constraint)
+            })
+        };
+        self.critical_paths
             .iter()
-            .map(|(name, frequency)| Clock {
-                name: clock_name(name),
-                wanted_mhz: hundredths(frequency.constraint),
-                achieved_mhz: hundredths(frequency.achieved),
+            .filter_map(path)
+            .filter(|path| path.from_clock != path.to_clock)
+            .filter_map(|path| {
+                let wanted = constraint(&path.from_clock)?.max(constraint(&path.to_clock)?);
+                let frequency = Frequency {
+                    achieved: 1000.0 / path.nanoseconds,
+                    constraint: wanted,
+                };
+                Some((
+                    format!("{} to {}", path.from_clock, path.to_clock),
+                    frequency,
+                ))
             })
             .collect()
     }
 
+    /// What the design's clock could be: paths at double of it have half of its period.
+    pub fn fmax_mhz(&self, clock_mhz: f64) -> f64 {
+        self.margin() * clock_mhz
+    }
+
     /// How much of its need the slowest clock reaches; infinite without clocks.
     pub fn margin(&self) -> f64 {
+        let crossings = self.crossings();
+        let crossings = crossings.iter().map(|(_, frequency)| frequency);
         self.fmax
             .values()
+            .chain(crossings)
             .map(|frequency| frequency.achieved / frequency.constraint)
             .fold(f64::INFINITY, f64::min)
     }
@@ -135,8 +178,10 @@ impl Routed {
         let outermost = |name: &str| -> String {
             let clock = clock_name(name);
             // yosys keeps only some names of a net. What these cells make is the top's clock.
-            if (module.driver(&clock)).is_some_and(|cell| SOURCES.contains(&cell.kind.as_str())) {
-                return CLOCK.to_owned();
+            if let Some((cell, port)) = module.driver(&clock)
+                && let Some(name) = made(&cell.kind, port)
+            {
+                return name.to_owned();
             }
             let best = module
                 .aliases(&clock)
@@ -204,9 +249,14 @@ fn clock_name(net: &str) -> String {
         .to_owned()
 }
 
-/// Cells that the design's clock comes from, a PLL or a pin, and what the top calls it.
-const SOURCES: [&str; 2] = ["EHXPLLL", "IBUF"];
-const CLOCK: &str = "clock";
+/// What the top calls a clock that comes from a PLL or a pin.
+fn made(cell: &str, port: &str) -> Option<&'static str> {
+    match (cell, port) {
+        ("EHXPLLL", "CLKOS2") => Some("double_clock"),
+        ("EHXPLLL" | "IBUF", _) => Some("clock"),
+        _ => None,
+    }
+}
 
 /// Types of cells that yosys's names of cells contain: what stands before is the RTL's name.
 const CELL_MARKS: &[&str] = &[

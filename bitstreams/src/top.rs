@@ -1,7 +1,7 @@
 //! The top of a board: clock, reset, and between them what is built.
 //!
 //! ```text
-//!  clock_pin  -> PLL -> clock ------+
+//!  clock_pin  -> PLL -> clock ------+   (-> double_clock)
 //!                 | lock            v
 //!  button_pin ----+--> reset synchronizer -> reset -> body <- rx_pin, -> tx_pin
 //! ```
@@ -17,6 +17,9 @@ use crate::clock::{NoClock, Pll};
 use crate::error::FlowError;
 use crate::family::ClockGenerator;
 use crate::verilog::{Port, ports};
+
+/// Ports that the shell drives.
+const SHELL: [&str; 3] = ["clock", "double_clock", "reset"];
 
 /// Name of the top module.
 pub const NAME: &str = "board";
@@ -35,13 +38,18 @@ pub struct ClockPlan {
 }
 
 impl ClockPlan {
-    /// The clock of a board, as near below `wanted_khz` as it can.
+    /// The clock of a board, as near below `wanted_khz` as it can, with double of it where a design
+    /// `doubles`.
     ///
     /// # Errors
     /// If the PLL can't make such a clock.
-    pub fn of(board: &Board, wanted_khz: u32) -> Result<ClockPlan, NoClock> {
+    pub fn of(board: &Board, wanted_khz: u32, doubles: bool) -> Result<ClockPlan, NoClock> {
         let pll = match board.part.family.clock {
-            ClockGenerator::Ehxplll => Some(Pll::solve(board.clock_khz.into(), wanted_khz.into())?),
+            ClockGenerator::Ehxplll => Some(Pll::solve(
+                board.clock_khz.into(),
+                wanted_khz.into(),
+                doubles,
+            )?),
             ClockGenerator::Pin => None,
         };
         Ok(ClockPlan {
@@ -61,7 +69,8 @@ impl ClockPlan {
     }
 }
 
-/// Clock and reset of a board around a body, which sees `clock`, `reset`, `rx_pin` and `tx_pin`.
+/// Clock and reset of a board around a body, which sees `clock`, `double_clock`, `reset`, `rx_pin`
+/// and `tx_pin`.
 pub fn shell(board: &Board, plan: &ClockPlan, body: &str) -> String {
     let mut text = format!(
         "// {}: clock, reset and what is built. Written by systole-bitstreams.\n\n\
@@ -73,7 +82,7 @@ pub fn shell(board: &Board, plan: &ClockPlan, body: &str) -> String {
         Some(pll) => text += &ehxplll(pll),
         None => {
             text += "    // The board's clock is the design's.\n    wire clock = clock_pin;\n    \
-                     wire locked = 1'b1;\n\n";
+                     wire double_clock = 1'b0;\n    wire locked = 1'b1;\n\n";
         }
     }
     let pressed = if board.button_pressed { "" } else { "!" };
@@ -102,6 +111,7 @@ fn ehxplll(pll: &Pll) -> String {
         feedback,
         feedback_output,
         output,
+        doubles,
     } = pll;
     let (second, clock) = if pll.is_single() {
         (String::new(), "feedback")
@@ -114,22 +124,35 @@ fn ehxplll(pll: &Pll) -> String {
             "second",
         )
     };
+    let (third, double_clock) = if *doubles {
+        (
+            format!(
+                "        .CLKOS2_ENABLE(\"ENABLED\"), .CLKOS2_DIV({}), .CLKOS2_CPHASE({}), .CLKOS2_FPHASE(0),\n",
+                output / 2,
+                output / 2 - 1
+            ),
+            "third",
+        )
+    } else {
+        (String::new(), "1'b0")
+    };
     format!(
         "    // {input_khz} kHz / {input} x {feedback} x {feedback_output} = VCO at {} kHz; / {output} = the clock.\n    \
-         wire feedback, second, locked;\n    \
+         wire feedback, second, third, locked;\n    \
          (* ICP_CURRENT=\"12\" *) (* LPF_RESISTOR=\"8\" *) (* MFG_ENABLE_FILTEROPAMP=\"1\" *) (* MFG_GMCREF_SEL=\"2\" *)\n    \
          EHXPLLL #(\n        \
          .PLLRST_ENA(\"DISABLED\"), .INTFB_WAKE(\"DISABLED\"), .STDBY_ENABLE(\"DISABLED\"),\n        \
          .DPHASE_SOURCE(\"DISABLED\"), .OUTDIVIDER_MUXA(\"DIVA\"), .OUTDIVIDER_MUXB(\"DIVB\"),\n        \
          .OUTDIVIDER_MUXC(\"DIVC\"), .OUTDIVIDER_MUXD(\"DIVD\"),\n        \
          .CLKI_DIV({input}), .CLKFB_DIV({feedback}), .FEEDBK_PATH(\"CLKOP\"),\n\
-         {second}        \
+         {second}{third}        \
          .CLKOP_ENABLE(\"ENABLED\"), .CLKOP_DIV({feedback_output}), .CLKOP_CPHASE({}), .CLKOP_FPHASE(0)\n    \
          ) pll (\n        \
-         .RST(1'b0), .STDBY(1'b0), .CLKI(clock_pin), .CLKFB(feedback), .CLKOP(feedback), .CLKOS(second),\n        \
+         .RST(1'b0), .STDBY(1'b0), .CLKI(clock_pin), .CLKFB(feedback), .CLKOP(feedback), .CLKOS(second), .CLKOS2(third),\n        \
          .PHASESEL0(1'b0), .PHASESEL1(1'b0), .PHASEDIR(1'b1), .PHASESTEP(1'b1), .PHASELOADREG(1'b1),\n        \
          .PLLWAKESYNC(1'b0), .ENCLKOP(1'b0), .ENCLKOS(1'b0), .LOCK(locked)\n    );\n    \
-         wire clock = {clock};\n\n",
+         wire clock = {clock};\n    \
+         wire double_clock = {double_clock};\n\n",
         pll.vco_khz(),
         feedback_output - 1,
     )
@@ -151,7 +174,7 @@ pub fn accelerator(
     let mut text = String::new();
     let shared: Vec<&Port> = ours
         .iter()
-        .filter(|port| !["clock", "reset"].contains(&port.name.as_str()))
+        .filter(|port| !SHELL.contains(&port.name.as_str()))
         .collect();
     for port in &shared {
         let _ = writeln!(text, "    wire {}{};", port.range(), port.name);
@@ -172,7 +195,8 @@ pub fn accelerator(
     instance(&mut text, accelerator_top, "accelerator", &ours, &[]);
     let pins = [("rx", "rx_pin"), ("tx", "tx_pin")];
     for port in &theirs {
-        let is_known = ["clock", "reset", "rx", "tx"].contains(&port.name.as_str())
+        let is_known = SHELL.contains(&port.name.as_str())
+            || ["rx", "tx"].contains(&port.name.as_str())
             || shared.iter().any(|other| other.name == port.name);
         if !is_known && port.direction == Direction::Input {
             return Err(FlowError::Ports(format!("nothing drives {}", port.name)));
@@ -181,7 +205,8 @@ pub fn accelerator(
     let known: Vec<Port> = theirs
         .into_iter()
         .filter(|port| {
-            ["clock", "reset", "rx", "tx"].contains(&port.name.as_str())
+            SHELL.contains(&port.name.as_str())
+                || ["rx", "tx"].contains(&port.name.as_str())
                 || shared.iter().any(|other| other.name == port.name)
         })
         .collect();
@@ -199,7 +224,7 @@ pub fn block(verilog: &str, module: &str) -> Result<String, FlowError> {
     let all = ports(verilog, module)?;
     let bits = |direction: Direction| -> u32 {
         all.iter()
-            .filter(|port| !["clock", "reset"].contains(&port.name.as_str()))
+            .filter(|port| !SHELL.contains(&port.name.as_str()))
             .filter(|port| port.direction == direction)
             .map(|port| port.width)
             .sum()
@@ -225,7 +250,7 @@ pub fn block(verilog: &str, module: &str) -> Result<String, FlowError> {
     let (mut input, mut output) = (0, 0);
     let mut connections = Vec::new();
     for port in &all {
-        if ["clock", "reset"].contains(&port.name.as_str()) {
+        if SHELL.contains(&port.name.as_str()) {
             continue;
         }
         let (vector, at) = match port.direction {
@@ -299,12 +324,23 @@ mod tests {
 
     #[test]
     fn a_second_output_is_used_where_one_does_not_do() {
-        let single = Pll::solve(25_000, 100_000).expect("the PLL makes it");
+        let single = Pll::solve(25_000, 100_000, false).expect("the PLL makes it");
         assert!(ehxplll(&single).contains("wire clock = feedback;"));
-        let split = Pll::solve(12_000, 100_000).expect("the PLL makes it");
+        let split = Pll::solve(12_000, 100_000, false).expect("the PLL makes it");
         let text = ehxplll(&split);
         assert!(
             text.contains("wire clock = second;") && text.contains(".CLKOS_DIV("),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_double_clock_comes_from_an_output_of_its_own() {
+        let pll = Pll::solve(12_000, 100_000, true).expect("the PLL makes it");
+        let text = ehxplll(&pll);
+        let half = format!(".CLKOS2_DIV({})", pll.output / 2);
+        assert!(
+            text.contains("wire double_clock = third;") && text.contains(&half),
             "{text}"
         );
     }

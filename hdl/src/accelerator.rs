@@ -54,6 +54,9 @@ pub struct Accelerator<
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// Twice as fast, rising with the clock, where
+    /// [`takes_double_clock`](crate::primitive::takes_double_clock) says so; else it may rest.
+    pub double_clock: Signal<In, Clock>,
     /// Power-on and function-level reset: resets the bus side too.
     pub reset: Signal<In, Bit>,
     /// AXI4-Lite slave, write address.
@@ -193,6 +196,7 @@ impl<
     pub fn new(configuration: &Configuration, build_hash: u64) -> Self {
         Self {
             clock: Default::default(),
+            double_clock: Default::default(),
             reset: Default::default(),
             s_aw_valid: Default::default(),
             s_aw_address: Default::default(),
@@ -320,6 +324,7 @@ impl<
             scratchpad,
             compute
         );
+        self.compute.double_clock.next = self.double_clock.val();
 
         // Reset: asked for by software, it waits for the bus; then everything is held in reset
         // until the pipelines have run empty.

@@ -15,6 +15,7 @@ use systole_regs::instructions::flag;
 use crate::array::systolic::{SystolicArray, WEIGHTS_AFTER, sum_latency};
 use crate::control::operands::ComputeFields;
 use crate::delay::Delay;
+use crate::depthwise::lane;
 use crate::depthwise::unit::DepthwiseUnit;
 use crate::memory::accumulators::Accumulators;
 use crate::memory::parameters::ParameterMemory;
@@ -51,6 +52,8 @@ pub struct ComputeUnit<
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// Twice as fast, rising with it: see [`SystolicArray`].
+    pub double_clock: Signal<In, Clock>,
     /// Stops everything; must last longer than the pipelines.
     pub reset: Signal<In, Bit>,
     /// Begins the instruction that the following describe; it is kept.
@@ -212,6 +215,7 @@ impl<
         );
         Self {
             clock: Default::default(),
+            double_clock: Default::default(),
             reset: Default::default(),
             start: Default::default(),
             words: std::array::from_fn(|_| Default::default()),
@@ -262,7 +266,7 @@ impl<
                 R,
                 C,
                 configuration.tile_steps(),
-                R / 2 + WEIGHTS_AFTER + 2,
+                R / 2 + WEIGHTS_AFTER + 1 + lane::WEIGHT_LATENCY,
             ),
             shape: WindowShape::default(),
             weights: WeightMemory::new(configuration.weight_tiles, G),
@@ -283,7 +287,7 @@ impl<
             lane_clear: Delay::new(VECTOR_LATENCY),
             lane_shift: Delay::new(VECTOR_LATENCY),
             lane_age: Delay::new(VECTOR_LATENCY),
-            lane_step: Delay::new(VECTOR_LATENCY),
+            lane_step: Delay::new(VECTOR_LATENCY - lane::READ_LATENCY),
             lane_emit: Delay::new(VECTOR_LATENCY),
             lane_emit_rows: Delay::new(VECTOR_LATENCY),
             kept_words: std::array::from_fn(|_| Default::default()),
@@ -474,6 +478,7 @@ impl<
         self.weights.write_tile.next = self.weight_tile.val();
         self.weights.write_beat.next = self.weight_beat.val();
         self.weights.write_data.next = self.beat.val();
+        self.array.double_clock.next = self.double_clock.val();
         self.array.vector.next = self.vector.val();
         for i in 0..R {
             self.array.weights[i].next = self.weights.weights[i].val();
@@ -501,7 +506,7 @@ impl<
         self.lanes.clear.next = self.lane_clear.delayed.val();
         self.lanes.shift.next = self.lane_shift.delayed.val();
         self.lanes.age.next = self.lane_age.delayed.val();
-        self.lanes.step.next = self.lane_step.delayed.val();
+        self.lanes.early_step.next = self.lane_step.delayed.val();
         self.lanes.emit.next = self.lane_emit.delayed.val();
         self.lanes.emit_rows.next = self.lane_emit_rows.delayed.val();
         self.lanes.vector.next = self.vector.val();

@@ -63,8 +63,14 @@ fn registers() -> String {
             known.columns,
             match known.array {
                 ArrayKind::Plain => "once a weight".to_owned(),
-                ArrayKind::InnerProduct { dsp_columns, .. } =>
-                    format!("once two weights, {dsp_columns} columns in DSPs"),
+                ArrayKind::InnerProduct {
+                    dsp_columns,
+                    shares_dsps,
+                    ..
+                } => format!(
+                    "once two weights, {dsp_columns} columns in {}DSPs",
+                    if shares_dsps { "shared " } else { "" }
+                ),
             },
             known.shared_columns,
             known.requantize_lanes,

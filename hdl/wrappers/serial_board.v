@@ -8,6 +8,8 @@
 // `top` and `serial_link` come from `emit`; their ports have the same names.
 module serial_board(
     input wire clock,
+    // Twice as fast, where the accelerator takes it.
+    input wire double_clock,
     input wire reset,
     input wire rx,
     output wire tx,
@@ -102,6 +104,7 @@ module serial_board(
 
     top accelerator(
         .clock(clock),
+        .double_clock(double_clock),
         .reset(reset),
         .active(active),
         .s_aw_valid(s_aw_valid),

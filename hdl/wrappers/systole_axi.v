@@ -8,13 +8,15 @@
 //   AMD DMA/Bridge Subsystem in AXI Bridge mode (PG194, PG195):
 //     m_axib_* -- SmartConnect (AXI4 to AXI4-Lite) --> s_axi_*
 //     m_axi_*  -- SmartConnect (width) --------------> s_axib_*
-//     axi_aclk, axi_aresetn --> aclk, aresetn; usr_irq_req[0], usr_irq_ack[0] --> irq_req, irq_ack
+//     axi_aclk, axi_aresetn --> aclk, aresetn; 0 --> aclk_double; usr_irq_req[0], usr_irq_ack[0] --> irq_req, irq_ack
 //   LitePCIe (frontend/axi.py, frontend/wishbone.py):
 //     LitePCIeWishboneBridge -- Wishbone2AXILite --> s_axi_*
 //     m_axi_* --> LitePCIeAXI4Slave(endpoint, data_width=64)
 //     irq_req --> an interrupt of LitePCIeMSI, irq_ack = irq_req
 module systole_axi(
     input wire aclk,
+    // Twice as fast and rising with it, for ECP5's shared multipliers; else 0.
+    input wire aclk_double,
     input wire aresetn,
 
     input wire [15:0] s_axi_awaddr,
@@ -108,6 +110,7 @@ module systole_axi(
 
     top accelerator(
         .clock(aclk),
+        .double_clock(aclk_double),
         .reset(reset),
         .s_aw_valid(s_axi_awvalid),
         .s_aw_address(s_axi_awaddr),

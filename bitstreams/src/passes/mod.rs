@@ -1,14 +1,16 @@
 //! Passes over the netlist between synthesis and placing: what the tools leave undone.
 //!
 //! ```text
-//!  yosys -> netlist -> placement -> local constants -> unused carries -> netlist -> nextpnr
+//!  yosys -> netlist -> placement -> constants, local or folded -> unused carries -> copies -> nextpnr
 //! ```
 //!
 //! Which passes run is a matter of the family; what is placed, of the design.
 
 mod carries;
 mod constants;
+mod fanout;
 mod placement;
+mod tables;
 
 use crate::netlist::Module;
 
@@ -19,8 +21,12 @@ pub use placement::{Bel, Placement, PlacementError, place};
 pub enum Pass {
     /// Constants at control pins of placed multipliers come from LUTs beside them.
     LocalConstants,
+    /// Constant inputs of carry cells are folded into their tables.
+    FoldedConstants,
     /// Carry outputs that nobody reads are dropped.
     UnusedCarries,
+    /// Registers that many cells read get copies.
+    Copies,
 }
 
 impl Pass {
@@ -28,7 +34,9 @@ impl Pass {
     pub fn run(self, module: &mut Module) -> usize {
         match self {
             Pass::LocalConstants => constants::localize(module),
+            Pass::FoldedConstants => tables::fold(module),
             Pass::UnusedCarries => carries::drop_unused(module),
+            Pass::Copies => fanout::copy_registers(module),
         }
     }
 
@@ -36,7 +44,9 @@ impl Pass {
     pub fn title(self) -> &'static str {
         match self {
             Pass::LocalConstants => "local constants",
+            Pass::FoldedConstants => "folded constants",
             Pass::UnusedCarries => "unused carries",
+            Pass::Copies => "copies of registers",
         }
     }
 }

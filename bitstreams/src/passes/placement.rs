@@ -1,5 +1,5 @@
-//! Puts cells where they shall be. The placer scatters multipliers over the chip's few rows of
-//! them; an array whose neighbours are neighbours on the chip is faster and routes sooner.
+//! Puts cells where they shall be. The placer scatters multipliers and block RAMs over the chip's few
+//! rows of them; an array whose neighbours are neighbours on the chip is faster and routes sooner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use systole_regs::configuration::Configuration;
 
 use crate::netlist::Module;
 
-/// BEL of a multiplier of a configuration's netlist, by its name; none if the placer may choose.
+/// BEL of a multiplier or block RAM of a configuration's netlist, by its name; none if the placer may choose.
 pub type Bel = fn(&str, &Configuration) -> Option<String>;
 
-/// Where multipliers go.
+/// Where multipliers and block RAMs go.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement {
     /// Whose array they are of.
@@ -25,14 +25,14 @@ impl Placement {
         module
             .cells
             .iter()
-            .filter(|(_, cell)| cell.kind == MULTIPLIER)
+            .filter(|(_, cell)| PLACED.contains(&cell.kind.as_str()))
             .filter_map(|(name, _)| Some((name.clone(), (self.bel)(name, &self.configuration)?)))
             .collect()
     }
 }
 
 /// The cells that are placed.
-const MULTIPLIER: &str = "MULT18X18D";
+const PLACED: [&str; 2] = ["MULT18X18D", "DP16KD"];
 
 /// Why cells can't be put where they shall be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -146,10 +146,7 @@ impl Report {
             })
             .collect();
         let clocks = routed.clocks();
-        let fmax = clocks
-            .iter()
-            .map(|clock| clock.achieved_mhz)
-            .fold(f64::INFINITY, f64::min);
+        let fmax = routed.fmax_mhz(design.clock.khz / 1000.0);
         let gmacs = |mhz: f64| {
             design
                 .elements

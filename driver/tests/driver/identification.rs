@@ -45,16 +45,16 @@ fn a_device_is_opened_with_all_that_it_says_about_itself() {
 
 #[test]
 fn another_interface_version_is_refused_with_both_versions_and_a_remedy() {
-    let newer = open_with(&[(register::ABI_VERSION, 0x0003_0003)]);
+    let newer = open_with(&[(register::ABI_VERSION, 0x0004_0003)]);
     assert!(matches!(
         newer,
         Error::InterfaceVersion {
-            device_major: 3,
+            device_major: 4,
             ..
         }
     ));
     let text = newer.to_string();
-    assert!(text.contains("3.3") && text.contains("2.0"), "{text}");
+    assert!(text.contains("4.3") && text.contains("3.0"), "{text}");
     assert!(text.contains("update this program"), "{text}");
     let older = open_with(&[(register::ABI_VERSION, 0x0000_0009)]).to_string();
     assert!(

@@ -14,6 +14,9 @@ pub enum ArrayKind {
     InnerProduct {
         /// Columns whose multiplications take DSPs; those of the others take LUTs.
         dsp_columns: usize,
+        /// Two of these columns share a DSP, which takes turns at double the clock, on devices
+        /// whose technology can.
+        shares_dsps: bool,
         /// Columns that activations reach together; divides `columns`.
         group_columns: usize,
     },
@@ -142,7 +145,7 @@ pub const SMALL: Configuration = Configuration {
     clock_khz: 150_000,
 };
 
-/// 32 x 16 on an ECP5-85F: 512 multiplications a cycle from 128 DSPs and from LUTs.
+/// 32 x 16 on an ECP5-85F: 512 multiplications a cycle from 128 DSPs, each of which makes four.
 ///
 /// The weight memory is as deep as a block of 36 bits: more tiles would take twice the blocks.
 pub const ECP5_85F: Configuration = Configuration {
@@ -150,7 +153,8 @@ pub const ECP5_85F: Configuration = Configuration {
     rows: 32,
     columns: 16,
     array: ArrayKind::InnerProduct {
-        dsp_columns: 8,
+        dsp_columns: 16,
+        shares_dsps: true,
         group_columns: 4,
     },
     shared_columns: 1,

@@ -35,7 +35,7 @@ pub use status::Status;
 
 /// Version of the interface that this crate describes: major in the upper half, minor in the
 /// lower. A driver refuses a device whose major version differs from its own.
-pub const ABI_VERSION: u32 = 0x0002_0000;
+pub const ABI_VERSION: u32 = 0x0003_0000;
 
 /// Value of the first register of every Systole device ("SYST" in ASCII, read as big-endian).
 pub const MAGIC: u32 = 0x5359_5354;

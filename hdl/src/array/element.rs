@@ -1,18 +1,23 @@
-//! The processing element: two activations, two weights, one step of a partial sum.
+//! The processing element: two activations, their weights for two columns, one step of the partial
+//! sums of both.
 //!
 //! ```text
-//!                  partial_sum_in
+//!                 left, right_sum_in
 //!  plain                 |          inner product          |
 //!  x0 --*-- w0           |          x0 + w1 --+            |
-//!       +----> + ------> +                    * ---------> +
-//!  x1 --*-- w1           |          x1 + w0 --+            |
-//!                   partial_sum                       partial_sum
+//!       +----> + ------> +                    * ---------> +      in the left column
+//!  x1 --*-- w1           |          x1 + w0 --+            |      and in the right one
+//!                        |                                 |
+//!                   left, right_sum                   left, right_sum
 //! ```
 //!
 //! The inner product of Winograd (1968) takes one multiplication for two:
 //! (x0 + w1)(x1 + w0) = x0 w0 + x1 w1 + x0 x1 + w0 w1. The third term is the same in all columns, so
 //! one more column, of [`Element::Correction`], computes it and is subtracted below. The last one
 //! depends on weights alone; it leaves the array, and the compiler takes it from the bias.
+//!
+//! Both columns may share a DSP, which multiplies for one and then for the other within a cycle, at
+//! double the clock ([`Multiply::SharedDsp`]). All else runs at the clock.
 //!
 //! The element is replaceable: one structure of the array serves all kinds.
 
@@ -26,11 +31,13 @@ use crate::primitive;
 pub enum Multiply {
     /// A DSP with all its registers.
     Dsp,
+    /// One DSP for both columns, in turns.
+    SharedDsp,
     /// Carry chains.
     Lut,
 }
 
-/// What an element adds to the partial sum.
+/// What an element adds to the partial sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Element {
     /// x0 w0 + x1 w1, by two DSPs with all their registers.
@@ -38,9 +45,9 @@ pub enum Element {
     Plain,
     /// (x0 + w1)(x1 + w0).
     InnerProduct(Multiply),
-    /// x0 x1.
+    /// x0 x1 in the left column, nothing in the right one.
     Correction(Multiply),
-    /// Nothing: a wire.
+    /// Nothing: wires.
     Absent,
 }
 
@@ -50,26 +57,64 @@ impl Element {
     pub const LATENCY: usize = 2 + primitive::LATENCY;
 }
 
-/// An element for two rows, with a partial sum of `P` bits.
+/// An element for two rows and two columns, with partial sums of `P` bits.
 #[derive(LogicBlock, Default)]
 pub struct PairElement<const P: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// Twice as fast, rising with it; for [`Multiply::SharedDsp`] as ECP5 has it, and nothing else.
+    pub double_clock: Signal<In, Clock>,
     /// Activations x0 (bits 7:0) and x1 (15:8), signed.
     pub activations: Signal<In, Bits<16>>,
-    /// Weight w0, signed, with its activations.
-    pub even_weight: Signal<In, Bits<8>>,
-    /// Weight w1, signed, with its activations.
-    pub odd_weight: Signal<In, Bits<8>>,
-    /// Partial sum of the element above, a cycle before it is wanted in `partial_sum`.
-    pub partial_sum_in: Signal<In, Bits<P>>,
+    /// Weights w0 of the left column (7:0) and of the right one (15:8), signed, with their
+    /// activations.
+    pub even_weights: Signal<In, Bits<16>>,
+    /// Weights w1.
+    pub odd_weights: Signal<In, Bits<16>>,
+    /// Partial sum of the element above, a cycle before it is wanted in `left_sum`.
+    pub left_sum_in: Signal<In, Bits<P>>,
+    /// The right column's.
+    pub right_sum_in: Signal<In, Bits<P>>,
     /// Partial sum with what this element adds, [`Element::LATENCY`] cycles after the activations.
-    pub partial_sum: Signal<Out, Bits<P>>,
+    pub left_sum: Signal<Out, Bits<P>>,
+    /// The right column's.
+    pub right_sum: Signal<Out, Bits<P>>,
     _kind: Element,
-    _factors: [i64; 2],
-    _pipeline: [i64; primitive::LATENCY],
-    _pair: i64,
+    _columns: [Column; 2],
 }
+
+/// What one column of an element keeps.
+#[derive(Clone, Copy, Default)]
+struct Column {
+    factors: [i64; 2],
+    pipeline: [i64; primitive::LATENCY],
+    pair: i64,
+}
+
+impl Column {
+    /// A clock's edge; returns what is added to the partial sum.
+    fn step(&mut self, kind: Element, [x0, x1]: [i64; 2], [w0, w1]: [i64; 2]) -> i64 {
+        let multiplied = self.pipeline[primitive::LATENCY - 1];
+        let (added, product, factors) = match kind {
+            Element::Plain => (self.pair, x0 * w0 + x1 * w1, [0, 0]),
+            Element::InnerProduct(_) => (multiplied, self.product(), [x0 + w1, x1 + w0]),
+            Element::Correction(_) => (multiplied, self.product(), [x0, x1]),
+            Element::Absent => (0, 0, [0, 0]),
+        };
+        self.pair = multiplied;
+        self.pipeline.rotate_right(1);
+        self.pipeline[0] = product;
+        self.factors = factors;
+        added
+    }
+
+    fn product(&self) -> i64 {
+        self.factors[0] * self.factors[1]
+    }
+}
+
+/// The sides of an element and the lowest bit of their weights.
+const SIDES: [(&str, usize); 2] = [("left", 0), ("right", 8)];
 
 impl<const P: usize> PairElement<P> {
     /// An element of a kind.
@@ -81,77 +126,92 @@ impl<const P: usize> PairElement<P> {
         }
     }
 
-    fn step(&mut self) {
-        let added = match self._kind {
-            Element::Plain => self._pair,
-            Element::InnerProduct(_) | Element::Correction(_) => {
-                self._pipeline[primitive::LATENCY - 1]
-            }
-            Element::Absent => 0,
-        };
-        self.partial_sum.next = from_signed(to_signed(self.partial_sum_in.val()) + added);
-        self._pair = self._pipeline[primitive::LATENCY - 1];
-        let activations = self.activations.val();
-        let [x0, x1] = [0, 8].map(|from| i64::from(slice(activations, from, 8) as i8));
-        let w0 = to_signed(self.even_weight.val());
-        let w1 = to_signed(self.odd_weight.val());
-        let product = match self._kind {
-            Element::Plain => x0 * w0 + x1 * w1,
-            _ => self._factors[0] * self._factors[1],
-        };
-        self._pipeline.rotate_right(1);
-        self._pipeline[0] = product;
-        self._factors = match self._kind {
-            Element::InnerProduct(_) => [x0 + w1, x1 + w0],
-            _ => [x0, x1],
-        };
+    /// Whether a side is wires alone.
+    fn is_absent(&self, side: usize) -> bool {
+        match self._kind {
+            Element::Absent => true,
+            Element::Correction(_) => side == 1,
+            Element::Plain | Element::InnerProduct(_) => false,
+        }
     }
 
-    fn plain(&self) -> String {
+    fn step(&mut self) {
+        let half = |pair: Bits<16>, from| i64::from(slice(pair, from, 8) as i8);
+        let activations = [0, 8].map(|from| half(self.activations.val(), from));
+        let weights = SIDES.map(|(_, from)| {
+            [self.even_weights.val(), self.odd_weights.val()].map(|row| half(row, from))
+        });
+        let [left, right] = [0, 1].map(|side| {
+            if self.is_absent(side) {
+                return 0;
+            }
+            self._columns[side].step(self._kind, activations, weights[side])
+        });
+        if !self.is_absent(0) {
+            self.left_sum.next = from_signed(to_signed(self.left_sum_in.val()) + left);
+        }
+        if !self.is_absent(1) {
+            self.right_sum.next = from_signed(to_signed(self.right_sum_in.val()) + right);
+        }
+    }
+
+    fn plain((side, from): (&str, usize)) -> String {
         format!(
             "\
-wire signed [15:0] even_product, odd_product;
-systole_multiply #(.A(8), .B(8)) even (.clock(clock), .a(activations[7:0]), .b(even_weight), .product(even_product));
-systole_multiply #(.A(8), .B(8)) odd (.clock(clock), .a(activations[15:8]), .b(odd_weight), .product(odd_product));
-reg signed [16:0] pair;
+wire signed [15:0] {side}_even_product, {side}_odd_product;
+systole_multiply #(.A(8), .B(8)) {side}_even (.clock(clock), .a(activations[7:0]), .b(even_weights[{from}+:8]), .product({side}_even_product));
+systole_multiply #(.A(8), .B(8)) {side}_odd (.clock(clock), .a(activations[15:8]), .b(odd_weights[{from}+:8]), .product({side}_odd_product));
+reg signed [16:0] {side}_pair;
 
 always @(posedge clock) begin
-   pair <= {{even_product[15], even_product}} + {{odd_product[15], odd_product}};
-   partial_sum <= partial_sum_in + {{{{{extension}{{pair[16]}}}}, pair}};
+   {side}_pair <= {{{side}_even_product[15], {side}_even_product}} + {{{side}_odd_product[15], {side}_odd_product}};
+   {side}_sum <= {side}_sum_in + {{{{{extension}{{{side}_pair[16]}}}}, {side}_pair}};
 end
 ",
             extension = P - 17
         )
     }
 
-    fn inner_product(&self, multiply: Multiply) -> String {
-        let primitive = match multiply {
-            Multiply::Dsp => "systole_multiply #(.A(9), .B(9))",
-            Multiply::Lut => "systole_multiply_lut_9x9",
-        };
-        format!(
-            "\
+    fn inner_product(multiply: Multiply) -> String {
+        let mut text = "\
 wire signed [7:0] x0 = $signed(activations[7:0]);
 wire signed [7:0] x1 = $signed(activations[15:8]);
-wire signed [7:0] w0 = $signed(even_weight);
-wire signed [7:0] w1 = $signed(odd_weight);
-reg signed [8:0] even_factor, odd_factor;
-wire signed [17:0] product;
-{primitive} multiplier (.clock(clock), .a(even_factor), .b(odd_factor), .product(product));
+"
+        .to_owned();
+        for (side, from) in SIDES {
+            text += &format!(
+                "\
+wire signed [7:0] {side}_w0 = $signed(even_weights[{from}+:8]);
+wire signed [7:0] {side}_w1 = $signed(odd_weights[{from}+:8]);
+reg signed [8:0] {side}_even_factor, {side}_odd_factor;
+wire signed [17:0] {side}_product;
 
 always @(posedge clock) begin
-   even_factor <= {{x0[7], x0}} + {{w1[7], w1}};
-   odd_factor <= {{x1[7], x1}} + {{w0[7], w0}};
-   partial_sum <= partial_sum_in + {{{{{extension}{{product[17]}}}}, product}};
+   {side}_even_factor <= {{x0[7], x0}} + {{{side}_w1[7], {side}_w1}};
+   {side}_odd_factor <= {{x1[7], x1}} + {{{side}_w0[7], {side}_w0}};
+   {side}_sum <= {side}_sum_in + {{{{{extension}{{{side}_product[17]}}}}, {side}_product}};
 end
 ",
-            extension = P - 18
-        )
+                extension = P - 18
+            );
+        }
+        text + &match multiply {
+            Multiply::SharedDsp => "\
+systole_multiply_shared #(.A(9), .B(9)) multiplier (
+   .clock(clock), .double_clock(double_clock),
+   .a0(left_even_factor), .b0(left_odd_factor), .product0(left_product),
+   .a1(right_even_factor), .b1(right_odd_factor), .product1(right_product)
+);
+"
+            .to_owned(),
+            Multiply::Dsp => multipliers("systole_multiply #(.A(9), .B(9))"),
+            Multiply::Lut => multipliers("systole_multiply_lut_9x9"),
+        }
     }
 
-    fn correction(&self, multiply: Multiply) -> String {
+    fn correction(multiply: Multiply) -> String {
         let primitive = match multiply {
-            Multiply::Dsp => "systole_multiply #(.A(8), .B(8))",
+            Multiply::Dsp | Multiply::SharedDsp => "systole_multiply #(.A(8), .B(8))",
             Multiply::Lut => "systole_multiply_lut_8x8",
         };
         format!(
@@ -163,33 +223,54 @@ wire signed [15:0] product;
 always @(posedge clock) begin
    even_factor <= activations[7:0];
    odd_factor <= activations[15:8];
-   partial_sum <= partial_sum_in + {{{{{extension}{{product[15]}}}}, product}};
+   left_sum <= left_sum_in + {{{{{extension}{{product[15]}}}}, product}};
 end
+always @(*) right_sum = right_sum_in;
 ",
             extension = P - 16
         )
     }
 }
 
+/// A multiplier of its own for each side.
+fn multipliers(primitive: &str) -> String {
+    SIDES
+        .map(|(side, _)| {
+            format!(
+                "{primitive} {side}_multiplier (.clock(clock), .a({side}_even_factor), .b({side}_odd_factor), .product({side}_product));\n"
+            )
+        })
+        .concat()
+}
+
 impl<const P: usize> Logic for PairElement<P> {
     fn update(&mut self) {
-        if self._kind == Element::Absent {
-            self.partial_sum.next = self.partial_sum_in.val();
-        } else if self.clock.pos_edge() {
+        if self.is_absent(0) {
+            self.left_sum.next = self.left_sum_in.val();
+        }
+        if self.is_absent(1) {
+            self.right_sum.next = self.right_sum_in.val();
+        }
+        if self.clock.pos_edge() {
             self.step();
         }
     }
 
     fn connect(&mut self) {
-        self.partial_sum.connect();
+        self.left_sum.connect();
+        self.right_sum.connect();
     }
 
     fn hdl(&self) -> Verilog {
         Verilog::Custom(match self._kind {
-            Element::Plain => self.plain(),
-            Element::InnerProduct(multiply) => self.inner_product(multiply),
-            Element::Correction(multiply) => self.correction(multiply),
-            Element::Absent => "always @(*) partial_sum = partial_sum_in;\n".into(),
+            Element::Plain => SIDES.map(Self::plain).concat(),
+            Element::InnerProduct(multiply) => Self::inner_product(multiply),
+            Element::Correction(multiply) => Self::correction(multiply),
+            Element::Absent => "\
+always @(*) left_sum = left_sum_in;
+always @(*) right_sum = right_sum_in;
+"
+            .into(),
         })
     }
 }

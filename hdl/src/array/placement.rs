@@ -1,65 +1,130 @@
-//! Where the array's DSPs belong on an ECP5-85F, so that neighbours in the array are neighbours on
-//! the chip. A placer that is left alone scatters them over the chip.
+//! Where the array's DSPs and its weights' block RAMs belong on an ECP5-85F, so that neighbours in
+//! the array are neighbours on the chip. A placer that is left alone scatters them over the chip.
 //!
 //! ```text
-//!  row of DSPs  Y34   pair 0: c 0 1 2 | pair 1: c 0 1 2 | pair 2 ...     sums move to the right,
-//!               Y58   pair 0: c 3 4 5 | pair 1: c 3 4 5 | ...            activations up and down
+//!              pair 0      pair 1      pair 2 ...      sums move to the right
+//!  Y10  DSPs   g0 g0 .     g0 g0 .     g0 g0 .
+//!  Y22  RAMs   g0 g0 g1    g0 g0 g1    g0 g0 g1        activations move from group to group
+//!  Y34  DSPs   g1 g1 g3    g1 g1 g3    g1 g1 g3
+//!  Y46  RAMs   g1 g3 g3    g1 g3 g3    g1 g3 g3
+//!  Y58  DSPs   g2 g2 g3    g2 g2 g3    g2 g2 g3
+//!  Y70  RAMs   g2 g2 .     g2 g2 .     g2 g2 .
 //! ```
 //!
-//! The chip has three rows of 52; columns of the array are dealt to them evenly, and pairs of rows
-//! lie along them. What is left is for others, and for the placer to choose.
+//! The chip has three rows of 52 DSPs and four of 52 block RAMs. A pair of rows of the array has
+//! three columns of them, a group of columns its DSPs in one row as far as they go, and the RAMs that
+//! feed it next to them. What is left is for others, and for the placer to choose.
 
 use systole_regs::configuration::{ArrayKind, Configuration};
 
-/// DSPs of a row.
+/// DSPs, or block RAMs, of a row.
 const ROW: usize = 52;
 
-/// Y of the rows of DSPs.
-const ROWS: [usize; 3] = [10, 34, 58];
-
-/// X of the blocks of four DSPs in a row.
+/// X of the blocks of four DSPs in a row, and of four RAMs.
 const BLOCKS: [usize; 13] = [4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114];
 
 /// Places in a block of its four DSPs; their names end with the same numbers.
 const IN_BLOCK: [usize; 4] = [0, 1, 4, 5];
 
-/// Name of a DSP of the chip, as nextpnr's attribute BEL takes it.
-fn bel(row: usize, index: usize) -> String {
-    let place = IN_BLOCK[index % 4];
-    format!(
-        "X{}/Y{}/MULT18_{place}",
-        BLOCKS[index / 4] + place,
-        ROWS[row]
-    )
-}
+/// Columns of DSPs and RAMs for a pair of rows.
+const SHARE: usize = 3;
 
-/// Pair and column of the element that a cell of the flattened netlist belongs to:
-/// `...array.element$17.multiplier.dsp`, whatever separates the names of instances.
-fn element(cell: &str, configuration: &Configuration) -> Option<(usize, usize)> {
-    let (_, rest) = cell.split_once("array")?;
-    let (_, rest) = rest.split_once("element$")?;
+/// Y and column of the DSPs of a pair, two for each group.
+const DSPS: [(usize, usize); 8] = [
+    (10, 0),
+    (10, 1),
+    (34, 0),
+    (34, 1),
+    (58, 0),
+    (58, 1),
+    (34, 2),
+    (58, 2),
+];
+
+/// Y and column of the RAMs of a pair: weights of the even row for each group, then of the odd one.
+const RAMS: [(usize, usize); 8] = [
+    (22, 0),
+    (22, 2),
+    (70, 0),
+    (46, 1),
+    (22, 1),
+    (46, 0),
+    (70, 1),
+    (46, 2),
+];
+
+/// A number in the name of a cell of the flattened netlist, and what follows it.
+fn number<'a>(name: &'a str, before: &str) -> Option<(usize, &'a str)> {
+    let (_, rest) = name.split_once(before)?;
     let end = rest
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(rest.len());
-    let index: usize = rest[..end].parse().ok()?;
-    let columns = configuration.columns + 1;
-    Some((index / columns, index % columns))
+    Some((rest[..end].parse().ok()?, &rest[end..]))
 }
 
-/// BEL for a MULT18X18D of the netlist, by its name; none if it isn't one of the array's inner
-/// products, or if the array is not of a size that fits the chip's rows.
-pub fn ecp5_85f(cell: &str, configuration: &Configuration) -> Option<String> {
-    let ArrayKind::InnerProduct { dsp_columns, .. } = configuration.array else {
-        return None;
+/// Where a column of a pair is along the row.
+fn along(pair: usize, column: usize, configuration: &Configuration) -> usize {
+    let margin = (ROW - configuration.rows / 2 * SHARE) / 2;
+    margin + pair * SHARE + column
+}
+
+/// Whether the configuration's array is the one that this is made for.
+fn is_placed(configuration: &Configuration) -> bool {
+    let ArrayKind::InnerProduct {
+        dsp_columns,
+        shares_dsps,
+        group_columns,
+    } = configuration.array
+    else {
+        return false;
     };
-    let (pair, column) = element(cell, configuration)?;
-    let share = dsp_columns.div_ceil(ROWS.len());
-    let used = share * configuration.rows / 2;
-    if column >= dsp_columns || used > ROW {
+    let dsps = if shares_dsps {
+        dsp_columns / 2
+    } else {
+        dsp_columns
+    };
+    let of_group = dsps * group_columns / configuration.columns;
+    dsps == DSPS.len()
+        && of_group == 2
+        && configuration.column_groups() * 2 == RAMS.len()
+        && configuration.rows / 2 * SHARE <= ROW
+}
+
+/// `...array.element$17.multiplier...`
+fn dsp(cell: &str, configuration: &Configuration) -> Option<String> {
+    let (_, array) = cell.split_once("array")?;
+    let (index, _) = number(array, "element$")?;
+    let elements = configuration.columns / 2 + 1;
+    let (y, column) = *DSPS.get(index % elements)?;
+    let index = along(index / elements, column, configuration);
+    let place = IN_BLOCK[index % 4];
+    Some(format!(
+        "X{}/Y{y}/MULT18_{place}",
+        BLOCKS[index / 4] + place
+    ))
+}
+
+/// `...weights.bank$3.memory5...`
+fn ram(cell: &str, configuration: &Configuration) -> Option<String> {
+    let (_, weights) = cell.split_once("weights")?;
+    let (pair, bank) = number(weights, "bank$")?;
+    let (part, _) = number(bank, "memory")?;
+    let (y, column) = *RAMS.get(part)?;
+    let index = along(pair, column, configuration);
+    let place = index % 4;
+    Some(format!(
+        "X{}/Y{y}/EBR{place}",
+        BLOCKS[index / 4] + 2 * place
+    ))
+}
+
+/// BEL for a MULT18X18D or a DP16KD of the netlist, by its name; none if it is neither one of the
+/// array's inner products nor of its weights, or if the array has another shape than this one.
+pub fn ecp5_85f(cell: &str, configuration: &Configuration) -> Option<String> {
+    if !is_placed(configuration) {
         return None;
     }
-    let margin = (ROW - used) / 2;
-    Some(bel(column / share, margin + pair * share + column % share))
+    dsp(cell, configuration).or_else(|| ram(cell, configuration))
 }
 
 #[cfg(test)]
@@ -69,40 +134,49 @@ mod tests {
     use super::*;
     use systole_regs::configuration::{ECP5_85F, SMALL};
 
-    fn name(pair: usize, column: usize) -> String {
-        let index = pair * (ECP5_85F.columns + 1) + column;
-        format!("dut.compute.array.element${index}.multiplier.dsp")
+    fn multiplier(pair: usize, element: usize) -> String {
+        let index = pair * (ECP5_85F.columns / 2 + 1) + element;
+        format!("dut.compute.array.element${index}.multiplier.multiplier.dsp")
+    }
+
+    fn memory(pair: usize, part: usize) -> String {
+        format!("dut.compute.weights.bank${pair}.memory{part}.genblk1.blocks.block[0].ram.ram")
     }
 
     #[test]
-    fn every_dsp_of_the_array_has_a_place_of_its_own() {
-        let bels: BTreeSet<String> = (0..ECP5_85F.rows / 2)
-            .flat_map(|pair| (0..8).map(move |column| (pair, column)))
-            .map(|(pair, column)| ecp5_85f(&name(pair, column), &ECP5_85F).expect("it has a place"))
+    fn every_cell_of_the_array_has_a_place_of_its_own() {
+        let pairs = 0..ECP5_85F.rows / 2;
+        let bels: BTreeSet<String> = pairs
+            .flat_map(|pair| (0..8).flat_map(move |d| [multiplier(pair, d), memory(pair, d)]))
+            .map(|cell| ecp5_85f(&cell, &ECP5_85F).expect("it has a place"))
             .collect();
-        assert_eq!(bels.len(), 128);
+        assert_eq!(bels.len(), 256);
     }
 
     #[test]
     fn neighbours_are_neighbours() {
-        let at = |pair, column| ecp5_85f(&name(pair, column), &ECP5_85F);
-        assert_eq!(at(0, 0).as_deref(), Some("X8/Y10/MULT18_4"));
-        assert_eq!(at(0, 1).as_deref(), Some("X9/Y10/MULT18_5"));
-        assert_eq!(at(0, 2).as_deref(), Some("X13/Y10/MULT18_0"));
-        assert_eq!(at(1, 0).as_deref(), Some("X14/Y10/MULT18_1"));
-        assert_eq!(at(0, 3).as_deref(), Some("X8/Y34/MULT18_4"));
-        assert_eq!(at(15, 7).as_deref(), Some("X114/Y58/MULT18_0"));
+        let dsp = |pair, element| ecp5_85f(&multiplier(pair, element), &ECP5_85F);
+        assert_eq!(dsp(0, 0).as_deref(), Some("X8/Y10/MULT18_4"));
+        assert_eq!(dsp(0, 1).as_deref(), Some("X9/Y10/MULT18_5"));
+        assert_eq!(dsp(0, 2).as_deref(), Some("X8/Y34/MULT18_4"));
+        assert_eq!(dsp(1, 0).as_deref(), Some("X14/Y10/MULT18_1"));
+        assert_eq!(dsp(15, 7).as_deref(), Some("X115/Y58/MULT18_1"));
+        let ram = |pair, part| ecp5_85f(&memory(pair, part), &ECP5_85F);
+        assert_eq!(ram(0, 0).as_deref(), Some("X8/Y22/EBR2"));
+        assert_eq!(ram(0, 4).as_deref(), Some("X10/Y22/EBR3"));
+        assert_eq!(ram(15, 7).as_deref(), Some("X116/Y46/EBR1"));
     }
 
     #[test]
-    fn other_multipliers_are_left_to_the_placer() {
+    fn other_cells_are_left_to_the_placer() {
         for other in [
             "compute.requantize.lane$3.multiplier.dsp",
-            &name(3, 8),
-            &name(3, 16),
+            "scratchpad.bank3.blocks.block[0].ram",
+            &multiplier(3, 8),
+            &memory(3, 8),
         ] {
             assert_eq!(ecp5_85f(other, &ECP5_85F), None);
         }
-        assert_eq!(ecp5_85f(&name(0, 0), &SMALL), None);
+        assert_eq!(ecp5_85f(&multiplier(0, 0), &SMALL), None);
     }
 }

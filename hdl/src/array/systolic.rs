@@ -36,20 +36,22 @@ pub const fn sum_latency(configuration: &Configuration) -> usize {
     configuration.rows / 2 + Element::LATENCY + configuration.column_groups() + correction - 1
 }
 
-/// What the element of a column is; column C is the correction's.
+/// What the element of a column and its neighbour is; column C is the correction's.
 fn kind(configuration: &Configuration, column: usize) -> Element {
     let corrects = column == configuration.columns;
     match configuration.array {
         ArrayKind::Plain if corrects => Element::Absent,
         ArrayKind::Plain => Element::Plain,
         ArrayKind::InnerProduct { .. } if corrects => Element::Correction(Multiply::Lut),
-        ArrayKind::InnerProduct { dsp_columns, .. } => {
-            Element::InnerProduct(if column < dsp_columns {
-                Multiply::Dsp
-            } else {
-                Multiply::Lut
-            })
-        }
+        ArrayKind::InnerProduct {
+            dsp_columns,
+            shares_dsps,
+            ..
+        } => Element::InnerProduct(match (column < dsp_columns, shares_dsps) {
+            (true, true) => Multiply::SharedDsp,
+            (true, false) => Multiply::Dsp,
+            (false, _) => Multiply::Lut,
+        }),
     }
 }
 
@@ -66,6 +68,8 @@ pub struct SystolicArray<
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// Twice as fast, rising with it: see [`PairElement`].
+    pub double_clock: Signal<In, Clock>,
     /// Activations, row r from bit 8 r on.
     pub vector: Signal<In, Bits<RW>>,
     /// Weights of each row, column c from bit 8 c on.
@@ -74,7 +78,8 @@ pub struct SystolicArray<
     pub partial_sums: [Signal<Out, Bits<P>>; C],
     /// Activations of pair i on their way to group g, at i x groups + g.
     skew: Vec<Delay<16>>,
-    /// Element of pair i and column c, at i x (C + 1) + c.
+    /// Element of pair i and columns 2c and 2c + 1, at i x (C / 2 + 1) + c; the last is the
+    /// correction's.
     element: Vec<PairElement<P>>,
     /// The correction on its way to the group after g.
     correction: Vec<Delay<P>>,
@@ -93,12 +98,17 @@ impl<
     /// The array of a configuration, which the constants must repeat.
     pub fn new(configuration: &Configuration) -> Self {
         let groups = configuration.column_groups();
-        assert!((R, C) == (configuration.rows, configuration.columns) && R.is_multiple_of(2));
+        assert!((R, C) == (configuration.rows, configuration.columns));
+        assert!(
+            R.is_multiple_of(2) && G.is_multiple_of(2),
+            "elements are pairs"
+        );
         assert!(G * groups == C && RW == R * 8 && CW == C * 8);
         assert_eq!(P, configuration.partial_sum_bits());
         let inner_products = configuration.takes_inner_products();
         Self {
             clock: Signal::default(),
+            double_clock: Signal::default(),
             vector: Signal::default(),
             weights: std::array::from_fn(|_| Signal::default()),
             partial_sums: std::array::from_fn(|_| Signal::default()),
@@ -108,8 +118,8 @@ impl<
                     _ => Delay::new(1),
                 })
                 .collect(),
-            element: (0..R / 2 * (C + 1))
-                .map(|index| PairElement::new(kind(configuration, index % (C + 1))))
+            element: (0..R / 2 * (C / 2 + 1))
+                .map(|index| PairElement::new(kind(configuration, index % (C / 2 + 1) * 2)))
                 .collect(),
             correction: (0..groups).map(|_| Delay::new(1)).collect(),
             outlet: std::array::from_fn(|column| {
@@ -130,8 +140,8 @@ impl<
 {
     #[hdl_gen]
     fn update(&mut self) {
-        // A constant in an index must be a loop variable for the emitter: n columns of elements,
-        // s groups, w columns in each.
+        // A constant in an index must be a loop variable for the emitter: n elements of a pair of
+        // rows, s groups, w elements or columns in each.
         for s in (C / G)..(C / G + 1) {
             for i in 0..(R / 2) {
                 self.skew[i * s].clock.next = self.clock.val();
@@ -141,57 +151,65 @@ impl<
                     self.skew[i * s + g].entry.next = self.skew[i * s + g - 1].delayed.val();
                 }
             }
-            for n in (C + 1)..(C + 2) {
-                for w in G..(G + 1) {
+            for n in (C / 2 + 1)..(C / 2 + 2) {
+                for w in (G / 2)..(G / 2 + 1) {
                     for i in 0..(R / 2) {
                         for g in 0..(C / G) {
-                            for k in 0..G {
+                            for k in 0..(G / 2) {
                                 self.element[i * n + g * w + k].activations.next =
                                     self.skew[i * s + g].delayed.val();
-                                self.element[i * n + g * w + k].even_weight.next =
-                                    self.weights[i * 2].val().get_bits::<8>((g * w + k) * 8);
-                                self.element[i * n + g * w + k].odd_weight.next =
-                                    self.weights[i * 2 + 1].val().get_bits::<8>((g * w + k) * 8);
+                                self.element[i * n + g * w + k].even_weights.next =
+                                    self.weights[i * 2].val().get_bits::<16>((g * w + k) * 16);
+                                self.element[i * n + g * w + k].odd_weights.next = self.weights
+                                    [i * 2 + 1]
+                                    .val()
+                                    .get_bits::<16>((g * w + k) * 16);
                             }
-                        }
-                    }
-                    for g in 1..(C / G) {
-                        for k in 0..G {
-                            self.outlet[g * w + k].correction.next =
-                                self.correction[g - 1].delayed.val();
                         }
                     }
                 }
                 // The correction's column is beside group 0.
                 for i in 0..(R / 2) {
-                    for j in C..(C + 1) {
+                    for j in (C / 2)..(C / 2 + 1) {
                         self.element[i * n + j].activations.next = self.skew[i * s].delayed.val();
-                        self.element[i * n + j].even_weight.next = bits::<8>(0);
-                        self.element[i * n + j].odd_weight.next = bits::<8>(0);
+                        self.element[i * n + j].even_weights.next = bits::<16>(0);
+                        self.element[i * n + j].odd_weights.next = bits::<16>(0);
                     }
-                    for j in 0..(C + 1) {
+                    for j in 0..(C / 2 + 1) {
                         self.element[i * n + j].clock.next = self.clock.val();
+                        self.element[i * n + j].double_clock.next = self.double_clock.val();
                     }
                 }
-                for j in 0..(C + 1) {
-                    self.element[j].partial_sum_in.next = bits::<P>(0);
+                for j in 0..(C / 2 + 1) {
+                    self.element[j].left_sum_in.next = bits::<P>(0);
+                    self.element[j].right_sum_in.next = bits::<P>(0);
                 }
                 for i in 1..(R / 2) {
-                    for j in 0..(C + 1) {
-                        self.element[i * n + j].partial_sum_in.next =
-                            self.element[(i - 1) * n + j].partial_sum.val();
+                    for j in 0..(C / 2 + 1) {
+                        self.element[i * n + j].left_sum_in.next =
+                            self.element[(i - 1) * n + j].left_sum.val();
+                        self.element[i * n + j].right_sum_in.next =
+                            self.element[(i - 1) * n + j].right_sum.val();
                     }
                 }
                 for m in (R / 2 - 1)..(R / 2) {
-                    for j in C..(C + 1) {
-                        self.correction[0].entry.next = self.element[m * n + j].partial_sum.val();
+                    for j in (C / 2)..(C / 2 + 1) {
+                        self.correction[0].entry.next = self.element[m * n + j].left_sum.val();
                         for k in 0..G {
-                            self.outlet[k].correction.next =
-                                self.element[m * n + j].partial_sum.val();
+                            self.outlet[k].correction.next = self.element[m * n + j].left_sum.val();
                         }
                     }
-                    for j in 0..C {
-                        self.outlet[j].sum.next = self.element[m * n + j].partial_sum.val();
+                    for j in 0..(C / 2) {
+                        self.outlet[j * 2].sum.next = self.element[m * n + j].left_sum.val();
+                        self.outlet[j * 2 + 1].sum.next = self.element[m * n + j].right_sum.val();
+                    }
+                }
+            }
+            for w in G..(G + 1) {
+                for g in 1..(C / G) {
+                    for k in 0..G {
+                        self.outlet[g * w + k].correction.next =
+                            self.correction[g - 1].delayed.val();
                     }
                 }
             }

@@ -1,5 +1,6 @@
-//! One depthwise lane: a channel's weights, three multipliers, three sums; or one of each, where
-//! LUTs are scarce.
+//! One depthwise lane: a channel's weights, three multipliers, three sums; or one multiplier and one
+//! sum, and weights from a memory that it shares with other lanes, where LUTs are scarce
+//! ([`super::weights`]).
 //!
 //! A value belongs to up to three pixels, with the kernel columns that are a pixel step apart: sum
 //! m is that of the pixel that began m steps ago. After the last phase of a step the sums move on
@@ -22,6 +23,13 @@ use crate::primitive;
 
 /// Cycles from an activation to the result that it completes.
 pub const LATENCY: usize = 2 + primitive::LATENCY;
+
+/// Cycles from a step to the weight, where lanes share memories.
+pub const READ_LATENCY: usize = 2;
+
+/// Cycles from weights to the first step that may be read: bytes are chosen, and written. A lane may
+/// be far from the memory of its row, so that bytes are chosen there and only those travel.
+pub const WEIGHT_LATENCY: usize = 2 + READ_LATENCY;
 
 /// Bits of a sum.
 pub const SUM_BITS: usize = 24;
@@ -62,12 +70,15 @@ pub struct DepthwiseLane<const CW: usize> {
     pub age: Signal<In, Bits<2>>,
     /// Step whose weights it meets.
     pub step: Signal<In, Bits<6>>,
+    /// Weight of that step, where lanes share memories.
+    pub factor: Signal<In, Bits<8>>,
     /// The activation, signed.
     pub activation: Signal<In, Bits<8>>,
     /// The sum of that age with the activation of [`LATENCY`] cycles ago.
     pub result: Signal<Out, Bits<24>>,
     _columns: usize,
     _memory: Vec<[i64; 3]>,
+    _written: Option<(usize, [i64; 3])>,
     _operand: i64,
     _factors: [i64; 3],
     _products: [(i64, [i64; 3]); primitive::LATENCY],
@@ -135,6 +146,8 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
             self._operand = to_signed(self.activation.val());
             self._factors = if self.ones.val() {
                 [1; 3]
+            } else if self._columns == 1 {
+                [to_signed(self.factor.val()); 3]
             } else {
                 self._memory[self.step.val().index()]
             };
@@ -144,11 +157,16 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
                 shift: self.shift.val().get_bit(0),
                 age: self.age.val().index(),
             };
+            if let Some((step, weights)) = self._written.take() {
+                self._memory[step] = weights;
+            }
             if self.weight_valid.val() {
                 let weights = self.weights.val();
                 let first = self.weight_byte.val().index() % (CW / 8);
-                self._memory[self.weight_step.val().index()] =
-                    [first, 1, 2].map(|byte| i64::from(slice(weights, byte * 8, 8) as i8));
+                self._written = Some((
+                    self.weight_step.val().index(),
+                    [first, 1, 2].map(|byte| i64::from(slice(weights, byte * 8, 8) as i8)),
+                ));
             }
         }
     }
@@ -173,16 +191,18 @@ systole_choose_add #(.WIDTH(24)) adder{index} (
    .choose(clears[4]), .chosen(24'd0), .other(sum{index}),
    .term({{{{8{{product{index}[15]}}}}, product{index}}}), .sum(added{index})
 );
-// Of a maximum the upper bits are all signs.
-wire signed [7:0] low{index} = clears[4] ? -8'sd128 : sum{index}[7:0];
-wire signed [7:0] greater{index} = (low{index} > operand4) ? low{index} : operand4;
+// Of a maximum the upper bits are all signs. The first operand is never less than the least value.
+wire keeps{index} = !clears[4] && ($signed(sum{index}[7:0]) > operand4);
+wire signed [7:0] greater{index} = keeps{index} ? $signed(sum{index}[7:0]) : operand4;
 wire signed [23:0] next{index} = maximum ? $signed({{{{16{{greater{index}[7]}}}}, greater{index}}}) : $signed(added{index});
 "
             );
             clocked += &format!(
-                "   factor{index} <= ones ? 8'sd1 : $signed(read[{}:{}]);\n   if (valids[4]) sum{index} <= shifts[4] ? {moved} : next{index};\n",
-                index * 8 + 7,
-                index * 8,
+                "   factor{index} <= ones ? 8'sd1 : $signed({weight});\n   if (valids[4]) sum{index} <= shifts[4] ? {moved} : next{index};\n",
+                weight = match self._columns {
+                    1 => "factor".to_owned(),
+                    _ => format!("read[{}:{}]", index * 8 + 7, index * 8),
+                },
                 moved = if index == 0 {
                     "first".to_owned()
                 } else {
@@ -191,16 +211,35 @@ wire signed [23:0] next{index} = maximum ? $signed({{{{16{{greater{index}[7]}}}}
             );
             initial += &format!("   sum{index} = 24'sd0;\n");
         }
-        Verilog::Custom(format!(
+        let shared = CW.min(TILE_STEPS_MAX * 8);
+        let memory = format!(
             "\
 (* ram_style = \"distributed\" *)
 reg [{top}:0] memory [0:{last}];
-reg signed [7:0] operand, operand2, operand3, operand4;
-reg [4:1] valids, clears, shifts;
-reg [1:0] age1, age2, age3, age4;
+reg written;
+reg [5:0] written_step;
+reg [{top}:0] written_weights;
 wire [{top}:0] read = memory[step];
 wire [{shared}-1:0] first_weights = weights[{shared}-1:0];
 wire [7:0] first_weight = first_weights[{{weight_byte[{byte_top}:0], 3'd0}} +: 8];
+initial written = 1'b0;
+
+always @(posedge clock) begin
+   written <= weight_valid;
+   written_step <= weight_step;
+   written_weights <= {{weights[23:8], first_weight}};
+   if (written) memory[written_step] <= written_weights;
+end
+",
+            top = self._columns * 8 - 1,
+            byte_top = (shared / 8).trailing_zeros() - 1,
+            last = DEPTHWISE_STEPS_MAX - 1,
+        );
+        Verilog::Custom(format!(
+            "\
+{memory}reg signed [7:0] operand, operand2, operand3, operand4;
+reg [4:1] valids, clears, shifts;
+reg [1:0] age1, age2, age3, age4;
 wire signed [23:0] first = maximum ? -24'sd128 : 24'sd0;
 {declare}
 initial begin
@@ -208,7 +247,6 @@ initial begin
 {initial}end
 
 always @(posedge clock) begin
-   if (weight_valid) memory[weight_step] <= {written};
    operand <= activation;
    operand2 <= operand;
    operand3 <= operand2;
@@ -223,14 +261,10 @@ always @(posedge clock) begin
 {clocked}   result <= {result};
 end
 ",
-            top = self._columns * 8 - 1,
-            shared = CW.min(TILE_STEPS_MAX * 8),
-            byte_top = (CW / 8).min(TILE_STEPS_MAX).trailing_zeros() - 1,
-            written = match self._columns {
-                1 => "first_weight",
-                _ => "{weights[23:8], first_weight}",
+            memory = match self._columns {
+                1 => "",
+                _ => &memory,
             },
-            last = DEPTHWISE_STEPS_MAX - 1,
             result = match self._columns {
                 1 => "next0",
                 _ => "(age4 == 2'd0) ? next0 : (age4 == 2'd1) ? next1 : next2",

@@ -11,3 +11,4 @@
 pub mod collect;
 pub mod lane;
 pub mod unit;
+pub mod weights;

@@ -1,12 +1,14 @@
 //! The lanes side by side, their weights on the way down, and the way to the accumulators.
 //!
 //! Weights of rows 2i and 2i + 1 come i cycles after those of the first pair, so the strobe that
-//! writes them walks down with them; activations come for all lanes at once.
+//! writes them walks down with them; activations come for all lanes at once. Lanes with one multiplier
+//! have their weights from memories that four of them share.
 
 use rust_hdl::prelude::*;
 
 use super::collect::Collect;
 use super::lane::{self, DepthwiseLane};
+use super::weights::LaneWeights;
 use crate::delay::Delay;
 use crate::join::Join;
 
@@ -43,8 +45,8 @@ pub struct DepthwiseUnit<
     pub shift: Signal<In, Bits<1>>,
     /// See [`DepthwiseLane`].
     pub age: Signal<In, Bits<2>>,
-    /// See [`DepthwiseLane`].
-    pub step: Signal<In, Bits<6>>,
+    /// See [`DepthwiseLane`]; [`lane::READ_LATENCY`] cycles before.
+    pub early_step: Signal<In, Bits<6>>,
     /// The activations complete pixels.
     pub emit: Signal<In, Bits<1>>,
     /// In so many rows of accumulators.
@@ -56,6 +58,9 @@ pub struct DepthwiseUnit<
     /// The sums, a cycle after.
     pub sums: Signal<Out, Bits<AW>>,
     lane: [DepthwiseLane<CW>; R],
+    /// Weights of four lanes each, if they share memories.
+    shared_weights: Vec<LaneWeights<CW>>,
+    step: Delay<6>,
     valid_pair: Vec<Delay<1>>,
     step_pair: Vec<Delay<6>>,
     byte_pair: Vec<Delay<3>>,
@@ -83,13 +88,17 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
             clear: Signal::default(),
             shift: Signal::default(),
             age: Signal::default(),
-            step: Signal::default(),
+            early_step: Signal::default(),
             emit: Signal::default(),
             emit_rows: Signal::default(),
             vector: Signal::default(),
             row_valid: Signal::default(),
             sums: Signal::default(),
             lane: std::array::from_fn(|_| DepthwiseLane::new(shared_columns)),
+            shared_weights: (0..R / 4)
+                .map(|_| LaneWeights::new(shared_columns == 1))
+                .collect(),
+            step: Delay::new(lane::READ_LATENCY),
             valid_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
             step_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
             byte_pair: (0..R / 2).map(|_| Delay::new(1)).collect(),
@@ -125,6 +134,24 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
                 self.lane[i * 2 + k].weight_byte.next = self.byte_pair[i].entry.val();
             }
         }
+        for i in 0..(R / 4) {
+            self.shared_weights[i].clock.next = self.clock.val();
+            self.shared_weights[i].valid.next = self.valid_pair[i * 2 + 1].entry.val();
+            self.shared_weights[i].step.next = self.step_pair[i * 2 + 1].entry.val();
+            self.shared_weights[i].first_byte.next = self.byte_pair[i * 2].entry.val();
+            self.shared_weights[i].second_byte.next = self.byte_pair[i * 2 + 1].entry.val();
+            self.shared_weights[i].read_step.next = self.early_step.val();
+            self.shared_weights[i].row0.next = self.weights[i * 4].val();
+            self.shared_weights[i].row1.next = self.weights[i * 4 + 1].val();
+            self.shared_weights[i].row2.next = self.weights[i * 4 + 2].val();
+            self.shared_weights[i].row3.next = self.weights[i * 4 + 3].val();
+            for k in 0..4 {
+                self.lane[i * 4 + k].factor.next =
+                    self.shared_weights[i].factors.val().get_bits::<8>(k * 8);
+            }
+        }
+        self.step.clock.next = self.clock.val();
+        self.step.entry.next = self.early_step.val();
         for i in 0..R {
             self.lane[i].clock.next = self.clock.val();
             self.lane[i].weights.next = self.weights[i].val();
@@ -134,7 +161,7 @@ impl<const R: usize, const CW: usize, const RW: usize, const RS: usize, const AW
             self.lane[i].clear.next = self.clear.val();
             self.lane[i].shift.next = self.shift.val();
             self.lane[i].age.next = self.age.val();
-            self.lane[i].step.next = self.step.val();
+            self.lane[i].step.next = self.step.delayed.val();
             self.lane[i].activation.next = self.vector.val().get_bits::<8>(i * 8);
             self.joined.parts[i].next = self.lane[i].result.val();
         }

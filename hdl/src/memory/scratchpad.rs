@@ -325,26 +325,32 @@ systole_dual_port_ram #(.WIDTH(8), .DEPTH({words}), .ADDRESS({word_bits})) bank{
             );
         }
         for lane in 0..lanes {
-            let part = |name: &str| {
-                of_row(
-                    &format!("lane_row2_{lane}"),
-                    std::array::from_fn(|row| format!("{name}[{}+:{LANE_BITS}]", row * LANE_BITS)),
-                )
-            };
+            // Whether the lane would be in the image, for each row that it may belong to.
+            let in_rows = (0..=BOUNDARIES)
+                .rev()
+                .map(|row| {
+                    let at = row * LANE_BITS;
+                    format!(
+                        "{LANE_BITS}'d{lane} >= from1[{at}+:{LANE_BITS}] && {LANE_BITS}'d{lane} < to1[{at}+:{LANE_BITS}]"
+                    )
+                })
+                .collect::<Vec<_>>()
+                .join(", ");
+            let is_inside = of_row(
+                &format!("lane_row2_{lane}"),
+                std::array::from_fn(|row| format!("in_rows2_{lane}[{row}]")),
+            );
             declare += &format!(
                 "\
 reg [{boundaries}-1:0] lane_row2_{lane};
-wire [{span}:0] from2_{lane} = {from};
-wire [{span}:0] to2_{lane} = {to};
+reg [{boundaries}:0] in_rows2_{lane};
 ",
                 boundaries = BOUNDARIES,
-                span = LANE_BITS - 1,
-                from = part("from2"),
-                to = part("to2"),
             );
             clocked += &format!(
                 "   lane_row2_{lane} <= {{{reached}}};\n   \
-                 inside3[{lane}] <= {LANE_BITS}'d{lane} >= from2_{lane} && {LANE_BITS}'d{lane} < to2_{lane};\n   \
+                 in_rows2_{lane} <= {{{in_rows}}};\n   \
+                 inside3[{lane}] <= {is_inside};\n   \
                  vector[{at}+:8] <= inside5[{lane}] ? turned5[{at}+:8] : pad5;\n",
                 reached = reached(&format!("{LANE_BITS}'d{lane}"), "boundaries1"),
                 at = lane * 8,
@@ -360,7 +366,7 @@ reg [{word_bits}-1:0] window_word1, once1, twice1, thrice1, fourfold1;
 {declare}
 reg [{low}-1:0] offset1, offset2, offset3, offset4, offset5;
 reg [{boundary_top}:0] boundaries1;
-reg [{span_top}:0] from1, to1, from2, to2;
+reg [{span_top}:0] from1, to1;
 reg [7:0] pad1, pad2, pad3, pad4, pad5;
 reg [{lanes}-1:0] inside3, inside4, inside5;
 wire [{wide}-1:0] fetched4;
@@ -398,9 +404,7 @@ always @(posedge clock) begin
    offset5 <= offset4;
    boundaries1 <= window_boundaries;
    from1 <= window_from;
-   from2 <= from1;
    to1 <= window_to;
-   to2 <= to1;
    pad1 <= window_pad;
    pad2 <= pad1;
    pad3 <= pad2;

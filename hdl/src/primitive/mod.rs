@@ -8,6 +8,7 @@
 //! | primitive | what it is |
 //! |---|---|
 //! | `systole_multiply` | signed product of up to 18 x 18 bits, to be built of a DSP |
+//! | `systole_multiply_shared` | two such products, of one DSP at double the clock |
 //! | `systole_multiply_lut_8x8` | signed product of 8 x 8 bits, to be built of LUTs |
 //! | `systole_multiply_lut_9x9` | the same of 9 x 9 bits |
 //! | `systole_multiply_lut_32x8` | product of signed 32 bits and unsigned 8 bits, to be built of LUTs |
@@ -50,7 +51,7 @@ const ECP5_BLOCK: &str = text!("ecp5/systole_ecp5_block.v");
 const ECP5_ROWS: &str = text!("ecp5/systole_ecp5_rows.v");
 const ECP5_HALVES: &str = text!("ecp5/systole_ecp5_halves.v");
 
-const PRIMITIVES: [Primitive; 7] = [
+const PRIMITIVES: [Primitive; 8] = [
     Primitive {
         name: "systole_block_ram",
         portable: text!("portable/systole_block_ram.v"),
@@ -70,6 +71,14 @@ const PRIMITIVES: [Primitive; 7] = [
         name: "systole_multiply",
         portable: text!("portable/systole_multiply.v"),
         ecp5: &[text!("ecp5/systole_multiply.v")],
+    },
+    Primitive {
+        name: "systole_multiply_shared",
+        portable: text!("portable/systole_multiply_shared.v"),
+        ecp5: &[
+            text!("ecp5/systole_multiply.v"),
+            text!("ecp5/systole_multiply_shared.v"),
+        ],
     },
     Primitive {
         name: "systole_multiply_lut_8x8",
@@ -125,6 +134,11 @@ pub fn definitions(design: &str, technology: Technology) -> String {
         }
     }
     modules.join("\n")
+}
+
+/// Whether a design needs its second clock in a technology: twice as fast, rising with the first.
+pub fn takes_double_clock(design: &str, technology: Technology) -> bool {
+    technology == Technology::Ecp5 && names(design, "systole_multiply_shared")
 }
 
 /// Whether a text has a name as a whole word.

@@ -126,6 +126,7 @@ pub struct Drain {
     load_pointer: DFF<Bits<16>>,
     odd: DFF<Bit>,
     pending: DFF<Bits<8>>,
+    some_pending: DFF<Bit>,
     // The loops. Addresses and entries are as wide as the memories need.
     fills_batch: DFF<Bit>,
     fills_line: DFF<Bit>,
@@ -177,6 +178,12 @@ pub struct Drain {
     second_finished: Delay<1>,
     second_offset: DFF<Bits<20>>,
     step: Signal<Local, Bit>,
+    ends_line: Signal<Local, Bit>,
+    ends_batch: Signal<Local, Bit>,
+    fills_to_line: Signal<Local, Bit>,
+    fills_to_batch: Signal<Local, Bit>,
+    fills_to_block: Signal<Local, Bit>,
+    takes_row: Signal<Local, Bit>,
     takes_pixel: Signal<Local, Bit>,
     takes_line: Signal<Local, Bit>,
     takes_batch: Signal<Local, Bit>,
@@ -185,7 +192,6 @@ pub struct Drain {
     block_channels: Signal<Local, Bits<16>>,
     last_of_row: Signal<Local, Bit>,
     next_group: Signal<Local, Bits<8>>,
-    next_pending: Signal<Local, Bits<8>>,
 }
 
 impl Drain {
@@ -233,6 +239,7 @@ impl Logic for Drain {
             load_pointer,
             odd,
             pending,
+            some_pending,
             fills_batch,
             fills_line,
             fills_pixel,
@@ -325,20 +332,29 @@ impl Logic for Drain {
         self.odd.d.next = !self.odd.q.val();
         self.step.next = self.running.q.val()
             && !self.loading.q.val()
-            && (self.pending.q.val() != bits::<8>(0))
+            && self.some_pending.q.val()
             && (!self.residual.val() || self.odd.q.val());
         self.fills_batch.d.next = self.start.val();
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_pixel.d.next = self.fills_line.q.val();
         self.fills_group.d.next = self.fills_pixel.q.val();
+        // What filling takes and what a step would are known from registers; `step` comes late.
+        self.fills_to_line.next =
+            self.fills_pixel.q.val() || (self.fills_group.q.val() && self.pixels.last.val());
+        self.fills_to_batch.next =
+            self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
+        self.fills_to_block.next =
+            self.fills_batch.q.val() || (self.fills_to_batch.val() && self.batches.last.val());
+        self.ends_line.next = self.last_group.q.val() && self.pixels.last.val();
+        self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
         self.takes_pixel.next =
             self.fills_group.q.val() || (self.step.val() && self.last_group.q.val());
         self.takes_line.next =
-            self.fills_pixel.q.val() || (self.takes_pixel.val() && self.pixels.last.val());
+            self.fills_to_line.val() || (self.step.val() && self.ends_line.val());
         self.takes_batch.next =
-            self.fills_line.q.val() || (self.takes_line.val() && self.lines.last.val());
-        self.takes_block.next =
-            self.fills_batch.q.val() || (self.takes_batch.val() && self.batches.last.val());
+            self.fills_to_batch.val() || (self.step.val() && self.ends_batch.val());
+        self.takes_block.next = self.fills_to_block.val()
+            || (self.step.val() && self.ends_batch.val() && self.batches.last.val());
 
         // Blocks of channels.
         self.is_final.next =
@@ -440,14 +456,15 @@ impl Logic for Drain {
                 self.row_pointer.d.next = self.row_pointer.q.val() + bits::<16>(1);
             }
         }
-        self.next_pending.next = self.pending.q.val();
-        if self.complete.val() {
-            self.next_pending.next = self.next_pending.val() + bits::<8>(1);
+        self.takes_row.next = self.step.val() && self.last_of_row.val();
+        if self.complete.val() && !self.takes_row.val() {
+            self.pending.d.next = self.pending.q.val() + bits::<8>(1);
+            self.some_pending.d.next = true;
         }
-        if self.step.val() && self.last_of_row.val() {
-            self.next_pending.next = self.next_pending.val() - bits::<8>(1);
+        if self.takes_row.val() && !self.complete.val() {
+            self.pending.d.next = self.pending.q.val() - bits::<8>(1);
+            self.some_pending.d.next = self.pending.q.val() != bits::<8>(1);
         }
-        self.pending.d.next = self.next_pending.val();
 
         // What goes with the group.
         self.out_row.d.next = self.row_pointer.q.val();
@@ -511,6 +528,7 @@ impl Logic for Drain {
             self.fills_pixel.d.next = false;
             self.fills_group.d.next = false;
             self.pending.d.next = bits::<8>(0);
+            self.some_pending.d.next = false;
             self.row_pointer.d.next = bits::<16>(0);
             self.other_flag.entry.next = bits::<1>(0);
             self.result_flag.entry.next = bits::<1>(0);

@@ -223,6 +223,11 @@ pub struct DepthwiseIssue {
     is_wide: Signal<Local, Bit>,
     is_final: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
+    ends_line: Signal<Local, Bit>,
+    ends_batch: Signal<Local, Bit>,
+    fills_to_line: Signal<Local, Bit>,
+    fills_to_batch: Signal<Local, Bit>,
+    fills_to_block: Signal<Local, Bit>,
     takes_column: Signal<Local, Bit>,
     takes_line: Signal<Local, Bit>,
     takes_batch: Signal<Local, Bit>,
@@ -409,14 +414,26 @@ impl Logic for DepthwiseIssue {
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_column.d.next = self.fills_line.q.val();
         self.fills_current.d.next = self.fills_column.q.val();
+        // What filling takes and what `go` would are known from registers; `go` comes late.
+        self.ends_line.next = self.completes.q.val() && self.pixels.last.val();
+        self.fills_to_line.next =
+            self.fills_column.q.val() || (self.fills_current.q.val() && self.ends_line.val());
+        self.fills_to_batch.next =
+            self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
+        self.fills_to_block.next =
+            self.fills_batch.q.val() || (self.fills_to_batch.val() && self.batches.last.val());
+        self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
         self.takes_column.next =
             self.fills_current.q.val() || (self.go.val() && self.kernel_rows.last.val());
-        self.takes_line.next = self.fills_column.q.val()
-            || (self.takes_column.val() && self.completes.q.val() && self.pixels.last.val());
-        self.takes_batch.next =
-            self.fills_line.q.val() || (self.takes_line.val() && self.lines.last.val());
-        self.takes_block.next =
-            self.fills_batch.q.val() || (self.takes_batch.val() && self.batches.last.val());
+        self.takes_line.next = self.fills_to_line.val()
+            || (self.go.val() && self.kernel_rows.last.val() && self.ends_line.val());
+        self.takes_batch.next = self.fills_to_batch.val()
+            || (self.go.val() && self.kernel_rows.last.val() && self.ends_batch.val());
+        self.takes_block.next = self.fills_to_block.val()
+            || (self.go.val()
+                && self.kernel_rows.last.val()
+                && self.ends_batch.val()
+                && self.batches.last.val());
 
         // Blocks of channels. A wide one's results take two rows of accumulators.
         self.is_wide.next = (self.block_channels.value.val() > self.sums.val())

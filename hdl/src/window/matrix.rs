@@ -143,6 +143,10 @@ pub struct MatrixIssue {
     out_tile: DFF<Bits<16>>,
     go: Signal<Local, Bit>,
     ends_window: Signal<Local, Bit>,
+    ends_pixel: Signal<Local, Bit>,
+    ends_line: Signal<Local, Bit>,
+    fills_to_line: Signal<Local, Bit>,
+    fills_to_batch: Signal<Local, Bit>,
     takes_pixel: Signal<Local, Bit>,
     takes_line: Signal<Local, Bit>,
     takes_batch: Signal<Local, Bit>,
@@ -278,12 +282,18 @@ impl Logic for MatrixIssue {
         self.fills_pixel.d.next = self.fills_line.q.val();
         self.fills_window.d.next = self.fills_pixel.q.val();
         self.ends_window.next = self.go.val() && self.inputs.last.val();
+        // What filling takes and what `go` would are known from registers; `go` comes late.
+        self.fills_to_line.next =
+            self.fills_pixel.q.val() || (self.fills_window.q.val() && self.pixels.last.val());
+        self.fills_to_batch.next =
+            self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
+        self.ends_pixel.next = self.inputs.last.val() && self.columns.last.val();
+        self.ends_line.next = self.ends_pixel.val() && self.pixels.last.val();
         self.takes_pixel.next =
-            self.fills_window.q.val() || (self.ends_window.val() && self.columns.last.val());
-        self.takes_line.next =
-            self.fills_pixel.q.val() || (self.takes_pixel.val() && self.pixels.last.val());
-        self.takes_batch.next =
-            self.fills_line.q.val() || (self.takes_line.val() && self.lines.last.val());
+            self.fills_window.q.val() || (self.go.val() && self.ends_pixel.val());
+        self.takes_line.next = self.fills_to_line.val() || (self.go.val() && self.ends_line.val());
+        self.takes_batch.next = self.fills_to_batch.val()
+            || (self.go.val() && self.ends_line.val() && self.lines.last.val());
 
         self.batches.restart.next = self.start.val();
         self.batches.advance.next = self.takes_batch.val();

@@ -230,12 +230,12 @@ fn products() -> Proof {
 }
 
 fn element_of_products() -> Proof {
-    let kind = Element::InnerProduct(Multiply::Dsp);
-    let sum = "{x0[7], x0} + {w1[7], w1}";
+    let kind = Element::InnerProduct(Multiply::SharedDsp);
+    let sum = "{x0[7], x0} + {left_w1[7], left_w1}";
     Proof {
         depth: 4,
         cover: Some(6),
-        mistakes: vec![((sum, "{x0[7], x0} + {w0[7], w0}"), 6)],
+        mistakes: vec![((sum, "{x0[7], x0} + {left_w0[7], left_w0}"), 6)],
         ..Proof::new(
             "element-product",
             PairElement::<20>::new(kind),

@@ -17,6 +17,7 @@ pub fn leaves(bench: &mut Bench) {
     let kinds = [
         ("plain", Element::Plain),
         ("product_dsp", Element::InnerProduct(Multiply::Dsp)),
+        ("product_shared", Element::InnerProduct(Multiply::SharedDsp)),
         ("product_lut", Element::InnerProduct(Multiply::Lut)),
         ("correction_dsp", Element::Correction(Multiply::Dsp)),
         ("correction_lut", Element::Correction(Multiply::Lut)),
@@ -30,10 +31,12 @@ pub fn leaves(bench: &mut Bench) {
             clock!(),
             |leaf, random| {
                 let byte = |random: &mut Random| (random.signed(8) as u64) & 0xff;
-                leaf.activations.next = concatenate(8, [byte(random), byte(random)]);
-                leaf.even_weight.next = from_signed(random.signed(8));
-                leaf.odd_weight.next = from_signed(random.signed(8));
-                leaf.partial_sum_in.next = from_signed(random.signed(20));
+                let bytes = |random: &mut Random| concatenate(8, [byte(random), byte(random)]);
+                leaf.activations.next = bytes(random);
+                leaf.even_weights.next = bytes(random);
+                leaf.odd_weights.next = bytes(random);
+                leaf.left_sum_in.next = from_signed(random.signed(20));
+                leaf.right_sum_in.next = from_signed(random.signed(20));
             },
         );
     }

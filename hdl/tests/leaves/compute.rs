@@ -4,6 +4,7 @@ use systole_hdl::bits::{concatenate, from_signed, from_unsigned};
 use systole_hdl::control::trace::RecordFifo;
 use systole_hdl::depthwise::collect::Collect;
 use systole_hdl::depthwise::lane::DepthwiseLane;
+use systole_hdl::depthwise::weights::LaneWeights;
 use systole_hdl::requantize::entries::ResidualEntries;
 use systole_hdl::requantize::operand::OperandSum;
 use systole_hdl::window::shape::WindowShape;
@@ -82,6 +83,7 @@ pub fn leaves(bench: &mut Bench) {
         leaf.shift.next = from_unsigned(flag(random.tick(3)));
         leaf.age.next = from_unsigned(random.below(3));
         leaf.step.next = from_unsigned(random.below(8));
+        leaf.factor.next = from_signed(random.signed(8));
         leaf.activation.next = from_signed(random.signed(8));
     };
     bench.leaf("lanes", DepthwiseLane::new(3), 20_000, clock!(), drive_lane);
@@ -92,6 +94,21 @@ pub fn leaves(bench: &mut Bench) {
         clock!(),
         drive_lane,
     );
+
+    for (name, is_there) in [("lane_weights", true), ("no_lane_weights", false)] {
+        let weights = LaneWeights::<64>::new(is_there);
+        bench.leaf(name, weights, 4000, clock!(), |leaf, random| {
+            leaf.valid.next = from_unsigned(flag(random.often()));
+            leaf.step.next = from_unsigned(random.below(16));
+            leaf.first_byte.next = from_unsigned(random.below(8));
+            leaf.second_byte.next = from_unsigned(random.below(8));
+            leaf.row0.next = random.any().into();
+            leaf.row1.next = random.any().into();
+            leaf.row2.next = random.any().into();
+            leaf.row3.next = random.any().into();
+            leaf.read_step.next = from_unsigned(random.below(16));
+        });
+    }
 
     let mut wait = 0_u64;
     bench.leaf(

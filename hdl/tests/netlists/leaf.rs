@@ -128,24 +128,10 @@ fn depthwise_lane(design: &str) -> Leaf {
     const NAME: &str = "top$compute$lanes$lane$0";
     let mut text = module(design, NAME);
     for (before, after) in [
-        (
-            "read = memory[step];",
-            "read = {weights[23:8], first_weight};",
-        ),
-        (
-            "if (weight_valid) memory[weight_step] <= {weights[23:8], first_weight};",
-            "",
-        ),
+        ("read = memory[step];", "read = written_weights;"),
+        ("if (written) memory[written_step] <= written_weights;", ""),
     ] {
         text = replaced(text, before, after);
     }
-    // Named before it is read.
-    let first = between(&text, "wire [64-1:0] first_weights", "+: 8];\n");
-    text = replaced(text, &first, "");
-    text = replaced(
-        text,
-        "wire [23:0] read =",
-        &format!("{first}wire [23:0] read ="),
-    );
     Leaf::new("depthwise-lane", NAME, text)
 }

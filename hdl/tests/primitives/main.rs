@@ -110,6 +110,47 @@ fn dual_port_bench([width, depth, address]: [usize; 3]) -> String {
     )
 }
 
+/// Inside of a module that multiplies with both definitions of the shared multiplier: one product
+/// takes all operands, the other any. Operands change behind the clock's edge, as registers do.
+fn shared_bench() -> String {
+    const NAME: &str = "systole_multiply_shared";
+    let ports = |suffix: &str| {
+        format!(
+            ".clock(clock), .double_clock(double_clock), .a0(a0), .b0(b0), .a1(a1), .b1(b1), \
+             .product0({suffix}0), .product1({suffix}1)"
+        )
+    };
+    format!(
+        "
+    reg clock = 0, double_clock = 0;
+    reg signed [8:0] a0, b0, a1, b1;
+    reg [17:0] operands;
+    wire signed [17:0] plain0, plain1, built0, built1;
+    plain_{NAME} #(.A(9), .B(9)) one({plain});
+    {NAME} #(.A(9), .B(9)) other({built});
+    integer cycle;
+    initial begin
+        done = 0;
+        for (cycle = 0; cycle < 2 * 262144 + 3; cycle = cycle + 1) begin
+            operands = cycle[18:1];
+            {{a0, b0, a1, b1}} = cycle[0] ? {{operands, 18'($urandom)}} : {{18'($urandom), operands}};
+            #1 {{clock, double_clock}} = 2'b01;
+            #1 double_clock = 0;
+            #1 {{clock, double_clock}} = 2'b11;
+            #1 double_clock = 0;
+            if (cycle >= 3 && (plain0 !== built0 || plain1 !== built1)) begin
+                $display(\"{NAME} differs in cycle %0d: %0d %0d, not %0d %0d\", cycle, built0, built1, plain0, plain1);
+                $finish;
+            end
+        end
+        done = 1;
+    end
+",
+        plain = ports("plain"),
+        built = ports("built"),
+    )
+}
+
 /// Bits of sums of which an operand is chosen: an even number, and an odd one.
 const CHOSEN_SUMS: [usize; 2] = [32, 7];
 
@@ -157,6 +198,7 @@ fn used() -> String {
             "systole_block_ram",
             "systole_choose_add",
             "systole_dual_port_ram",
+            "systole_multiply_shared",
         ])
         .collect::<Vec<_>>()
         .join(" ")
@@ -324,6 +366,7 @@ fn compared(name: &str, built: &str) -> String {
         .chain(memories)
         .chain(dual_port)
         .chain(chosen_sums)
+        .chain([shared_bench()])
         .enumerate()
         .map(|(index, inside)| {
             format!("module compare{index}(output reg done);\n{inside}endmodule\n")
@@ -371,6 +414,15 @@ fn a_wrong_carry_chain_is_found() {
     assert_ne!(right, wrong);
     let text = compared("primitives_mistaken", &wrong);
     assert!(text.contains("systole_multiply_lut_8x8  differs"), "{text}");
+}
+
+#[test]
+fn products_in_the_wrong_turn_are_found() {
+    let right = ecp5();
+    let wrong = right.replace("is_first = turn ^ seen", "is_first = !(turn ^ seen)");
+    assert_ne!(right, wrong);
+    let text = compared("primitives_wrong_turn", &wrong);
+    assert!(text.contains("systole_multiply_shared differs"), "{text}");
 }
 
 #[test]

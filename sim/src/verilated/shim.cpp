@@ -4,7 +4,8 @@
 //   -DMODEL=Vsystole_small -DMODEL_HEADER="Vsystole_small.h" -DNAME(f)=systole_small_##f
 //
 // One cycle: inputs change while the clock is low, outputs are read, then the clock rises.
-// Inputs therefore never change with the clock's edge.
+// Inputs therefore never change with the clock's edge. Netlists have a clock that is twice as fast
+// and rises with it, too (-DDOUBLE_CLOCK); plain definitions of primitives don't look at it.
 
 #include MODEL_HEADER
 #include "verilated.h"
@@ -152,6 +153,11 @@ void NAME(cycle)(void* handle, const Inputs* in, Outputs* out) {
     model->m_b_valid = in->m_b_valid;
     model->m_b_response = in->m_b_response;
     model->interrupt_ready = in->interrupt_ready;
+#ifdef DOUBLE_CLOCK
+    model->double_clock = 1;
+    model->eval();
+    model->double_clock = 0;
+#endif
     model->eval();
     device->dump(device->time);
 
@@ -178,6 +184,11 @@ void NAME(cycle)(void* handle, const Inputs* in, Outputs* out) {
     out->stopped = device->context.gotFinish();
 
     model->clock = 1;
+#ifdef DOUBLE_CLOCK
+    model->double_clock = 1;
+    model->eval();
+    model->double_clock = 0;
+#endif
     model->eval();
     // Half a clock period in units of a nanosecond each: the waveform counts 10 ns a cycle.
     device->dump(device->time + 5);
