@@ -25,7 +25,7 @@ fn a_device_is_opened_with_all_that_it_says_about_itself() {
     let rig = Rig::new();
     let device = rig.open();
     let identity = device.identity();
-    assert_eq!((identity.abi_major, identity.abi_minor), (2, 0));
+    assert_eq!((identity.abi_major, identity.abi_minor), (3, 0));
     assert_eq!(identity.array_rows, SMALL.rows);
     assert_eq!(identity.array_columns, SMALL.columns);
     assert_eq!(identity.requantize_lanes, SMALL.requantize_lanes);

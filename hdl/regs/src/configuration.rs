@@ -113,12 +113,17 @@ impl Configuration {
     }
 }
 
-/// 4 x 4: for tests that look at every corner, and the smallest part.
+/// 4 x 4: for tests that look at every corner, and the smallest part. Its array is of the kind of the
+/// large one, so that what is built of it is what tests look at.
 pub const TINY: Configuration = Configuration {
     name: "tiny",
     rows: 4,
     columns: 4,
-    array: ArrayKind::Plain,
+    array: ArrayKind::InnerProduct {
+        dsp_columns: 4,
+        shares_dsps: true,
+        group_columns: 4,
+    },
     shared_columns: 3,
     requantize_lanes: 2,
     scratchpad_bytes: 16 * 1024,

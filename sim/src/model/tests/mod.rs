@@ -339,7 +339,9 @@ fn identification_says_what_the_configuration_says() {
     assert_eq!(rig.read(registers::WEIGHT_TILES), 4096);
     assert_eq!(
         rig.read(registers::FEATURES),
-        instructions::IMPLEMENTED | instructions::feature::SHARED_COLUMNS
+        instructions::IMPLEMENTED
+            | instructions::feature::SHARED_COLUMNS
+            | instructions::feature::WEIGHT_PRODUCTS
     );
     assert_eq!(rig.read(registers::CLOCK_KHZ), 100_000);
     // Reserved offsets, in every block.

@@ -98,7 +98,8 @@ fn both_slots_hold_their_own_model() {
         assert_eq!(rig.load(&entry), Status::Success);
     }
     rig.put(INPUT, &[1, 2, 3, 4]);
-    for (slot, expected) in [(0, 10_i8), (1, -10), (0, 10)] {
+    // Half of what four weights of 2 or -2 make of the input, and of two products of two of them.
+    for (slot, expected) in [(0, 14_i8), (1, -6), (0, 14)] {
         let completion = rig.command(&RunEntry {
             slot,
             ..run_entry(1)
@@ -304,13 +305,14 @@ fn weights_are_streamed_from_where_the_load_said() {
         ..run_entry(1)
     };
     assert_eq!(rig.status_of(&run), Status::Success);
-    assert_eq!(rig.get(OUTPUT, 4), [5, 10, 15, 20]);
+    // Half of 10, 20, 30, 40, and of two products of two weights.
+    assert_eq!(rig.get(OUTPUT, 4), [6, 14, 24, 36]);
     assert_eq!(rig.statistics().dma_read_bytes, 8 + 32);
     assert_eq!(rig.statistics().vectors, 1);
     // They are read anew each time.
     rig.put(stream + 24, &tile(2));
     assert_eq!(rig.status_of(&run), Status::Success);
-    assert_eq!(rig.get(OUTPUT, 4), [10, 20, 30, 40]);
+    assert_eq!(rig.get(OUTPUT, 4), [14, 36, 66, 104]);
 
     let entry = LoadEntry {
         stream_address: UNMAPPED - 32,
