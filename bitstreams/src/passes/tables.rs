@@ -57,7 +57,7 @@ pub(super) fn fold(module: &mut Module) -> usize {
 /// A table that is the same for both values of an input: as it was for this one.
 fn without(table: [bool; ENTRIES], input: usize, value: usize) -> [bool; ENTRIES] {
     let bit = 1 << input;
-    std::array::from_fn(|entry| table[entry & !bit | value * bit])
+    std::array::from_fn(|entry| table[(entry & !bit) | (value * bit)])
 }
 
 /// Entries of a table, the lowest first, from yosys's string of bits.
