@@ -225,7 +225,7 @@ mod tests {
     fn readers_outside_of_units_need_no_copies() {
         let mut module = module(3 * READERS);
         let cells = std::mem::take(&mut module.cells);
-        let rename = |(name, cell): (String, _)| (name.replace('$', "_").replace('.', "_"), cell);
+        let rename = |(name, cell): (String, _)| (name.replace(['$', '.'], "_"), cell);
         module.cells = cells.into_iter().map(rename).collect();
         assert_eq!(copy_registers(&mut module), 0);
     }

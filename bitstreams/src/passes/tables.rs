@@ -90,12 +90,12 @@ mod tests {
         // A xor B: with A = 1 it is not B.
         let xor: [bool; ENTRIES] = std::array::from_fn(|entry| (entry & 1) != (entry >> 1 & 1));
         let one = without(xor, 0, 1);
-        for entry in 0..ENTRIES {
-            assert_eq!(one[entry], entry >> 1 & 1 == 0);
+        for (entry, value) in one.into_iter().enumerate() {
+            assert_eq!(value, entry >> 1 & 1 == 0);
         }
         let zero = without(xor, 1, 0);
-        for entry in 0..ENTRIES {
-            assert_eq!(zero[entry], entry & 1 == 1);
+        for (entry, value) in zero.into_iter().enumerate() {
+            assert_eq!(value, entry & 1 == 1);
         }
         assert_eq!(entries(&text(xor)), Some(xor));
     }
