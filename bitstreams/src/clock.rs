@@ -88,11 +88,7 @@ impl Pll {
                     let output = (input_khz * multiple)
                         .div_ceil(input * wanted)
                         .next_multiple_of(least_divider);
-                    Pll {
-                        doubles,
-                        ..Pll::with(input_khz, input, multiple, output)?
-                    }
-                    .into()
+                    Pll::with(input_khz, input, multiple, output, doubles)
                 })
             })
             .filter(|pll| pll.is_valid())
@@ -101,14 +97,14 @@ impl Pll {
     }
 
     /// Splits the VCO's multiple between both dividers of the feedback.
-    fn with(input_khz: u64, input: u64, multiple: u64, output: u64) -> Option<Pll> {
+    fn with(input_khz: u64, input: u64, multiple: u64, output: u64, doubles: bool) -> Option<Pll> {
         let pll = |feedback_output: u64| Pll {
             input_khz,
             input,
             feedback: multiple / feedback_output,
             feedback_output,
             output,
-            doubles: false,
+            doubles,
         };
         // One output does where it can; else the feedback is as slow as can be.
         [output]

@@ -113,6 +113,20 @@ pub struct Net {
     pub attributes: Values,
 }
 
+impl Net {
+    /// A name for a single wire.
+    pub fn wire(net: u64) -> Net {
+        Net {
+            hide_name: 0,
+            bits: vec![Bit::Net(net)],
+            offset: 0,
+            upto: 0,
+            signed: 0,
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
 /// Direction of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -200,6 +214,19 @@ impl Module {
             .iter()
             .filter(move |(_, net)| bit.is_some() && net.bits.first() == bit)
             .map(|(alias, _)| alias.as_str())
+    }
+
+    /// Pins of cells that read, or may: cell, port, index of the bit, and what it is connected to.
+    pub fn reading_pins(&self) -> impl Iterator<Item = (&str, &str, usize, &Bit)> {
+        self.cells.iter().flat_map(|(name, cell)| {
+            cell.connections
+                .iter()
+                .filter(|(port, _)| cell.port_directions.get(*port) != Some(&Direction::Output))
+                .flat_map(move |(port, bits)| {
+                    let bits = bits.iter().enumerate();
+                    bits.map(move |(index, bit)| (name.as_str(), port.as_str(), index, bit))
+                })
+        })
     }
 
     /// The cell whose output the net of this name is, and the port.

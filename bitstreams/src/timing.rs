@@ -104,49 +104,44 @@ impl Routed {
 
     /// Clocks by name, and from which to which paths lead.
     pub fn clocks(&self) -> Vec<Clock> {
-        let named = |name: String, frequency: &Frequency| Clock {
-            name,
-            wanted_mhz: hundredths(frequency.constraint),
-            achieved_mhz: hundredths(frequency.achieved),
-        };
-        let clocks = self.fmax.iter();
-        let mut all: Vec<_> = clocks
-            .map(|(name, frequency)| named(clock_name(name), frequency))
-            .collect();
-        let crossings = self.crossings();
-        all.extend(
-            crossings
-                .iter()
-                .map(|(name, frequency)| named(name.clone(), frequency)),
-        );
-        all
+        self.frequencies()
+            .into_iter()
+            .map(|(name, frequency)| Clock {
+                name,
+                wanted_mhz: hundredths(frequency.constraint),
+                achieved_mhz: hundredths(frequency.achieved),
+            })
+            .collect()
     }
 
-    /// Paths between clocks that rise together, the one twice as fast as the other: they have the
-    /// shorter period, which nextpnr doesn't ask of them.
-    fn crossings(&self) -> Vec<(String, Frequency)> {
+    /// Clocks, and paths between them: those rise together, the one twice as fast as the other, so
+    /// what lies between has the shorter period. nextpnr doesn't ask that.
+    fn frequencies(&self) -> Vec<(String, Frequency)> {
+        let mut all: Vec<_> = self
+            .fmax
+            .iter()
+            .map(|(name, frequency)| (clock_name(name), *frequency))
+            .collect();
         let constraint = |clock: &str| {
-            let mut clocks = self.fmax.iter();
-            clocks.find_map(|(name, frequency)| {
-                (clock_name(name) == clock).then_some(frequency.constraint)
-            })
+            let mut clocks = all.iter();
+            clocks.find_map(|(name, frequency)| (name == clock).then_some(frequency.constraint))
         };
-        self.critical_paths
+        let crossings: Vec<_> = self
+            .critical_paths
             .iter()
             .filter_map(path)
             .filter(|path| path.from_clock != path.to_clock)
             .filter_map(|path| {
-                let wanted = constraint(&path.from_clock)?.max(constraint(&path.to_clock)?);
                 let frequency = Frequency {
                     achieved: 1000.0 / path.nanoseconds,
-                    constraint: wanted,
+                    constraint: constraint(&path.from_clock)?.max(constraint(&path.to_clock)?),
                 };
-                Some((
-                    format!("{} to {}", path.from_clock, path.to_clock),
-                    frequency,
-                ))
+                let name = format!("{} to {}", path.from_clock, path.to_clock);
+                Some((name, frequency))
             })
-            .collect()
+            .collect();
+        all.extend(crossings);
+        all
     }
 
     /// What the design's clock could be: paths at double of it have half of its period.
@@ -156,12 +151,9 @@ impl Routed {
 
     /// How much of its need the slowest clock reaches; infinite without clocks.
     pub fn margin(&self) -> f64 {
-        let crossings = self.crossings();
-        let crossings = crossings.iter().map(|(_, frequency)| frequency);
-        self.fmax
-            .values()
-            .chain(crossings)
-            .map(|frequency| frequency.achieved / frequency.constraint)
+        self.frequencies()
+            .iter()
+            .map(|(_, frequency)| frequency.achieved / frequency.constraint)
             .fold(f64::INFINITY, f64::min)
     }
 
@@ -316,6 +308,28 @@ mod tests {
             }]
         );
         assert!((routed().margin() - 0.7791).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_path_between_clocks_has_the_shorter_period() {
+        let mut routed = routed();
+        let double = Frequency {
+            achieved: 4000.0,
+            constraint: 2000.0,
+        };
+        routed.fmax.insert("double".into(), double);
+        routed.critical_paths[0].to = "posedge double".into();
+        let nanoseconds = routed
+            .paths()
+            .iter()
+            .find(|path| path.to_clock == "double")
+            .map(|path| path.nanoseconds)
+            .expect("it is a path");
+        let crossing = routed.clocks().pop().expect("it is the last");
+        assert_eq!(crossing.name, "clk to double");
+        assert_eq!(crossing.wanted_mhz, 2000.0);
+        assert!((crossing.achieved_mhz - 1000.0 / nanoseconds).abs() < 0.01);
+        assert!((routed.margin() - 0.5 / nanoseconds).abs() < 1e-6);
     }
 
     #[test]

@@ -194,22 +194,14 @@ pub fn accelerator(
     }
     instance(&mut text, accelerator_top, "accelerator", &ours, &[]);
     let pins = [("rx", "rx_pin"), ("tx", "tx_pin")];
-    for port in &theirs {
-        let is_known = SHELL.contains(&port.name.as_str())
-            || ["rx", "tx"].contains(&port.name.as_str())
-            || shared.iter().any(|other| other.name == port.name);
-        if !is_known && port.direction == Direction::Input {
-            return Err(FlowError::Ports(format!("nothing drives {}", port.name)));
-        }
+    let (known, unknown): (Vec<Port>, Vec<Port>) = theirs.into_iter().partition(|port| {
+        SHELL.contains(&port.name.as_str())
+            || pins.iter().any(|(pin, _)| *pin == port.name)
+            || shared.iter().any(|other| other.name == port.name)
+    });
+    if let Some(port) = (unknown.iter()).find(|port| port.direction == Direction::Input) {
+        return Err(FlowError::Ports(format!("nothing drives {}", port.name)));
     }
-    let known: Vec<Port> = theirs
-        .into_iter()
-        .filter(|port| {
-            SHELL.contains(&port.name.as_str())
-                || ["rx", "tx"].contains(&port.name.as_str())
-                || shared.iter().any(|other| other.name == port.name)
-        })
-        .collect();
     instance(&mut text, link_top, "link", &known, &pins);
     Ok(text)
 }

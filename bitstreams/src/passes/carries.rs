@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::netlist::{Bit, Direction, Module};
+use crate::netlist::{Bit, Module};
 
 /// Disconnects unread carry outputs; returns how many.
 pub(super) fn drop_unused(module: &mut Module) -> usize {
@@ -29,12 +29,7 @@ pub(super) fn drop_unused(module: &mut Module) -> usize {
 
 /// Bits that a cell or a port of the module reads.
 fn read_bits(module: &Module) -> BTreeSet<Bit> {
-    let cells = module.cells.values().flat_map(|cell| {
-        cell.connections
-            .iter()
-            .filter(|(port, _)| cell.port_directions.get(*port) != Some(&Direction::Output))
-            .flat_map(|(_, bits)| bits)
-    });
+    let cells = module.reading_pins().map(|(_, _, _, bit)| bit);
     let ports = module.ports.values().flat_map(|port| &port.bits);
     cells.chain(ports).cloned().collect()
 }
@@ -42,7 +37,7 @@ fn read_bits(module: &Module) -> BTreeSet<Bit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::netlist::Port;
+    use crate::netlist::{Direction, Port};
     use crate::passes::fixtures::cell;
 
     fn carry(input: u64, output: u64) -> crate::netlist::Cell {

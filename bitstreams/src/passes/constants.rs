@@ -6,16 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::netlist::{Bit, Cell, Direction, Module, Net};
+use systole_hdl::array::placement::BLOCKS;
 
-/// Columns of the ECP5-85F at which blocks of four multipliers begin.
-const BLOCK_COLUMNS: [u32; 13] = [4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114];
+use crate::netlist::{Bit, Cell, Direction, Module, Net};
 
 /// Control pins: clock enables, resets, signs and sources.
 const CONTROL: [&str; 5] = ["CE", "RST", "SIGNEDA", "SIGNEDB", "SOURCE"];
 
 /// Where a block is, and which of its two constants.
-type Key = (u32, u32, bool);
+type Key = (usize, usize, bool);
 
 /// Replaces constants at control pins of placed multipliers; returns how many LUTs were added.
 /// Multipliers that nothing has placed are left alone: where they will be is not known yet.
@@ -56,20 +55,17 @@ pub(super) fn localize(module: &mut Module) -> usize {
         module
             .cells
             .insert(format!("{name}_lut"), lut(*value, *net));
-        module.netnames.insert(name, named(*net));
+        module.netnames.insert(name, Net::wire(*net));
     }
     constants.len()
 }
 
 /// Column and row of the block that a BEL such as `X4/Y10/MULT18_0` belongs to.
-fn block(bel: &str) -> Option<(u32, u32)> {
+fn block(bel: &str) -> Option<(usize, usize)> {
     let mut parts = bel.split('/');
-    let x: u32 = parts.next()?.strip_prefix('X')?.parse().ok()?;
-    let y: u32 = parts.next()?.strip_prefix('Y')?.parse().ok()?;
-    let column = BLOCK_COLUMNS
-        .into_iter()
-        .filter(|column| *column <= x)
-        .max()?;
+    let x: usize = parts.next()?.strip_prefix('X')?.parse().ok()?;
+    let y: usize = parts.next()?.strip_prefix('Y')?.parse().ok()?;
+    let column = BLOCKS.into_iter().filter(|column| *column <= x).max()?;
     Some((column, y))
 }
 
@@ -83,17 +79,6 @@ fn lut(value: bool, output: u64) -> Cell {
         attributes: BTreeMap::new(),
         port_directions: BTreeMap::from([("Z".into(), Direction::Output)]),
         connections: BTreeMap::from([("Z".into(), vec![Bit::Net(output)])]),
-    }
-}
-
-fn named(bit: u64) -> Net {
-    Net {
-        hide_name: 0,
-        bits: vec![Bit::Net(bit)],
-        offset: 0,
-        upto: 0,
-        signed: 0,
-        attributes: BTreeMap::new(),
     }
 }
 

@@ -17,7 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::netlist::{Bit, Direction, Module, Net};
+use crate::netlist::{Bit, Module, Net};
 
 /// Readers of one copy.
 const READERS: usize = 64;
@@ -72,17 +72,7 @@ fn copy(module: &mut Module, register: &str, number: usize, net: u64, readers: &
     };
     copy.connections.insert("Q".to_owned(), vec![Bit::Net(net)]);
     let name = format!("{register}_copy{number}");
-    module.netnames.insert(
-        format!("{name}_Q"),
-        Net {
-            hide_name: 1,
-            bits: vec![Bit::Net(net)],
-            offset: 0,
-            upto: 0,
-            signed: 0,
-            attributes: BTreeMap::new(),
-        },
-    );
+    module.netnames.insert(format!("{name}_Q"), Net::wire(net));
     for reader in readers {
         let pin = module
             .cells
@@ -100,21 +90,14 @@ fn copy(module: &mut Module, register: &str, number: usize, net: u64, readers: &
 /// Pins that read each net.
 fn readers(module: &Module) -> BTreeMap<u64, Vec<Reader>> {
     let mut readers = BTreeMap::<u64, Vec<Reader>>::new();
-    for (name, cell) in &module.cells {
-        for (port, bits) in &cell.connections {
-            if cell.port_directions.get(port) == Some(&Direction::Output) {
-                continue;
-            }
-            for (index, bit) in bits.iter().enumerate() {
-                if let Bit::Net(net) = bit {
-                    readers.entry(*net).or_default().push(Reader {
-                        unit: unit(name),
-                        cell: name.clone(),
-                        port: port.clone(),
-                        index,
-                    });
-                }
-            }
+    for (cell, port, index, bit) in module.reading_pins() {
+        if let Bit::Net(net) = bit {
+            readers.entry(*net).or_default().push(Reader {
+                unit: unit(cell),
+                cell: cell.to_owned(),
+                port: port.to_owned(),
+                index,
+            });
         }
     }
     readers
@@ -155,6 +138,7 @@ fn shares(pins: &[Reader]) -> Vec<&[Reader]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netlist::Direction;
     use crate::passes::fixtures::cell;
 
     /// One register, net 3 from net 2, that so many LUTs read.

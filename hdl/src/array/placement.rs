@@ -21,7 +21,7 @@ use systole_regs::configuration::{ArrayKind, Configuration};
 const ROW: usize = 52;
 
 /// X of the blocks of four DSPs in a row, and of four RAMs.
-const BLOCKS: [usize; 13] = [4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114];
+pub const BLOCKS: [usize; 13] = [4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114];
 
 /// Places in a block of its four DSPs; their names end with the same numbers.
 const IN_BLOCK: [usize; 4] = [0, 1, 4, 5];
