@@ -25,11 +25,10 @@ pub struct Delay<const N: usize> {
 }
 
 impl<const N: usize> Delay<N> {
-    /// A delay of this many cycles, at least 1.
+    /// A delay of this many cycles; with none it is wires.
     pub fn new(cycles: usize) -> Self {
-        assert!(cycles >= 1, "a delay takes at least one cycle");
         Self {
-            _line: vec![Bits::default(); cycles - 1].into(),
+            _line: vec![Bits::default(); cycles].into(),
             ..Default::default()
         }
     }
@@ -37,11 +36,14 @@ impl<const N: usize> Delay<N> {
 
 impl<const N: usize> Logic for Delay<N> {
     fn update(&mut self) {
-        if self.clock.pos_edge() {
+        if self._line.is_empty() {
+            self.delayed.next = self.entry.val();
+        } else if self.clock.pos_edge() {
             self._line.push_back(self.entry.val());
-            if let Some(oldest) = self._line.pop_front() {
-                self.delayed.next = oldest;
-            }
+            self._line.pop_front();
+        }
+        if let Some(&oldest) = self._line.front() {
+            self.delayed.next = oldest;
         }
     }
 
@@ -50,7 +52,9 @@ impl<const N: usize> Logic for Delay<N> {
     }
 
     fn hdl(&self) -> Verilog {
-        let stages = self._line.len();
+        let Some(stages) = self._line.len().checked_sub(1) else {
+            return Verilog::Custom("always @(*) delayed = entry;\n".into());
+        };
         let range = format!("[{}:0]", N - 1);
         let mut declare = String::new();
         let mut clear = format!("   delayed = {N}'d0;\n");

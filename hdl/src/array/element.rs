@@ -52,10 +52,22 @@ pub enum Element {
 }
 
 impl Element {
-    /// Cycles from activations to the sum with them: sums of operands and a multiplication, or
-    /// multiplications and their sum, then the partial sum.
-    pub const LATENCY: usize = 2 + primitive::LATENCY;
+    /// Cycles from activations to the partial sum with them.
+    pub const fn latency(self) -> usize {
+        match self {
+            // Multiplications and the sum of a pair, or factors and a multiplication.
+            Self::Plain | Self::InnerProduct(Multiply::Dsp | Multiply::Lut) => {
+                2 + primitive::LATENCY
+            }
+            Self::InnerProduct(Multiply::SharedDsp) => 1 + primitive::INNER_PRODUCTS_LATENCY,
+            Self::Correction(_) => 1 + primitive::LATENCY,
+            Self::Absent => 0,
+        }
+    }
 }
+
+/// The latest partial sum of all kinds.
+const LONGEST: usize = 2 + primitive::LATENCY;
 
 /// An element for two rows and two columns, with partial sums of `P` bits.
 #[derive(LogicBlock, Default)]
@@ -75,7 +87,7 @@ pub struct PairElement<const P: usize> {
     pub left_sum_in: Signal<In, Bits<P>>,
     /// The right column's.
     pub right_sum_in: Signal<In, Bits<P>>,
-    /// Partial sum with what this element adds, [`Element::LATENCY`] cycles after the activations.
+    /// Partial sum with what this element adds, [`Element::latency`] cycles after the activations.
     pub left_sum: Signal<Out, Bits<P>>,
     /// The right column's.
     pub right_sum: Signal<Out, Bits<P>>,
@@ -83,33 +95,21 @@ pub struct PairElement<const P: usize> {
     _columns: [Column; 2],
 }
 
-/// What one column of an element keeps.
+/// What one column of an element has multiplied, the latest first.
 #[derive(Clone, Copy, Default)]
-struct Column {
-    factors: [i64; 2],
-    pipeline: [i64; primitive::LATENCY],
-    pair: i64,
-}
+struct Column([i64; LONGEST]);
 
 impl Column {
     /// A clock's edge; returns what is added to the partial sum.
     fn step(&mut self, kind: Element, [x0, x1]: [i64; 2], [w0, w1]: [i64; 2]) -> i64 {
-        let multiplied = self.pipeline[primitive::LATENCY - 1];
-        let (added, product, factors) = match kind {
-            Element::Plain => (self.pair, x0 * w0 + x1 * w1, [0, 0]),
-            Element::InnerProduct(_) => (multiplied, self.product(), [x0 + w1, x1 + w0]),
-            Element::Correction(_) => (multiplied, self.product(), [x0, x1]),
-            Element::Absent => (0, 0, [0, 0]),
+        self.0.rotate_right(1);
+        self.0[0] = match kind {
+            Element::Plain => x0 * w0 + x1 * w1,
+            Element::InnerProduct(_) => (x0 + w1) * (x1 + w0),
+            Element::Correction(_) => x0 * x1,
+            Element::Absent => 0,
         };
-        self.pair = multiplied;
-        self.pipeline.rotate_right(1);
-        self.pipeline[0] = product;
-        self.factors = factors;
-        added
-    }
-
-    fn product(&self) -> i64 {
-        self.factors[0] * self.factors[1]
+        self.0[kind.latency().saturating_sub(1)]
     }
 }
 
@@ -183,12 +183,9 @@ wire signed [7:0] x1 = $signed(activations[15:8]);
                 "\
 wire signed [7:0] {side}_w0 = $signed(even_weights[{from}+:8]);
 wire signed [7:0] {side}_w1 = $signed(odd_weights[{from}+:8]);
-reg signed [8:0] {side}_even_factor, {side}_odd_factor;
 wire signed [17:0] {side}_product;
 
 always @(posedge clock) begin
-   {side}_even_factor <= {{x0[7], x0}} + {{{side}_w1[7], {side}_w1}};
-   {side}_odd_factor <= {{x1[7], x1}} + {{{side}_w0[7], {side}_w0}};
    {side}_sum <= {side}_sum_in + {{{{{extension}{{{side}_product[17]}}}}, {side}_product}};
 end
 ",
@@ -197,10 +194,10 @@ end
         }
         text + &match multiply {
             Multiply::SharedDsp => "\
-systole_multiply_shared #(.A(9), .B(9)) multiplier (
-   .clock(clock), .double_clock(double_clock),
-   .a0(left_even_factor), .b0(left_odd_factor), .product0(left_product),
-   .a1(right_even_factor), .b1(right_odd_factor), .product1(right_product)
+systole_inner_products multiplier (
+   .clock(clock), .double_clock(double_clock), .x0(x0), .x1(x1),
+   .left_w0(left_w0), .left_w1(left_w1), .left_product(left_product),
+   .right_w0(right_w0), .right_w1(right_w1), .right_product(right_product)
 );
 "
             .to_owned(),
@@ -216,13 +213,10 @@ systole_multiply_shared #(.A(9), .B(9)) multiplier (
         };
         format!(
             "\
-reg signed [7:0] even_factor, odd_factor;
 wire signed [15:0] product;
-{primitive} multiplier (.clock(clock), .a(even_factor), .b(odd_factor), .product(product));
+{primitive} multiplier (.clock(clock), .a(activations[7:0]), .b(activations[15:8]), .product(product));
 
 always @(posedge clock) begin
-   even_factor <= activations[7:0];
-   odd_factor <= activations[15:8];
    left_sum <= left_sum_in + {{{{{extension}{{product[15]}}}}, product}};
 end
 always @(*) right_sum = right_sum_in;
@@ -232,12 +226,20 @@ always @(*) right_sum = right_sum_in;
     }
 }
 
-/// A multiplier of its own for each side.
+/// Factors and a multiplier of its own for each side.
 fn multipliers(primitive: &str) -> String {
     SIDES
         .map(|(side, _)| {
             format!(
-                "{primitive} {side}_multiplier (.clock(clock), .a({side}_even_factor), .b({side}_odd_factor), .product({side}_product));\n"
+                "\
+reg signed [8:0] {side}_even_factor, {side}_odd_factor;
+{primitive} {side}_multiplier (.clock(clock), .a({side}_even_factor), .b({side}_odd_factor), .product({side}_product));
+
+always @(posedge clock) begin
+   {side}_even_factor <= {{x0[7], x0}} + {{{side}_w1[7], {side}_w1}};
+   {side}_odd_factor <= {{x1[7], x1}} + {{{side}_w0[7], {side}_w0}};
+end
+"
             )
         })
         .concat()

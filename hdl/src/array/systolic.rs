@@ -6,15 +6,16 @@
 //! with every vector.
 //!
 //! ```text
-//!  vector ->[1]--> (0,0) ... (0,G-1) -[1]-> (0,G) ...   (0,C)   <- weights of rows 0, 1
-//!         ->[2]--> (1,0) ... (1,G-1) -[1]-> (1,G) ...   (1,C)   <- weights of rows 2, 3
-//!            ...     |          |             |           |
-//!                  sum        sum           sum      correction
+//!  vector ->[0]--> (0,C) -[1]-> (0,0) ... (0,G-1) -[1]-> (0,G) ...   <- weights of rows 0, 1
+//!         ->[1]--> (1,C) -[1]-> (1,0) ... (1,G-1) -[1]-> (1,G) ...   <- weights of rows 2, 3
+//!            ...     |            |          |             |
+//!               correction       sum        sum           sum
 //! ```
 //!
 //! Along a pair's row activations move by one group of G columns a cycle; weights of a group come as
 //! much later, and outlets below let the earlier groups wait. Column C, in arrays of inner
-//! products, is the correction: see [`super::element`].
+//! products, is the correction: see [`super::element`]. It takes longer than elements that share a DSP,
+//! so it has its activations a cycle before group 0.
 //!
 //! Timing, counted in cycles from the one in which `vector` is there: weights of pair i and group g
 //! come i + g + 1 later, and partial sums are there after [`sum_latency`].
@@ -33,11 +34,15 @@ pub const WEIGHTS_AFTER: usize = 1;
 pub const fn sum_latency(configuration: &Configuration) -> usize {
     let inner_products = configuration.takes_inner_products();
     let correction = if inner_products { 1 } else { 0 };
-    configuration.rows / 2 + Element::LATENCY + configuration.column_groups() + correction - 1
+    configuration.rows / 2
+        + kind(configuration, 0).latency()
+        + configuration.column_groups()
+        + correction
+        - 1
 }
 
 /// What the element of a column and its neighbour is; column C is the correction's.
-fn kind(configuration: &Configuration, column: usize) -> Element {
+const fn kind(configuration: &Configuration, column: usize) -> Element {
     let corrects = column == configuration.columns;
     match configuration.array {
         ArrayKind::Plain if corrects => Element::Absent,
@@ -53,6 +58,12 @@ fn kind(configuration: &Configuration, column: usize) -> Element {
             (false, _) => Multiply::Lut,
         }),
     }
+}
+
+/// Cycles that the correction waits for the sums of group 0, for which it started a cycle earlier.
+fn correction_waits(configuration: &Configuration) -> usize {
+    let correction = kind(configuration, configuration.columns).latency();
+    (kind(configuration, 0).latency() + 1).saturating_sub(correction)
 }
 
 /// Array of `R` rows and `C` columns in groups of `G`, with partial sums of `P` bits; `RW` = R x 8,
@@ -76,12 +87,14 @@ pub struct SystolicArray<
     pub weights: [Signal<In, Bits<CW>>; R],
     /// Partial sums of the columns.
     pub partial_sums: [Signal<Out, Bits<P>>; C],
-    /// Activations of pair i on their way to group g, at i x groups + g.
+    /// Activations of pair i on their way to the correction.
     skew: Vec<Delay<16>>,
+    /// Activations of pair i on their way to group g, at i x groups + g.
+    step: Vec<Delay<16>>,
     /// Element of pair i and columns 2c and 2c + 1, at i x (C / 2 + 1) + c; the last is the
     /// correction's.
     element: Vec<PairElement<P>>,
-    /// The correction on its way to the group after g.
+    /// The correction on its way to group g.
     correction: Vec<Delay<P>>,
     outlet: [Outlet<P>; C],
 }
@@ -106,22 +119,27 @@ impl<
         assert!(G * groups == C && RW == R * 8 && CW == C * 8);
         assert_eq!(P, configuration.partial_sum_bits());
         let inner_products = configuration.takes_inner_products();
+        assert!(
+            (0..C).all(|c| kind(configuration, c).latency() == kind(configuration, 0).latency()),
+            "columns that share DSPs are faster than those that multiply in LUTs"
+        );
         Self {
             clock: Signal::default(),
             double_clock: Signal::default(),
             vector: Signal::default(),
             weights: std::array::from_fn(|_| Signal::default()),
             partial_sums: std::array::from_fn(|_| Signal::default()),
-            skew: (0..R / 2 * groups)
-                .map(|index| match index % groups {
-                    0 => Delay::new(index / groups + 1),
-                    _ => Delay::new(1),
-                })
-                .collect(),
+            skew: (0..R / 2).map(Delay::new).collect(),
+            step: (0..R / 2 * groups).map(|_| Delay::new(1)).collect(),
             element: (0..R / 2 * (C / 2 + 1))
                 .map(|index| PairElement::new(kind(configuration, index % (C / 2 + 1) * 2)))
                 .collect(),
-            correction: (0..groups).map(|_| Delay::new(1)).collect(),
+            correction: (0..groups)
+                .map(|group| match group {
+                    0 => Delay::new(correction_waits(configuration)),
+                    _ => Delay::new(1),
+                })
+                .collect(),
             outlet: std::array::from_fn(|column| {
                 Outlet::new(inner_products, groups - 1 - column / G)
             }),
@@ -144,11 +162,13 @@ impl<
         // rows, s groups, w elements or columns in each.
         for s in (C / G)..(C / G + 1) {
             for i in 0..(R / 2) {
-                self.skew[i * s].clock.next = self.clock.val();
-                self.skew[i * s].entry.next = self.vector.val().get_bits::<16>(i * 16);
+                self.skew[i].clock.next = self.clock.val();
+                self.skew[i].entry.next = self.vector.val().get_bits::<16>(i * 16);
+                self.step[i * s].clock.next = self.clock.val();
+                self.step[i * s].entry.next = self.skew[i].delayed.val();
                 for g in 1..(C / G) {
-                    self.skew[i * s + g].clock.next = self.clock.val();
-                    self.skew[i * s + g].entry.next = self.skew[i * s + g - 1].delayed.val();
+                    self.step[i * s + g].clock.next = self.clock.val();
+                    self.step[i * s + g].entry.next = self.step[i * s + g - 1].delayed.val();
                 }
             }
             for n in (C / 2 + 1)..(C / 2 + 2) {
@@ -157,7 +177,7 @@ impl<
                         for g in 0..(C / G) {
                             for k in 0..(G / 2) {
                                 self.element[i * n + g * w + k].activations.next =
-                                    self.skew[i * s + g].delayed.val();
+                                    self.step[i * s + g].delayed.val();
                                 self.element[i * n + g * w + k].even_weights.next =
                                     self.weights[i * 2].val().get_bits::<16>((g * w + k) * 16);
                                 self.element[i * n + g * w + k].odd_weights.next = self.weights
@@ -168,10 +188,10 @@ impl<
                         }
                     }
                 }
-                // The correction's column is beside group 0.
+                // The correction's column comes before group 0.
                 for i in 0..(R / 2) {
                     for j in (C / 2)..(C / 2 + 1) {
-                        self.element[i * n + j].activations.next = self.skew[i * s].delayed.val();
+                        self.element[i * n + j].activations.next = self.skew[i].delayed.val();
                         self.element[i * n + j].even_weights.next = bits::<16>(0);
                         self.element[i * n + j].odd_weights.next = bits::<16>(0);
                     }
@@ -195,9 +215,6 @@ impl<
                 for m in (R / 2 - 1)..(R / 2) {
                     for j in (C / 2)..(C / 2 + 1) {
                         self.correction[0].entry.next = self.element[m * n + j].left_sum.val();
-                        for k in 0..G {
-                            self.outlet[k].correction.next = self.element[m * n + j].left_sum.val();
-                        }
                     }
                     for j in 0..(C / 2) {
                         self.outlet[j * 2].sum.next = self.element[m * n + j].left_sum.val();
@@ -206,10 +223,9 @@ impl<
                 }
             }
             for w in G..(G + 1) {
-                for g in 1..(C / G) {
+                for g in 0..(C / G) {
                     for k in 0..G {
-                        self.outlet[g * w + k].correction.next =
-                            self.correction[g - 1].delayed.val();
+                        self.outlet[g * w + k].correction.next = self.correction[g].delayed.val();
                     }
                 }
             }

@@ -8,7 +8,7 @@
 //! | primitive | what it is |
 //! |---|---|
 //! | `systole_multiply` | signed product of up to 18 x 18 bits, to be built of a DSP |
-//! | `systole_multiply_shared` | two such products, of one DSP at double the clock |
+//! | `systole_inner_products` | inner products of two rows with two columns' weights, of one DSP at double the clock |
 //! | `systole_multiply_lut_8x8` | signed product of 8 x 8 bits, to be built of LUTs |
 //! | `systole_multiply_lut_9x9` | the same of 9 x 9 bits |
 //! | `systole_multiply_lut_32x8` | product of signed 32 bits and unsigned 8 bits, to be built of LUTs |
@@ -17,12 +17,15 @@
 //! | `systole_dual_port_ram` | memory that one port writes or reads and another reads, with their output registers |
 //!
 //! Multipliers take [`LATENCY`] cycles from operands to product: a DSP's input, pipeline and output
-//! registers.
+//! registers. Inner products take [`INNER_PRODUCTS_LATENCY`].
 
 pub mod multiplier;
 
 /// Cycles from the operands to the product.
 pub const LATENCY: usize = 3;
+
+/// Cycles from activations and weights to their inner products.
+pub const INNER_PRODUCTS_LATENCY: usize = 2;
 
 /// How primitives are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,17 +71,18 @@ const PRIMITIVES: [Primitive; 8] = [
         ecp5: &[ECP5_BLOCK, text!("ecp5/systole_dual_port_ram.v")],
     },
     Primitive {
+        name: "systole_inner_products",
+        portable: text!("portable/systole_inner_products.v"),
+        ecp5: &[
+            text!("ecp5/systole_choose_add.v"),
+            text!("ecp5/systole_multiply.v"),
+            text!("ecp5/systole_inner_products.v"),
+        ],
+    },
+    Primitive {
         name: "systole_multiply",
         portable: text!("portable/systole_multiply.v"),
         ecp5: &[text!("ecp5/systole_multiply.v")],
-    },
-    Primitive {
-        name: "systole_multiply_shared",
-        portable: text!("portable/systole_multiply_shared.v"),
-        ecp5: &[
-            text!("ecp5/systole_multiply.v"),
-            text!("ecp5/systole_multiply_shared.v"),
-        ],
     },
     Primitive {
         name: "systole_multiply_lut_8x8",
@@ -138,7 +142,7 @@ pub fn definitions(design: &str, technology: Technology) -> String {
 
 /// Whether a design needs its second clock in a technology: twice as fast, rising with the first.
 pub fn takes_double_clock(design: &str, technology: Technology) -> bool {
-    technology == Technology::Ecp5 && names(design, "systole_multiply_shared")
+    technology == Technology::Ecp5 && names(design, "systole_inner_products")
 }
 
 /// Whether a text has a name as a whole word.

@@ -231,11 +231,23 @@ fn products() -> Proof {
 
 fn element_of_products() -> Proof {
     let kind = Element::InnerProduct(Multiply::SharedDsp);
-    let sum = "{x0[7], x0} + {left_w1[7], left_w1}";
     Proof {
+        cuts: vec![
+            ("left_even * left_odd", "{left_even, left_odd}"),
+            ("right_even * right_odd", "{right_even, right_odd}"),
+        ],
         depth: 4,
         cover: Some(6),
-        mistakes: vec![((sum, "{x0[7], x0} + {left_w0[7], left_w0}"), 6)],
+        mistakes: vec![
+            (
+                (
+                    "{x0[7], x0} + {left_w1[7], left_w1}",
+                    "{x0[7], x0} + {left_w0[7], left_w0}",
+                ),
+                6,
+            ),
+            ((".right_w0(right_w0)", ".right_w0(left_w0)"), 6),
+        ],
         ..Proof::new(
             "element-product",
             PairElement::<20>::new(kind),

@@ -47,6 +47,15 @@ fn both_halves_of_every_leaf_agree() {
         },
     );
     bench.leaf(
+        "delay_none",
+        Delay::<5>::new(0),
+        300,
+        clock!(),
+        |leaf, random| {
+            leaf.entry.next = from_unsigned(random.any());
+        },
+    );
+    bench.leaf(
         "delay_one",
         Delay::<1>::new(1),
         300,

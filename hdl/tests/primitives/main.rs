@@ -110,44 +110,62 @@ fn dual_port_bench([width, depth, address]: [usize; 3]) -> String {
     )
 }
 
-/// Inside of a module that multiplies with both definitions of the shared multiplier: one product
-/// takes all operands, the other any. Operands change behind the clock's edge, as registers do.
-fn shared_bench() -> String {
-    const NAME: &str = "systole_multiply_shared";
-    let ports = |suffix: &str| {
+/// Inside of a module that makes inner products with both definitions: each of them takes all
+/// factors, with many pairs of operands that make a factor.
+/// Operands change behind the clock's edge, as registers do; products are for the next edge.
+fn inner_products_bench() -> String {
+    const NAME: &str = "systole_inner_products";
+    let instance = |module: &str, name: &str, suffix: &str| {
         format!(
-            ".clock(clock), .double_clock(double_clock), .a0(a0), .b0(b0), .a1(a1), .b1(b1), \
-             .product0({suffix}0), .product1({suffix}1)"
+            "{module} {name}(.clock(clock), .double_clock(double_clock), .x0(x0), .x1(x1), \
+             .left_w0(left_w0), .left_w1(left_w1), .right_w0(right_w0), .right_w1(right_w1), \
+             .left_product({suffix}_left), .right_product({suffix}_right));"
         )
     };
     format!(
         "
     reg clock = 0, double_clock = 0;
-    reg signed [8:0] a0, b0, a1, b1;
-    reg [17:0] operands;
-    wire signed [17:0] plain0, plain1, built0, built1;
-    plain_{NAME} #(.A(9), .B(9)) one({plain});
-    {NAME} #(.A(9), .B(9)) other({built});
+    reg signed [7:0] x0, x1, left_w0, left_w1, right_w0, right_w1;
+    reg signed [8:0] even, odd;
+    wire signed [17:0] plain_left, plain_right, built_left, built_right;
+    {plain}
+    {built}
+    // An addend of a factor: the other one must be a signed byte, too.
+    function signed [7:0] addend(input signed [8:0] factor);
+        integer least, most;
+        begin
+            least = factor >= 0 ? factor - 127 : -128;
+            most = factor < -1 ? factor + 128 : 127;
+            addend = least + $signed({{1'b0, $urandom_range(most - least)}});
+        end
+    endfunction
     integer cycle;
     initial begin
         done = 0;
-        for (cycle = 0; cycle < 2 * 262144 + 3; cycle = cycle + 1) begin
-            operands = cycle[18:1];
-            {{a0, b0, a1, b1}} = cycle[0] ? {{operands, 18'($urandom)}} : {{18'($urandom), operands}};
+        for (cycle = 0; cycle < 2 * 262144 + 2; cycle = cycle + 1) begin
+            {{even, odd}} = cycle[18:1];
+            // No two bytes make more than 254.
+            if (even == 255) even = 254;
+            if (odd == 255) odd = 254;
+            x0 = addend(even);
+            x1 = addend(odd);
+            {{left_w0, left_w1, right_w0, right_w1}} = $urandom;
+            if (cycle[0]) {{left_w0, left_w1}} = {{8'(odd - x1), 8'(even - x0)}};
+            else {{right_w0, right_w1}} = {{8'(odd - x1), 8'(even - x0)}};
             #1 {{clock, double_clock}} = 2'b01;
-            #1 double_clock = 0;
-            #1 {{clock, double_clock}} = 2'b11;
-            #1 double_clock = 0;
-            if (cycle >= 3 && (plain0 !== built0 || plain1 !== built1)) begin
-                $display(\"{NAME} differs in cycle %0d: %0d %0d, not %0d %0d\", cycle, built0, built1, plain0, plain1);
+            #1 if (cycle >= 3 && (plain_left !== built_left || plain_right !== built_right)) begin
+                $display(\"{NAME} differs in cycle %0d: %0d %0d, not %0d %0d\", cycle, built_left, built_right, plain_left, plain_right);
                 $finish;
             end
+            double_clock = 0;
+            #1 {{clock, double_clock}} = 2'b11;
+            #1 double_clock = 0;
         end
         done = 1;
     end
 ",
-        plain = ports("plain"),
-        built = ports("built"),
+        plain = instance(&format!("plain_{NAME}"), "one", "plain"),
+        built = instance(NAME, "other", "built"),
     )
 }
 
@@ -198,7 +216,7 @@ fn used() -> String {
             "systole_block_ram",
             "systole_choose_add",
             "systole_dual_port_ram",
-            "systole_multiply_shared",
+            "systole_inner_products",
         ])
         .collect::<Vec<_>>()
         .join(" ")
@@ -366,7 +384,7 @@ fn compared(name: &str, built: &str) -> String {
         .chain(memories)
         .chain(dual_port)
         .chain(chosen_sums)
-        .chain([shared_bench()])
+        .chain([inner_products_bench()])
         .enumerate()
         .map(|(index, inside)| {
             format!("module compare{index}(output reg done);\n{inside}endmodule\n")
@@ -419,10 +437,10 @@ fn a_wrong_carry_chain_is_found() {
 #[test]
 fn products_in_the_wrong_turn_are_found() {
     let right = ecp5();
-    let wrong = right.replace("is_first = turn ^ seen", "is_first = !(turn ^ seen)");
+    let wrong = right.replace("is_right <= turn ^ seen", "is_right <= !(turn ^ seen)");
     assert_ne!(right, wrong);
     let text = compared("primitives_wrong_turn", &wrong);
-    assert!(text.contains("systole_multiply_shared differs"), "{text}");
+    assert!(text.contains("systole_inner_products differs"), "{text}");
 }
 
 #[test]
