@@ -250,51 +250,60 @@ impl<const RW: usize, const WW: usize> Logic for Scratchpad<RW, WW> {
         let word_bits = index_bits(words);
         let top = low + word_bits - 1;
         let wide = banks * 8;
-        // One bit for each boundary that a lane has reached.
-        let reached = |lane: &str, boundaries: &str| {
+        // A bit for each bank, or lane, from the number `from` on. Comparing each of them would take
+        // a carry chain each time.
+        let upward = |from: &str| format!("{{{banks}{{1'b1}}}} << {from}");
+        // One bit for each boundary that a bank's lane, or a lane, has reached.
+        let reached = |name: &str, at: usize| {
             (0..BOUNDARIES)
                 .rev()
-                .map(|index| format!("{lane} >= {boundaries}[{}+:{LANE_BITS}]", index * LANE_BITS))
+                .map(|index| format!("{name}{index}[{at}]"))
                 .collect::<Vec<_>>()
                 .join(", ")
-        };
-        // What belongs to the row that has as many boundaries before it.
-        let of_row = |rows: &str, values: [String; BOUNDARIES + 1]| {
-            let [none, one, two, three, four] = values;
-            format!(
-                "{rows}[3] ? {four} : {rows}[2] ? {three} : {rows}[1] ? {two} : {rows}[0] ? {one} : {none}"
-            )
         };
         let mut declare = String::new();
         let mut memories = String::new();
         let mut clocked = String::new();
-        for bank in 0..banks {
-            // Bytes below the first lane's bank are in the next word; the last bank has none above.
-            let next = |name: &str| {
-                if bank == banks - 1 {
-                    "1'b0".to_owned()
-                } else {
-                    format!("{low}'d{bank} < {name}[{low}-1:0]")
-                }
-            };
-            let skip = of_row(
-                &format!("row1_{bank}"),
-                [
-                    format!("{word_bits}'d0"),
-                    "once1".to_owned(),
-                    "twice1".to_owned(),
-                    "thrice1".to_owned(),
-                    "fourfold1".to_owned(),
-                ],
-            );
-            // The lane that this bank serves, the boundaries before it, and its word.
+        for index in 0..BOUNDARIES {
+            // Where the row after the boundary begins, counted from bank 0 of the first word. Banks
+            // below the first lane's serve the lanes after the last bank's.
             declare += &format!(
                 "\
-wire [{low}-1:0] lane{bank} = {low}'d{bank} - window_address[{low}-1:0];
+wire [{LANE_BITS}:0] begin{index} = {{{pad}'d0, first}} + {{1'b0, window_boundaries[{at}+:{LANE_BITS}]}};
+wire [{banks}-1:0] upward{index} = {from_begin};
+wire [{banks}-1:0] reached{index} = begin{index}[{LANE_BITS}:{low}] == 0 ? upward{index} | below_first
+   : begin{index}[{LANE_BITS}:{low}] == 1 ? upward{index} & below_first : {banks}'d0;
+wire [{banks}-1:0] lane_reached{index} = {from_boundary};
+",
+                pad = LANE_BITS + 1 - low,
+                at = index * LANE_BITS,
+                from_begin = upward(&format!("begin{index}[{low}-1:0]")),
+                from_boundary = upward(&format!("boundaries1[{}+:{LANE_BITS}]", index * LANE_BITS)),
+            );
+        }
+        for row in 0..=BOUNDARIES {
+            let at = row * LANE_BITS;
+            declare += &format!(
+                "wire [{banks}-1:0] in_row{row} = ({from}) & ~({to});\n",
+                from = upward(&format!("from1[{at}+:{LANE_BITS}]")),
+                to = upward(&format!("to1[{at}+:{LANE_BITS}]")),
+            );
+        }
+        for bank in 0..banks {
+            // The boundaries before the lane that this bank serves, and its word: that of an even
+            // row, and what an odd row is further. The lowest bit makes a carry of the next word's.
+            declare += &format!(
+                "\
 reg [{boundaries}-1:0] row1_{bank};
-wire [{word_bits}-1:0] skip1_{bank} = {skip};
 reg next1_{bank}, access_enable3_{bank};
 reg [{word_bits}-1:0] window_word2_{bank}, access_word2_{bank}, access_word3_{bank};
+wire [{word_bits}-1:0] even1_{bank} = row1_{bank}[3] ? fourth1 : row1_{bank}[1] ? second1 : window_word1;
+wire odd1_{bank} = row1_{bank}[0] & ~row1_{bank}[1] | row1_{bank}[2] & ~row1_{bank}[3];
+wire [{word_bits}:0] word1_{bank};
+systole_choose_add #(.WIDTH({word_bits} + 1)) word{bank} (
+   .choose(odd1_{bank}), .chosen({{once1, next1_{bank}}}), .other({{{word_bits}'d0, next1_{bank}}}),
+   .term({{even1_{bank}, 1'b1}}), .sum(word1_{bank})
+);
 ",
                 boundaries = BOUNDARIES,
             );
@@ -302,44 +311,36 @@ reg [{word_bits}-1:0] window_word2_{bank}, access_word2_{bank}, access_word3_{ba
                 "\
 systole_dual_port_ram #(.WIDTH(8), .DEPTH({words}), .ADDRESS({word_bits})) bank{bank} (
    .clock(clock), .a_write(access_enable3_{bank}), .a_address(access_word3_{bank}),
-   .a_write_data(written3[{at}+:8]), .a_data(accessed5[{at}+:8]),
+   .a_write_data(written3[{data_at}+:8]), .a_data(accessed5[{at}+:8]),
    .b_address(window_word2_{bank}), .b_data(fetched4[{at}+:8])
 );
 ",
                 at = bank * 8,
+                data_at = bank % (WW / 8) * 8,
             );
             clocked += &format!(
                 "   row1_{bank} <= {{{reached}}};\n   \
-                 next1_{bank} <= {window_next};\n   \
-                 window_word2_{bank} <= window_word1 + skip1_{bank} + {{{pad}'d0, next1_{bank}}};\n   \
-                 access_word2_{bank} <= access_address1[{top}:{low}] + {{{pad}'d0, {access_next}}};\n   \
+                 next1_{bank} <= below_first[{bank}];\n   \
+                 window_word2_{bank} <= word1_{bank}[{word_bits}:1];\n   \
+                 access_word2_{bank} <= access_upward1[{bank}] ? access_address1[{top}:{low}] : access_next1;\n   \
                  access_word3_{bank} <= access_word2_{bank};\n   \
                  access_enable3_{bank} <= access_write2 & enables2[{bank}];\n",
-                reached = reached(
-                    &format!("{{{}'d0, lane{bank}}}", LANE_BITS - low),
-                    "window_boundaries"
-                ),
-                pad = word_bits - 1,
-                window_next = next("window_address"),
-                access_next = next("access_address1"),
+                reached = reached("reached", bank),
             );
         }
         for lane in 0..lanes {
             // Whether the lane would be in the image, for each row that it may belong to.
             let in_rows = (0..=BOUNDARIES)
                 .rev()
-                .map(|row| {
-                    let at = row * LANE_BITS;
-                    format!(
-                        "{LANE_BITS}'d{lane} >= from1[{at}+:{LANE_BITS}] && {LANE_BITS}'d{lane} < to1[{at}+:{LANE_BITS}]"
-                    )
-                })
+                .map(|row| format!("in_row{row}[{lane}]"))
                 .collect::<Vec<_>>()
                 .join(", ");
-            let is_inside = of_row(
-                &format!("lane_row2_{lane}"),
-                std::array::from_fn(|row| format!("in_rows2_{lane}[{row}]")),
-            );
+            // Of the row that has as many boundaries before it.
+            let is_inside = (0..BOUNDARIES)
+                .rev()
+                .map(|row| format!("lane_row2_{lane}[{row}] ? in_rows2_{lane}[{}] : ", row + 1))
+                .collect::<String>()
+                + &format!("in_rows2_{lane}[0]");
             declare += &format!(
                 "\
 reg [{boundaries}-1:0] lane_row2_{lane};
@@ -352,8 +353,31 @@ reg [{boundaries}:0] in_rows2_{lane};
                  in_rows2_{lane} <= {{{in_rows}}};\n   \
                  inside3[{lane}] <= {is_inside};\n   \
                  vector[{at}+:8] <= inside5[{lane}] ? turned5[{at}+:8] : pad5;\n",
-                reached = reached(&format!("{LANE_BITS}'d{lane}"), "boundaries1"),
+                reached = reached("lane_reached", lane),
                 at = lane * 8,
+            );
+        }
+        // Banks that are an access apart have the same byte of what is written, and at most one of
+        // them has a byte that is read.
+        let groups = banks / (WW / 8);
+        let turn = (WW / 8).trailing_zeros() as usize;
+        for byte in 0..WW / 8 {
+            let at = byte * 8;
+            if groups == 1 {
+                clocked += &format!("   accessed6[{at}+:8] <= accessed5[{at}+:8];\n");
+                continue;
+            }
+            let group_bits = low - turn;
+            declare += &format!("reg [{group_bits}-1:0] group5_{byte};\n");
+            clocked += &format!(
+                "   group5_{byte} <= access_offset4[{low}-1:{turn}] + access_below4[{byte}];\n   \
+                 accessed6[{at}+:8] <= accessed5[{{group5_{byte}, {turn}'d{byte}, 3'd0}}+:8];\n",
+            );
+        }
+        if groups > 1 {
+            declare += &format!(
+                "wire [{span}-1:0] access_below4 = ~({{{span}{{1'b1}}}} << access_offset4[{turn}-1:0]);\n",
+                span = WW / 8
             );
         }
         // Rotations by multiples of four lanes, and by the rest.
@@ -362,8 +386,12 @@ reg [{boundaries}:0] in_rows2_{lane};
         Verilog::Custom(format!(
             "\
 wire [{word_bits}-1:0] once = {skip_bits};
-reg [{word_bits}-1:0] window_word1, once1, twice1, thrice1, fourfold1;
-{declare}
+wire [{low}-1:0] first = window_address[{low}-1:0];
+wire [{banks}-1:0] below_first = ~({from_first});
+reg [{word_bits}-1:0] window_word1, once1, second1, fourth1;
+reg [31:0] access_address1;
+wire [{banks}-1:0] access_upward1 = {from_access};
+wire [{word_bits}-1:0] access_next1 = access_address1[{top}:{low}] + {word_bits}'d1;
 reg [{low}-1:0] offset1, offset2, offset3, offset4, offset5;
 reg [{boundary_top}:0] boundaries1;
 reg [{span_top}:0] from1, to1;
@@ -374,30 +402,27 @@ reg [{wide}-1:0] rotated5;
 wire [{double}-1:0] turned4 = {{fetched4, fetched4}} >> {window_coarse};
 wire [{double}-1:0] turned5 = {{rotated5, rotated5}} >> {window_fine};
 
-reg [31:0] access_address1;
 reg access_write1, access_write2;
 reg [7:0] access_bytes1;
 reg [{WW}-1:0] access_data1;
 reg [{low}-1:0] access_offset2, access_offset3, access_offset4, access_offset5, access_offset6;
-wire [{wide}-1:0] spread1 = {spread};
-wire [{double}-1:0] spread_turned1 = {{spread1, spread1}} << {write_coarse};
-reg [{wide}-1:0] spread2, written3, accessed6;
+reg [{low}:0] access_end2;
+wire [{banks}-1:0] below_offset2 = ~({from_offset});
+wire [{banks}-1:0] upward_end2 = {from_end};
+wire [{banks}-1:0] enables2 = access_end2[{low}] ? ~(upward_end2 & below_offset2) : ~(upward_end2 | below_offset2);
+reg [{WW}-1:0] turned2, written3, accessed6;
+wire [{WW2}-1:0] data_turned1 = {{access_data1, access_data1}} << {{access_address1[{turn}-1:2], 5'd0}};
+wire [{WW2}-1:0] data_turned2 = {{turned2, turned2}} << {write_fine};
 wire [{wide}-1:0] accessed5;
-wire [{double}-1:0] spread_turned2 = {{spread2, spread2}} << {write_fine};
-reg [{banks}-1:0] mask2;
-wire [{masks}-1:0] mask_turned2 = {{mask2, mask2}} << access_offset2;
-wire [{banks}-1:0] enables2 = mask_turned2[{masks}-1:{banks}];
-wire [{double}-1:0] accessed_turned5 = {{accessed5, accessed5}} >> {access_coarse};
-wire [{double}-1:0] accessed_turned6 = {{accessed6, accessed6}} >> {access_fine};
-
+wire [{WW2}-1:0] accessed_turned6 = {{accessed6, accessed6}} >> {{access_offset6[{turn}-1:0], 3'd0}};
+{declare}
 {memories}
 always @(posedge clock) begin
    window_word1 <= window_address[{top}:{low}];
    once1 <= once;
-   twice1 <= once + once;
-   thrice1 <= once + once + once;
-   fourfold1 <= {{once[{word_bits}-3:0], 2'd0}};
-   offset1 <= window_address[{low}-1:0];
+   second1 <= window_address[{top}:{low}] + {{once[{word_bits}-2:0], 1'd0}};
+   fourth1 <= window_address[{top}:{low}] + {{once[{word_bits}-3:0], 2'd0}};
+   offset1 <= first;
    offset2 <= offset1;
    offset3 <= offset2;
    offset4 <= offset3;
@@ -424,13 +449,14 @@ always @(posedge clock) begin
    access_offset4 <= access_offset3;
    access_offset5 <= access_offset4;
    access_offset6 <= access_offset5;
-   mask2 <= ~({{{banks}{{1'b1}}}} << access_bytes1);
-   spread2 <= spread_turned1[{double}-1:{wide}];
-   written3 <= spread_turned2[{double}-1:{wide}];
-   accessed6 <= accessed_turned5[{wide}-1:0];
+   access_end2 <= {{1'b0, access_address1[{low}-1:0]}} + access_bytes1[{low}:0];
+   turned2 <= data_turned1[{WW2}-1:{WW}];
+   written3 <= data_turned2[{WW2}-1:{WW}];
    access_read <= accessed_turned6[{WW}-1:0];
 {clocked}end
 ",
+            from_first = upward("first"),
+            from_access = upward(&format!("access_address1[{low}-1:0]")),
             skip_bits = if word_bits <= 16 {
                 format!("window_skip[{}:0]", word_bits - 1)
             } else {
@@ -439,18 +465,13 @@ always @(posedge clock) begin
             boundary_top = BOUNDARIES * LANE_BITS - 1,
             span_top = (BOUNDARIES + 1) * LANE_BITS - 1,
             double = wide * 2,
-            masks = banks * 2,
+            WW2 = WW * 2,
+            turn = turn,
+            from_offset = upward("access_offset2"),
+            from_end = upward(&format!("access_end2[{low}-1:0]")),
             window_coarse = coarse("offset4"),
             window_fine = fine("offset5"),
-            write_coarse = coarse("access_address1"),
             write_fine = fine("access_offset2"),
-            access_coarse = coarse("access_offset5"),
-            access_fine = fine("access_offset6"),
-            spread = if WW == wide {
-                "access_data1".to_owned()
-            } else {
-                format!("{{{}'d0, access_data1}}", wide - WW)
-            },
         ))
     }
 }
