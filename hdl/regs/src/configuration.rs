@@ -168,7 +168,7 @@ pub const ECP5_85F: Configuration = Configuration {
     weight_tiles: 512,
     parameter_entries: 4096,
     program_instructions: 128,
-    accumulator_rows: 64,
+    accumulator_rows: 16,
     clock_khz: 100_000,
 };
 
