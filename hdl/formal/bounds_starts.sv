@@ -47,5 +47,5 @@ always @(posedge clock) if (f_past) begin
     a_load_begins: cover(read_start && f_opcode == 1 && f_is_piece && f_i1 == 1);
     weights_are_streamed: cover(read_start && read_weights);
     a_store_begins: cover(write_start && f_opcode == 2);
-    one_is_refused: cover(state$q == SequencerState$Stop && result$q == instruction_bounds && f_computes);
+    one_is_refused: cover(state$q == SequencerState$Stop && out_of_bounds$q && f_computes);
 end

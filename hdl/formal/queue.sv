@@ -80,9 +80,11 @@ end
 // The entry stays while its command is under way.
 always @(posedge clock) if (f_past && $past(f_open && state$q != QueueState$FetchWait))
     assume($stable(parameter_count) && $stable(weight_count) && $stable(is_load));
+always @(posedge clock) if (f_past && $past(state$q == QueueState$Judge)) assume($stable(is_run));
 always @(posedge clock) if (f_past && !reset && $past(f_past)) begin
     failures_stay: assert(!$past(f_fatal) || f_fatal);
-    if (run_start) runs_after_the_check: assert($past(is_run && slot_holds_model && well_formed && aligned));
+    if (accepts$q) accepts_what_is_right: assert(verdict$q == success && $past(well_formed && aligned && (!is_run || slot_holds_model)));
+    if (run_start) runs_after_the_check: assert($past(is_run && slot_holds_model && well_formed && aligned, 2));
     if (f_is_fetch) fetches_when_there_is_work: assert($past(f_waits && head$q != tail$q, 2));
     if ($past(f_waits)) begins_when_there_is_work: assert(state$q == QueueState$Fetch);
     if ($past(ring_submission && enable && f_works && doorbell >= submission_entries))
@@ -100,7 +102,7 @@ wire f_head_followed = head_after$q == f_head_then && submission_at$q == submiss
 wire f_head_turned = next_head$q == (f_head_then == submission_entries[15:0] ? 0 : f_head_then);
 
 // --- progress: a command ends within F_COMMAND cycles ------------------------------------------
-localparam F_COMMAND = 44 + F_SLOW;
+localparam F_COMMAND = 45 + F_SLOW;
 reg [7:0] f_age = 0;
 always @(posedge clock) f_age <= processing ? f_age + 1 : 0;
 always @(*) if (f_past) begin
@@ -129,27 +131,28 @@ always @(*) if (f_past) begin
         QueueState$FetchWait: assert(f_age + f_read <= 5 && f_write == 0 && f_run == 0 && (!reads$q
             || f_age == 1 && section$q == submission_base + 64 * head$q && request_bytes$q == 64 && request_rows$q == 1));
         QueueState$Lookup: assert(f_age <= 6 + step$q && f_read == 0 && f_write == 0 && f_run == 0);
-        QueueState$Check: assert(f_age <= 10 && step$q == 0 && f_read == 0 && f_write == 0 && f_run == 0);
-        QueueState$LoadProgram: assert(f_age <= 11 && f_read == 0 && f_write == 0 && (f_cleared || clears$q));
-        QueueState$LoadProgramWait: assert(f_age + f_read <= 16 - 4 * reads$q && f_write == 0);
-        QueueState$LoadParameters: assert(f_age <= 17 && f_read == 0 && f_write == 0 && parameter_count != 0);
-        QueueState$LoadParametersWait: assert(f_age + f_read <= 22 - 4 * reads$q && f_write == 0
+        QueueState$Judge: assert(f_age <= 10 && step$q == 0 && f_read == 0 && f_write == 0 && f_run == 0);
+        QueueState$Check: assert(f_age <= 11 && step$q == 0 && f_read == 0 && f_write == 0 && f_run == 0);
+        QueueState$LoadProgram: assert(f_age <= 12 && f_read == 0 && f_write == 0 && (f_cleared || clears$q));
+        QueueState$LoadProgramWait: assert(f_age + f_read <= 17 - 4 * reads$q && f_write == 0);
+        QueueState$LoadParameters: assert(f_age <= 18 && f_read == 0 && f_write == 0 && parameter_count != 0);
+        QueueState$LoadParametersWait: assert(f_age + f_read <= 23 - 4 * reads$q && f_write == 0
             && (!reads$q || request_bytes$q == 16 * parameter_count && parameter_count != 0));
-        QueueState$LoadWeights: assert(f_age <= 23 && f_read == 0 && f_write == 0 && weight_count != 0);
-        QueueState$LoadWeightsWait: assert(f_age + f_read <= 28 - 4 * reads$q && f_write == 0
+        QueueState$LoadWeights: assert(f_age <= 24 && f_read == 0 && f_write == 0 && weight_count != 0);
+        QueueState$LoadWeightsWait: assert(f_age + f_read <= 29 - 4 * reads$q && f_write == 0
             && (!reads$q || request_rows$q == weight_count && weight_count != 0));
-        QueueState$Commit: assert(f_age <= 29 && f_read == 0 && f_write == 0);
-        QueueState$Run: assert(f_age <= 11 && f_run == 0 && f_read == 0 && f_write == 0 && accepted$q);
-        QueueState$RunWait: assert(f_age + f_run <= 15 && f_read == 0 && f_write == 0);
-        QueueState$Statistics: assert(f_age <= 30 && f_write == 0 && f_read == 0 && f_run == 0);
-        QueueState$StatisticsWait: assert(f_age + f_write <= 35 - 4 * writes$q && f_read == 0 && f_run == 0);
-        QueueState$Version: assert(f_age <= 36 + step$q && step$q <= 1 && f_write == 0 && f_read == 0 && f_run == 0);
-        QueueState$Complete: assert(f_age <= 38 && f_write == 0 && f_read == 0 && f_run == 0 && answers$q);
-        QueueState$CompleteWait: assert(f_age + f_write <= 43 - 4 * writes$q && f_read == 0 && f_run == 0 && answers$q);
-        QueueState$Interrupt: assert(f_age <= 44 + f_interrupt && f_interrupt < F_SLOW && step$q == 0);
+        QueueState$Commit: assert(f_age <= 30 && f_read == 0 && f_write == 0);
+        QueueState$Run: assert(f_age <= 12 && f_run == 0 && f_read == 0 && f_write == 0 && accepted$q);
+        QueueState$RunWait: assert(f_age + f_run <= 16 && f_read == 0 && f_write == 0);
+        QueueState$Statistics: assert(f_age <= 31 && f_write == 0 && f_read == 0 && f_run == 0);
+        QueueState$StatisticsWait: assert(f_age + f_write <= 36 - 4 * writes$q && f_read == 0 && f_run == 0);
+        QueueState$Version: assert(f_age <= 37 + step$q && step$q <= 1 && f_write == 0 && f_read == 0 && f_run == 0);
+        QueueState$Complete: assert(f_age <= 39 && f_write == 0 && f_read == 0 && f_run == 0 && answers$q);
+        QueueState$CompleteWait: assert(f_age + f_write <= 44 - 4 * writes$q && f_read == 0 && f_run == 0 && answers$q);
+        QueueState$Interrupt: assert(f_age <= 45 + f_interrupt && f_interrupt < F_SLOW && step$q == 0);
         default: ;
     endcase
-    if (state$q != QueueState$Fetch && state$q <= QueueState$StatisticsWait && state$q >= QueueState$Check) assert(step$q == 0);
+    if (state$q != QueueState$Fetch && state$q <= QueueState$StatisticsWait && state$q >= QueueState$Judge) assert(step$q == 0);
     if (state$q > QueueState$Check && state$q <= QueueState$StatisticsWait) assert(!answers$q);
     if (state$q <= QueueState$Check) assert(!clears$q);
     if (state$q >= QueueState$FetchWait && state$q <= QueueState$Check && !reads$q) assert(!f_cleared && !f_load_failed);

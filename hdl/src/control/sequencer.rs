@@ -244,6 +244,10 @@ pub struct Sequencer {
     next_input: DFF<Bits<64>>,
     next_output: DFF<Bits<64>>,
     result: DFF<Bits<8>>,
+    overran: DFF<Bit>,
+    malformed: DFF<Bit>,
+    out_of_bounds: DFF<Bit>,
+    trace_error: DFF<Bit>,
     block_steps: DFF<Bits<16>>,
     block_tiles: DFF<Bits<16>>,
     line_bytes: DFF<Bits<32>>,
@@ -330,6 +334,10 @@ impl Logic for Sequencer {
             next_input,
             next_output,
             result,
+            overran,
+            malformed,
+            out_of_bounds,
+            trace_error,
             block_steps,
             block_tiles,
             line_bytes,
@@ -359,6 +367,26 @@ impl Logic for Sequencer {
 
         self.busy.next = self.state.q.val() != SequencerState::Idle;
         self.status.next = self.result.q.val();
+        // What went wrong first, but for transfers: they are why later instructions didn't begin.
+        self.result.d.next = self.success.val();
+        if self.trace_error.q.val() {
+            self.result.d.next = self.dma_write_error.val();
+        }
+        if self.overran.q.val() {
+            self.result.d.next = self.program_overrun.val();
+        }
+        if self.out_of_bounds.q.val() {
+            self.result.d.next = self.instruction_bounds.val();
+        }
+        if self.malformed.q.val() {
+            self.result.d.next = self.invalid_instruction.val();
+        }
+        if self.write_error.q.val() {
+            self.result.d.next = self.dma_write_error.val();
+        }
+        if self.read_error.q.val() {
+            self.result.d.next = self.dma_read_error.val();
+        }
         self.program_word.next = self.fetch_word.q.val();
         self.read_start.next = false;
         self.write_start.next = false;
@@ -605,7 +633,10 @@ impl Logic for Sequencer {
                 if self.start.val() {
                     self.read_error.d.next = false;
                     self.write_error.d.next = false;
-                    self.result.d.next = self.success.val();
+                    self.overran.d.next = false;
+                    self.malformed.d.next = false;
+                    self.out_of_bounds.d.next = false;
+                    self.trace_error.d.next = false;
                     self.state.d.next = SequencerState::Group;
                 }
             }
@@ -638,7 +669,7 @@ impl Logic for Sequencer {
                     self.state.d.next = SequencerState::Decode;
                 }
                 if (self.step.q.val() == bits::<5>(1)) && self.overrun.q.val() {
-                    self.result.d.next = self.program_overrun.val();
+                    self.overran.d.next = true;
                     self.state.d.next = SequencerState::Stop;
                 }
             }
@@ -656,7 +687,7 @@ impl Logic for Sequencer {
                 // The first region's operands are taken now: the check goes on from its step 1.
                 self.step.d.next = bits::<5>(1);
                 if !self.decoder.well_formed.val() {
-                    self.result.d.next = self.invalid_instruction.val();
+                    self.malformed.d.next = true;
                     self.state.d.next = SequencerState::Stop;
                 } else if self.decoder.is_end.val() {
                     self.state.d.next = SequencerState::End;
@@ -703,14 +734,14 @@ impl Logic for Sequencer {
                     self.state.d.next = SequencerState::Dispatch;
                 }
                 if self.checked.q.val() && !self.extent.fits.val() {
-                    self.result.d.next = self.instruction_bounds.val();
+                    self.out_of_bounds.d.next = true;
                     self.state.d.next = SequencerState::Stop;
                 }
                 if self.decoder.is_depthwise.val()
                     && (self.step.q.val() == self.last_transfer.val())
                     && self.too_many.q.val()
                 {
-                    self.result.d.next = self.invalid_instruction.val();
+                    self.malformed.d.next = true;
                     self.state.d.next = SequencerState::Stop;
                 }
             }
@@ -736,15 +767,7 @@ impl Logic for Sequencer {
                     && !self.writing.q.val()
                     && self.trace_idle.val()
                 {
-                    if self.trace_failed.val() && (self.result.q.val() == self.success.val()) {
-                        self.result.d.next = self.dma_write_error.val();
-                    }
-                    if self.write_error.q.val() {
-                        self.result.d.next = self.dma_write_error.val();
-                    }
-                    if self.read_error.q.val() {
-                        self.result.d.next = self.dma_read_error.val();
-                    }
+                    self.trace_error.d.next = self.trace_failed.val();
                     self.state.d.next = SequencerState::Finished;
                 }
             }

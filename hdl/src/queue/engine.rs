@@ -2,10 +2,10 @@
 //! completion ring.
 //!
 //! ```text
-//!  Idle -> Fetch -> Lookup -> Check --+-> LoadProgram -> LoadParameters -> LoadWeights -> Commit --+
-//!   ^                                 +-> Run ----------------------------------------------------+
-//!   |                                 +-> (NOP, UNLOAD, refused) ---------------------------------+
-//!   +-- Interrupt <- Complete <- Statistics <------------------------------------------------------+
+//!  Idle -> Fetch -> Lookup -> Judge -> Check --+-> LoadProgram -> LoadParameters -> LoadWeights -> Commit --+
+//!   ^                                          +-> Run ----------------------------------------------------+
+//!   |                                          +-> (NOP, UNLOAD, refused) ---------------------------------+
+//!   +-- Interrupt <- Complete <- Statistics <---------------------------------------------------------------+
 //! ```
 //!
 //! The checks are in the order that the functional model documents. What fails outside a command
@@ -34,6 +34,8 @@ pub enum QueueState {
     FetchWait,
     /// Lets the slot table answer.
     Lookup,
+    /// The checks of the entry are put together.
+    Judge,
     /// Checks the entry.
     Check,
     /// Copies the program.
@@ -247,6 +249,8 @@ pub struct QueueEngine {
     phase: DFF<Bit>,
     step: DFF<Bits<2>>,
     status: DFF<Bits<8>>,
+    verdict: DFF<Bits<8>>,
+    accepts: DFF<Bit>,
     accepted: DFF<Bit>,
     fatal_status: DFF<Bits<8>>,
     doomed: DFF<Bit>,
@@ -324,6 +328,8 @@ impl Logic for QueueEngine {
             phase,
             step,
             status,
+            verdict,
+            accepts,
             accepted,
             fatal_status,
             doomed,
@@ -437,6 +443,34 @@ impl Logic for QueueEngine {
             | (bit_cast::<64, 8>(self.slot.val()) << bits::<6>(40))
             | (self.phase_bit.val() << bits::<6>(48));
 
+        // What becomes of the entry, a cycle after all that it depends on.
+        self.accepts.d.next = false;
+        if !self.is_nop.val() && !self.is_load.val() && !self.is_run.val() && !self.is_unload.val()
+        {
+            self.verdict.d.next = self.invalid_opcode.val();
+        } else if !self.well_formed.val() {
+            self.verdict.d.next = self.invalid_field.val();
+        } else if !self.is_nop.val() && !self.slot_exists.val() {
+            self.verdict.d.next = self.invalid_slot.val();
+        } else if self.is_run.val() && !self.slot_holds_model.val() {
+            self.verdict.d.next = self.slot_empty.val();
+        } else if self.is_run.val() && !self.rows_possible.val() {
+            self.verdict.d.next = self.invalid_rows.val();
+        } else if !self.aligned.val() {
+            self.verdict.d.next = self.misaligned.val();
+        } else if self.is_load.val() && !self.counts_possible.val() {
+            self.verdict.d.next = self.invalid_field.val();
+        } else if self.is_load.val() && !self.parameters_aligned.val() {
+            self.verdict.d.next = self.misaligned.val();
+        } else if self.is_load.val() && self.slot_too_large.val() {
+            self.verdict.d.next = self.region_too_large.val();
+        } else if self.is_load.val() && self.slot_overlaps.val() {
+            self.verdict.d.next = self.region_overlap.val();
+        } else {
+            self.verdict.d.next = self.success.val();
+            self.accepts.d.next = true;
+        }
+
         match self.state.q.val() {
             QueueState::Idle => {
                 if !self.enable.val() {
@@ -492,8 +526,12 @@ impl Logic for QueueEngine {
                 self.waits_entry.next = true;
                 self.step.d.next = self.step.q.val() + bits::<2>(1);
                 if self.step.q.val() == bits::<2>(3) {
-                    self.state.d.next = QueueState::Check;
+                    self.state.d.next = QueueState::Judge;
                 }
+            }
+            QueueState::Judge => {
+                self.waits_entry.next = true;
+                self.state.d.next = QueueState::Check;
             }
             QueueState::Check => {
                 self.waits_entry.next = true;
@@ -501,33 +539,9 @@ impl Logic for QueueEngine {
                 self.answers.d.next = false;
                 self.section.d.next = self.image_address.val();
                 self.state.d.next = QueueState::Version;
-                if !self.is_nop.val()
-                    && !self.is_load.val()
-                    && !self.is_run.val()
-                    && !self.is_unload.val()
-                {
-                    self.status.d.next = self.invalid_opcode.val();
-                } else if !self.well_formed.val() {
-                    self.status.d.next = self.invalid_field.val();
-                } else if !self.is_nop.val() && !self.slot_exists.val() {
-                    self.status.d.next = self.invalid_slot.val();
-                } else if self.is_run.val() && !self.slot_holds_model.val() {
-                    self.status.d.next = self.slot_empty.val();
-                } else if self.is_run.val() && !self.rows_possible.val() {
-                    self.status.d.next = self.invalid_rows.val();
-                } else if !self.aligned.val() {
-                    self.status.d.next = self.misaligned.val();
-                } else if self.is_load.val() && !self.counts_possible.val() {
-                    self.status.d.next = self.invalid_field.val();
-                } else if self.is_load.val() && !self.parameters_aligned.val() {
-                    self.status.d.next = self.misaligned.val();
-                } else if self.is_load.val() && self.slot_too_large.val() {
-                    self.status.d.next = self.region_too_large.val();
-                } else if self.is_load.val() && self.slot_overlaps.val() {
-                    self.status.d.next = self.region_overlap.val();
-                } else {
+                self.status.d.next = self.verdict.q.val();
+                if self.accepts.q.val() {
                     self.accepted.d.next = true;
-                    self.status.d.next = self.success.val();
                     self.state.d.next = QueueState::Statistics;
                     if self.is_load.val() {
                         self.clears.d.next = true;
