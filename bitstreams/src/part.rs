@@ -1,6 +1,6 @@
 //! Parts: what an FPGA has, and what its tools call it.
 
-use systole_hdl::array::placement;
+use systole_hdl::placement;
 
 use crate::family::{ECP5, Family, GOWIN, Resource};
 use crate::passes::Bel;

@@ -42,6 +42,7 @@ pub mod join;
 pub mod link;
 pub mod memory;
 pub mod netlist;
+pub mod placement;
 pub mod primitive;
 pub mod queue;
 pub mod reference;

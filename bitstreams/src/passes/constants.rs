@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use systole_hdl::array::placement::BLOCKS;
+use systole_hdl::placement::BLOCKS;
 
 use crate::netlist::{Bit, Cell, Direction, Module, Net};
 

@@ -2,5 +2,4 @@
 
 pub mod element;
 pub mod outlet;
-pub mod placement;
 pub mod systolic;
