@@ -169,6 +169,14 @@ pub struct Accelerator<
     reset_pending: DFF<Bit>,
     tile: DFF<Bits<16>>,
     tile_beat: DFF<Bits<16>>,
+    beat: DFF<Bits<64>>,
+    beat_word: DFF<Bits<32>>,
+    beat_tile: DFF<Bits<16>>,
+    beat_of_tile: DFF<Bits<16>>,
+    is_entry_beat: DFF<Bit>,
+    is_program_beat: DFF<Bit>,
+    is_parameter_beat: DFF<Bit>,
+    is_weight_beat: DFF<Bit>,
     source_pending: DFF<Bits<64>>,
     source_other: DFF<Bits<64>>,
     source_last: Delay<64>,
@@ -270,6 +278,14 @@ impl<
             reset_pending: Default::default(),
             tile: Default::default(),
             tile_beat: Default::default(),
+            beat: Default::default(),
+            beat_word: Default::default(),
+            beat_tile: Default::default(),
+            beat_of_tile: Default::default(),
+            is_entry_beat: Default::default(),
+            is_program_beat: Default::default(),
+            is_parameter_beat: Default::default(),
+            is_weight_beat: Default::default(),
             source_pending: Default::default(),
             source_other: Default::default(),
             source_last: Delay::new(ACCESS_LATENCY - 2),
@@ -305,6 +321,14 @@ impl<
             reset_pending,
             tile,
             tile_beat,
+            beat,
+            beat_word,
+            beat_tile,
+            beat_of_tile,
+            is_entry_beat,
+            is_program_beat,
+            is_parameter_beat,
+            is_weight_beat,
             source_pending,
             source_other
         );
@@ -544,24 +568,33 @@ impl<
         self.reader.r_last.next = self.m_r_last.val();
         self.m_r_ready.next = self.reader.r_ready.val();
 
-        // What has been read goes where the request said.
-        self.entry.word.next = self.reader.data.val();
-        self.entry.shift.next =
+        // What has been read goes where the request said. All but the scratchpad take each beat, so
+        // it travels to them through registers that wait for nothing.
+        self.beat.d.next = self.reader.data.val();
+        self.beat_word.d.next = self.reader.data_address.val() >> bits::<2>(3);
+        self.beat_tile.d.next = self.tile.q.val();
+        self.beat_of_tile.d.next = self.tile_beat.q.val();
+        self.is_entry_beat.d.next =
             self.reader.data_valid.val() && (self.reader.data_port.val() == self.port_entry.val());
-        self.program_memory.write_data.next = self.reader.data.val();
-        self.program_memory.write_word.next = self.reader.data_address.val() >> bits::<2>(3);
-        self.program_memory.write_valid.next = self.reader.data_valid.val()
+        self.is_program_beat.d.next = self.reader.data_valid.val()
             && (self.reader.data_port.val() == self.port_program.val());
-        self.compute.beat.next = self.reader.data.val();
-        self.compute.parameter_beat.next = self.reader.data_address.val() >> bits::<2>(3);
-        self.compute.parameter_valid.next = self.reader.data_valid.val()
+        self.is_parameter_beat.d.next = self.reader.data_valid.val()
             && (self.reader.data_port.val() == self.port_parameters.val());
-        self.compute.weight_tile.next = self.tile.q.val();
-        self.compute.weight_beat.next = self.tile_beat.q.val();
-        self.compute.weight_valid.next = false;
+        self.is_weight_beat.d.next = self.reader.data_valid.val()
+            && (self.reader.data_port.val() == self.port_weights.val());
+        self.entry.word.next = self.beat.q.val();
+        self.entry.shift.next = self.is_entry_beat.q.val();
+        self.program_memory.write_data.next = self.beat.q.val();
+        self.program_memory.write_word.next = self.beat_word.q.val();
+        self.program_memory.write_valid.next = self.is_program_beat.q.val();
+        self.compute.beat.next = self.beat.q.val();
+        self.compute.parameter_beat.next = self.beat_word.q.val();
+        self.compute.parameter_valid.next = self.is_parameter_beat.q.val();
+        self.compute.weight_tile.next = self.beat_tile.q.val();
+        self.compute.weight_beat.next = self.beat_of_tile.q.val();
+        self.compute.weight_valid.next = self.is_weight_beat.q.val();
         if self.reader.data_valid.val() && (self.reader.data_port.val() == self.port_weights.val())
         {
-            self.compute.weight_valid.next = true;
             self.tile_beat.d.next = self.tile_beat.q.val() + bits::<16>(1);
             if self.tile_beat.q.val() == self.last_tile_beat.val() {
                 self.tile_beat.d.next = bits::<16>(0);
@@ -685,13 +718,12 @@ impl<
             self.scratchpad.access_address.next = self.reader.data_address.val();
             self.scratchpad.access_write.next = true;
         }
-        if self.compute.result_valid.val() || self.compute.other_valid.val() {
+        if self.compute.access_taken.val() {
             if self.reader.data_port.val() == self.port_scratchpad.val() {
                 self.reader.data_ready.next = false;
             }
         }
-        if self.compute.result_valid.val()
-            || self.compute.other_valid.val()
+        if self.compute.access_taken.val()
             || (self.reader.data_valid.val()
                 && (self.reader.data_port.val() == self.port_scratchpad.val()))
         {

@@ -104,6 +104,8 @@ pub struct ComputeUnit<
     pub other: Signal<In, Bits<QW>>,
     /// Results are to be written.
     pub result_valid: Signal<Out, Bit>,
+    /// Either of these: the scratchpad's access port is taken.
+    pub access_taken: Signal<Out, Bit>,
     /// Where in the scratchpad.
     pub result_address: Signal<Out, Bits<32>>,
     /// How many.
@@ -241,6 +243,7 @@ impl<
             other_address: Default::default(),
             other: Default::default(),
             result_valid: Default::default(),
+            access_taken: Default::default(),
             result_address: Default::default(),
             result_bytes: Default::default(),
             result: Default::default(),
@@ -586,6 +589,7 @@ impl<
         self.other_valid.next = self.drain.other_valid.val();
         self.other_address.next = self.drain.other_address.val();
         self.result_valid.next = self.drain.write_valid.val();
+        self.access_taken.next = self.drain.access_taken.val();
         self.result_address.next = self.drain.write_address.val();
         self.result_bytes.next = self.drain.write_bytes.val();
         self.result.next = self.requantize.results.val();

@@ -103,6 +103,9 @@ pub struct Drain {
     pub other_valid: Signal<Out, Bit>,
     /// Where.
     pub other_address: Signal<Out, Bits<32>>,
+    /// An operand is to be read or results are to be written: either of the others, from a register
+    /// of its own for those who wait.
+    pub access_taken: Signal<Out, Bit>,
     /// Results are to be written.
     pub write_valid: Signal<Out, Bit>,
     /// Where.
@@ -166,8 +169,12 @@ pub struct Drain {
     out_capture: Delay<1>,
     out_capture_second: Delay<1>,
     other_flag: Delay<1>,
+    reads_other: DFF<Bit>,
     other_at: Delay<20>,
     result_flag: Delay<1>,
+    has_results: DFF<Bits<1>>,
+    writes: DFF<Bit>,
+    takes_access: DFF<Bit>,
     result_at: Delay<20>,
     result_bytes: Delay<8>,
     reentry_flag: Delay<1>,
@@ -209,13 +216,14 @@ impl Drain {
             // From the entry's address to the group, a cycle before it is wanted.
             out_capture: Delay::new(SELECT + 1),
             out_capture_second: Delay::new(SELECT + 1),
-            other_flag: Delay::new(OTHER),
+            // The flags end in registers that say what they mean.
+            other_flag: Delay::new(OTHER - 1),
             other_at: Delay::new(OTHER),
-            result_flag: Delay::new(RESULTS),
+            result_flag: Delay::new(RESULTS - 1),
             result_at: Delay::new(RESULTS - OTHER),
             result_bytes: Delay::new(RESULTS),
             reentry_flag: Delay::new(SELECT + unit::REENTRY - RESULTS),
-            second_flag: Delay::new(RESIDUAL_RESULTS - RESULTS),
+            second_flag: Delay::new(RESIDUAL_RESULTS - RESULTS - 1),
             second_at: Delay::new(RESIDUAL_RESULTS - RESULTS),
             second_bytes: Delay::new(RESIDUAL_RESULTS - RESULTS),
             // Until the last write has been carried out.
@@ -257,6 +265,10 @@ impl Logic for Drain {
             row_pointer,
             out_row,
             out_freed,
+            reads_other,
+            has_results,
+            writes,
+            takes_access,
             second_offset
         );
         clock!(
@@ -304,8 +316,11 @@ impl Logic for Drain {
         // Residual operands, and the results of the one or the other pass.
         self.second_offset.d.next = self.second_address.val().get_bits::<20>(0)
             - self.output_address.val().get_bits::<20>(0);
-        self.other_valid.next =
+        self.reads_other.d.next =
             self.residual.val() && (self.other_flag.delayed.val() == bits::<1>(1));
+        self.has_results.d.next = self.result_flag.delayed.val();
+        self.writes.d.next =
+            !self.residual.val() && (self.result_flag.delayed.val() == bits::<1>(1));
         self.other_address.next =
             bit_cast::<32, 20>(self.other_at.delayed.val() + self.second_offset.q.val());
         self.result_at.entry.next = self.other_at.delayed.val();
@@ -313,19 +328,25 @@ impl Logic for Drain {
         self.second_flag.entry.next = bits::<1>(0);
         self.second_at.entry.next = self.result_at.delayed.val();
         self.second_bytes.entry.next = self.result_bytes.delayed.val();
-        self.write_valid.next = self.result_flag.delayed.val() == bits::<1>(1);
         self.write_address.next = bit_cast::<32, 20>(self.result_at.delayed.val());
         self.write_bytes.next = self.result_bytes.delayed.val();
         self.second_finished.entry.next = bits::<1>(0);
         if self.residual.val() {
             self.second_finished.entry.next = self.out_finished.delayed.val();
-            self.reentry_flag.entry.next = self.result_flag.delayed.val();
-            self.second_flag.entry.next = self.result_flag.delayed.val();
-            self.write_valid.next = self.second_flag.delayed.val() == bits::<1>(1);
+            self.reentry_flag.entry.next = self.has_results.q.val();
+            self.second_flag.entry.next = self.has_results.q.val();
+            self.writes.d.next = self.second_flag.delayed.val() == bits::<1>(1);
             self.write_address.next = bit_cast::<32, 20>(self.second_at.delayed.val());
             self.write_bytes.next = self.second_bytes.delayed.val();
         }
-        self.returning.next = self.result_flag.delayed.val();
+        self.takes_access.d.next = (self.residual.val()
+            && (self.other_flag.delayed.val() == bits::<1>(1)))
+            || (!self.residual.val() && (self.result_flag.delayed.val() == bits::<1>(1)))
+            || (self.residual.val() && (self.second_flag.delayed.val() == bits::<1>(1)));
+        self.other_valid.next = self.reads_other.q.val();
+        self.write_valid.next = self.writes.q.val();
+        self.access_taken.next = self.takes_access.q.val();
+        self.returning.next = self.has_results.q.val();
         self.reentry.next = self.reentry_flag.delayed.val();
 
         // What is taken in this cycle.
