@@ -105,6 +105,7 @@ always @(*) if (f_past) begin
 
 `ifndef F_MISTAKEN
     // What makes the induction close: registers mean what the model counts.
+    assert(!row_ended$q || busy && (state$q == ReaderState$Approach || state$q == ReaderState$Idle));
     if (busy) begin
         assert(f_started);
         assert(f_row_beats != 0 && f_row_beats <= 32'h1fff_ffff);
@@ -124,7 +125,7 @@ always @(*) if (f_past) begin
         end
         if (state$q == ReaderState$Approach || state$q == ReaderState$Measure || state$q == ReaderState$Address) begin
             assert(f_rows_left != 0 && f_done < f_row_beats && beats_left$q == f_row_beats - f_done);
-            assert(next_row$q == f_row_base + f_row_stride && f_row_base[2:0] == 0);
+            assert(next_row$q == f_row_base + (row_ended$q ? 0 : f_row_stride) && f_row_base[2:0] == 0);
             assert(cursor$q == f_row_base + 8 * f_done);
         end
         if (state$q == ReaderState$Measure) assert(few$q == (beats_left$q[28:7] == 0)

@@ -154,6 +154,7 @@ always @(*) if (f_past) begin
 
 `ifndef F_MISTAKEN
     // What makes the induction close: registers mean what the model counts,
+    assert(!row_ended$q || busy && (state$q == WriterState$Approach || state$q == WriterState$Idle));
     if (busy) begin
         assert(f_started);
         assert(f_row_beats != 0);
@@ -166,10 +167,10 @@ always @(*) if (f_past) begin
             assert(row_beats$q == f_row_bytes && f_done == 0 && f_read == 0 && f_rows_left != 0);
             assert(cursor$q == f_row_base && cursor$q[2:0] == 0 && pointer$q == f_source_base);
             assert(f_outstanding == 0);
-        end else assert(row_beats$q == f_row_beats && next_pointer$q == f_source_base + f_source_stride);
+        end else assert(row_beats$q == f_row_beats && next_pointer$q == f_source_base + (row_ended$q ? 0 : f_source_stride));
         if (state$q == WriterState$Approach || state$q == WriterState$Measure || state$q == WriterState$Address || state$q == WriterState$Stream) begin
             assert(f_rows_left != 0 && f_read < f_row_beats && beats_left$q == f_row_beats - f_read);
-            assert(next_row$q == f_row_base + f_row_stride && f_row_base[2:0] == 0);
+            assert(next_row$q == f_row_base + (row_ended$q ? 0 : f_row_stride) && f_row_base[2:0] == 0);
             assert(cursor$q == f_row_base + 8 * f_done);
             assert(pointer$q == f_source_base + 8 * f_read);
             assert(f_done <= f_row_beats && f_done == f_read + f_burst_left);

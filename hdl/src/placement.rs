@@ -2,20 +2,21 @@
 //! the chip. A placer that is left alone scatters them, and all logic between them with them.
 //!
 //! ```text
-//!              pair 0      pair 1      pair 2 ...      sums move to the right
-//!  Y10  DSPs   g2 g2 g3    g2 g2 g3    g2 g2 g3
-//!  Y22  RAMs   g2 g2 g3    g2 g2 g3    g2 g2 g3        weights
-//!  Y34  DSPs   g1 g1 g3    g1 g1 g3    g1 g1 g3        activations move from group to group
-//!  Y46  RAMs   g1 g1 g3    g1 g1 g3    g1 g1 g3
-//!  Y58  DSPs   g0 g0 .     g0 g0 .     g0 g0 .         in between: extents, requantization
-//!  Y70  RAMs   g0 g0 .     g0 g0 .     g0 g0 .         in between: lanes' weights, parameters
-//!  Y82  RAMs   scratchpad ...............  sums for requantization, parameters
+//!                 pair 0      pair 1      pair 2 ...      sums move to the right
+//!  Y10  DSPs   .  g2 g2 g3    g2 g2 g3    g2 g2 g3
+//!  Y22  RAMs   c  g2 g2 g3    g2 g2 g3    g2 g2 g3        weights
+//!  Y34  DSPs   c  g1 g1 g3    g1 g1 g3    g1 g1 g3        activations move from group to group
+//!  Y46  RAMs   c  g1 g1 g3    g1 g1 g3    g1 g1 g3
+//!  Y58  DSPs   .  g0 g0 .     g0 g0 .     g0 g0 .         in between: requantization
+//!  Y70  RAMs   c  g0 g0 .     g0 g0 .     g0 g0 .         in between: lanes' weights, parameters
+//!  Y82  RAMs   scratchpad ..................  sums for requantization, parameters
 //! ```
 //!
 //! The chip has three rows of 52 DSPs and four of 52 block RAMs. A pair of rows of the array has
 //! three columns of them, a group of columns its DSPs in one row as far as they go, and the RAMs that
-//! feed it next to them. Vectors come from the scratchpad below, sums leave on the right. Where
-//! nothing says how cells are ordered, any order is as good.
+//! feed it next to them. Vectors come from the scratchpad below, sums leave on the right. Control (c)
+//! belongs to the left, out of the array: what it needs of DSPs and RAMs is what draws it there.
+//! Where nothing says how cells are ordered, any order is as good.
 
 use systole_regs::configuration::{ArrayKind, Configuration};
 
@@ -31,8 +32,8 @@ const IN_BLOCK: [usize; 4] = [0, 1, 4, 5];
 /// Columns of DSPs and RAMs for a pair of rows.
 const SHARE: usize = 3;
 
-/// Places in a row that pairs leave on either side.
-const MARGIN: usize = 2;
+/// Places in a row that pairs leave on the left.
+const MARGIN: usize = 4;
 
 /// Y and column of the DSPs of a pair, two for each group.
 const DSPS: [(usize, usize); 8] = [
@@ -152,22 +153,7 @@ fn requantization(cell: &str) -> Option<String> {
     let (_, requantize) = cell.split_once("requantize.")?;
     let (lane, multiplication) = number(requantize, "lane$")?;
     let index = lane * 3 + one_of(multiplication, &["both", "high", "low"])?;
-    match index {
-        0..8 => Some(dsp(58, between(8 + index))),
-        8..10 => Some(dsp(58, ROW - 10 + index)),
-        10..12 => Some(dsp(34, ROW - 12 + index)),
-        _ => None,
-    }
-}
-
-/// `...sequencer.extent.length_low2...`
-fn extent(cell: &str) -> Option<String> {
-    let (_, extent) = cell.split_once("sequencer.extent.")?;
-    let index = one_of(
-        extent,
-        &["before_high", "before_low", "length_high", "length_low"],
-    )?;
-    Some(dsp(58, between(4 + index)))
+    (index < 12).then(|| dsp(58, between(4 + index)))
 }
 
 /// `...parameters.memory1_0...block[1]...`: as near to requantization as there are places.
@@ -180,9 +166,7 @@ fn parameters(cell: &str, configuration: &Configuration) -> Option<String> {
     let first = configuration.rows + configuration.columns;
     match index {
         0..4 => Some(ram(82, first + index)),
-        4..12 => Some(ram(70, between(4 + index))),
-        12..14 => Some(ram(70, ROW - 14 + index)),
-        14..16 => Some(ram(46, ROW - 16 + index)),
+        4..16 => Some(ram(70, between(index))),
         _ => None,
     }
 }
@@ -190,18 +174,35 @@ fn parameters(cell: &str, configuration: &Configuration) -> Option<String> {
 /// `...lanes.shared_weights$5...`
 fn lane_weights(cell: &str) -> Option<String> {
     let (index, _) = number(cell, "lanes.shared_weights$")?;
-    (index < 8).then(|| ram(70, between(index)))
+    match index {
+        0..4 => Some(ram(70, between(index))),
+        4..7 => Some(ram(70, index - 4)),
+        7 => Some(ram(22, MARGIN - 1)),
+        _ => None,
+    }
+}
+
+/// `...sequencer.extent.length_low2...`
+fn extent(cell: &str) -> Option<String> {
+    let (_, extent) = cell.split_once("sequencer.extent.")?;
+    let index = one_of(
+        extent,
+        &["before_high", "before_low", "length_high", "length_low"],
+    )?;
+    Some(dsp(34, index))
 }
 
 /// `...program_memory.memory.0.3`
 fn program(cell: &str) -> Option<String> {
     let (_, program) = cell.split_once("program_memory.memory.")?;
     let (index, _) = number(program, ".")?;
-    match index {
-        0..2 => Some(ram(70, index)),
-        2..4 => Some(ram(46, index - 2)),
-        _ => None,
-    }
+    (index < MARGIN).then(|| ram(46, index))
+}
+
+/// `link.buffer.memory.0.0`, which has no output register: the link is beside it.
+fn link_buffer(cell: &str) -> Option<String> {
+    cell.starts_with("link.buffer.memory.0.0")
+        .then(|| ram(70, MARGIN - 1))
 }
 
 /// BEL for a MULT18X18D or a DP16KD of the netlist, by its name; none if it is left to the placer, as
@@ -218,6 +219,7 @@ pub fn ecp5_85f(cell: &str, configuration: &Configuration) -> Option<String> {
         .or_else(|| extent(cell))
         .or_else(|| parameters(cell, configuration))
         .or_else(|| program(cell))
+        .or_else(|| link_buffer(cell))
 }
 
 #[cfg(test)]
@@ -257,6 +259,7 @@ mod tests {
                 ));
             }
         }
+        cells.push("link.buffer.memory.0.0".into());
         for part in ["before_high2", "before_low2", "length_high2", "length_low2"] {
             cells.push(format!(
                 "dut.sequencer.extent.{part}_TRELLIS_FF_Q_DI_MULT18X18D_P12"
@@ -278,20 +281,20 @@ mod tests {
     #[test]
     fn neighbours_are_neighbours() {
         let dsp = |pair, element| ecp5_85f(&multiplier(pair, element), &ECP5_85F);
-        assert_eq!(dsp(0, 0).as_deref(), Some("X8/Y58/MULT18_4"));
-        assert_eq!(dsp(0, 1).as_deref(), Some("X9/Y58/MULT18_5"));
-        assert_eq!(dsp(0, 2).as_deref(), Some("X8/Y34/MULT18_4"));
-        assert_eq!(dsp(1, 0).as_deref(), Some("X14/Y58/MULT18_1"));
-        assert_eq!(dsp(15, 7).as_deref(), Some("X115/Y10/MULT18_1"));
+        assert_eq!(dsp(0, 0).as_deref(), Some("X13/Y58/MULT18_0"));
+        assert_eq!(dsp(0, 1).as_deref(), Some("X14/Y58/MULT18_1"));
+        assert_eq!(dsp(0, 2).as_deref(), Some("X13/Y34/MULT18_0"));
+        assert_eq!(dsp(1, 0).as_deref(), Some("X18/Y58/MULT18_5"));
+        assert_eq!(dsp(15, 7).as_deref(), Some("X119/Y10/MULT18_5"));
         let ram = |pair, part| ecp5_85f(&memory(pair, part), &ECP5_85F);
-        assert_eq!(ram(0, 0).as_deref(), Some("X8/Y70/EBR2"));
-        assert_eq!(ram(0, 4).as_deref(), Some("X10/Y70/EBR3"));
-        assert_eq!(ram(15, 7).as_deref(), Some("X116/Y22/EBR1"));
+        assert_eq!(ram(0, 0).as_deref(), Some("X13/Y70/EBR0"));
+        assert_eq!(ram(0, 4).as_deref(), Some("X15/Y70/EBR1"));
+        assert_eq!(ram(15, 7).as_deref(), Some("X120/Y22/EBR3"));
     }
 
     #[test]
     fn other_cells_are_left_to_the_placer() {
-        for other in ["link.buffer.memory.0.0", &multiplier(3, 8), &memory(3, 8)] {
+        for other in ["link.other.memory.0.0", &multiplier(3, 8), &memory(3, 8)] {
             assert_eq!(ecp5_85f(other, &ECP5_85F), None);
         }
         for cell in placed() {

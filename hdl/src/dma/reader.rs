@@ -99,6 +99,7 @@ pub struct DmaReader {
     rows_left: DFF<Bits<16>>,
     last_row: DFF<Bit>,
     next_row: DFF<Bits<64>>,
+    row_ended: DFF<Bit>,
     row_stride: DFF<Bits<32>>,
     cursor: DFF<Bits<64>>,
     row_beats: DFF<Bits<32>>,
@@ -147,6 +148,7 @@ impl Logic for DmaReader {
             rows_left,
             last_row,
             next_row,
+            row_ended,
             row_stride,
             cursor,
             row_beats,
@@ -186,6 +188,13 @@ impl Logic for DmaReader {
         self.few.d.next = self.beats_left.q.val().get_bits::<22>(7) == bits::<22>(0);
         self.last_row.d.next = self.rows_left.q.val() == bits::<16>(1);
         self.measure.next = self.row_beats.q.val() + bits::<32>(7);
+
+        // The address of the next row but one, long before it is wanted.
+        self.row_ended.d.next = false;
+        if self.row_ended.q.val() {
+            self.next_row.d.next =
+                self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+        }
 
         self.next_outstanding.next = self.outstanding.q.val();
         match self.state.q.val() {
@@ -237,8 +246,7 @@ impl Logic for DmaReader {
                     if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
                         self.cursor.d.next = self.next_row.q.val();
-                        self.next_row.d.next =
-                            self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+                        self.row_ended.d.next = true;
                         self.beats_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
                         if self.last_row.q.val() {
                             self.state.d.next = ReaderState::Idle;

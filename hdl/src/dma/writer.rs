@@ -112,6 +112,7 @@ pub struct DmaWriter {
     rows_left: DFF<Bits<16>>,
     last_row: DFF<Bit>,
     next_row: DFF<Bits<64>>,
+    row_ended: DFF<Bit>,
     row_stride: DFF<Bits<32>>,
     cursor: DFF<Bits<64>>,
     row_beats: DFF<Bits<32>>,
@@ -168,6 +169,7 @@ impl Logic for DmaWriter {
             rows_left,
             last_row,
             next_row,
+            row_ended,
             row_stride,
             cursor,
             row_beats,
@@ -228,6 +230,13 @@ impl Logic for DmaWriter {
         self.push_last.entry.next = bits::<1>(0);
         if self.ends_burst.q.val() {
             self.push_last.entry.next = bits::<1>(1);
+        }
+        // Addresses of the next row but one, long before they are wanted.
+        self.row_ended.d.next = false;
+        if self.row_ended.q.val() {
+            self.next_row.d.next =
+                self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+            self.next_pointer.d.next = self.next_pointer.q.val() + self.pointer_stride.q.val();
         }
         self.next_outstanding.next = self.outstanding.q.val();
         self.next_credits.next = self.credits.q.val();
@@ -293,12 +302,9 @@ impl Logic for DmaWriter {
                     if self.ends_row.q.val() {
                         self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
                         self.cursor.d.next = self.next_row.q.val();
-                        self.next_row.d.next =
-                            self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+                        self.row_ended.d.next = true;
                         self.beats_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
                         self.pointer.d.next = self.next_pointer.q.val();
-                        self.next_pointer.d.next =
-                            self.next_pointer.q.val() + self.pointer_stride.q.val();
                         if self.last_row.q.val() {
                             self.state.d.next = WriterState::Idle;
                         }

@@ -17,6 +17,14 @@ use crate::fixed::Fixed;
 pub enum RequestState {
     /// Waits for a request.
     Idle,
+    /// Takes the value of a register; requests wait until they are taken.
+    TakeValue,
+    /// Takes an interrupt.
+    TakeInterrupt,
+    /// Takes a read.
+    TakeRead,
+    /// Takes a write.
+    TakeWrite,
     /// Writes bytes into the buffer.
     Shift,
     /// Takes a beat.
@@ -150,34 +158,45 @@ impl Logic for Requests {
                     self.pointer.d.next = bits::<10>(0);
                     self.more.d.next = false;
                     if self.value_valid.val() {
-                        self.value_ready.next = true;
-                        self.message.d.next = self.kind_value.val();
-                        self.shift.d.next = bit_cast::<72, 32>(self.value.val());
-                        self.left.d.next = bits::<4>(4);
-                        self.state.d.next = RequestState::Shift;
+                        self.state.d.next = RequestState::TakeValue;
                     } else if self.interrupt_valid.val() {
-                        self.interrupt_ready.next = true;
-                        self.message.d.next = self.kind_interrupt.val();
-                        self.shift.d.next = bit_cast::<72, 11>(self.interrupt_vector.val());
-                        self.left.d.next = bits::<4>(2);
-                        self.state.d.next = RequestState::Shift;
+                        self.state.d.next = RequestState::TakeInterrupt;
                     } else if self.ar_valid.val() && self.reads_ready.val() {
-                        self.ar_ready.next = true;
-                        self.message.d.next = self.kind_read.val();
-                        self.shift.d.next = (bit_cast::<72, 8>(self.ar_length.val())
-                            << bits::<7>(64))
-                            | bit_cast::<72, 64>(self.ar_address.val());
-                        self.left.d.next = bits::<4>(9);
-                        self.state.d.next = RequestState::Shift;
+                        self.state.d.next = RequestState::TakeRead;
                     } else if self.aw_valid.val() && self.writes_ready.val() {
-                        self.aw_ready.next = true;
-                        self.message.d.next = self.kind_write.val();
-                        self.shift.d.next = bit_cast::<72, 64>(self.aw_address.val());
-                        self.left.d.next = bits::<4>(8);
-                        self.more.d.next = true;
-                        self.state.d.next = RequestState::Shift;
+                        self.state.d.next = RequestState::TakeWrite;
                     }
                 }
+            }
+            RequestState::TakeValue => {
+                self.value_ready.next = true;
+                self.message.d.next = self.kind_value.val();
+                self.shift.d.next = bit_cast::<72, 32>(self.value.val());
+                self.left.d.next = bits::<4>(4);
+                self.state.d.next = RequestState::Shift;
+            }
+            RequestState::TakeInterrupt => {
+                self.interrupt_ready.next = true;
+                self.message.d.next = self.kind_interrupt.val();
+                self.shift.d.next = bit_cast::<72, 11>(self.interrupt_vector.val());
+                self.left.d.next = bits::<4>(2);
+                self.state.d.next = RequestState::Shift;
+            }
+            RequestState::TakeRead => {
+                self.ar_ready.next = true;
+                self.message.d.next = self.kind_read.val();
+                self.shift.d.next = (bit_cast::<72, 8>(self.ar_length.val()) << bits::<7>(64))
+                    | bit_cast::<72, 64>(self.ar_address.val());
+                self.left.d.next = bits::<4>(9);
+                self.state.d.next = RequestState::Shift;
+            }
+            RequestState::TakeWrite => {
+                self.aw_ready.next = true;
+                self.message.d.next = self.kind_write.val();
+                self.shift.d.next = bit_cast::<72, 64>(self.aw_address.val());
+                self.left.d.next = bits::<4>(8);
+                self.more.d.next = true;
+                self.state.d.next = RequestState::Shift;
             }
             RequestState::Shift => {
                 self.byte_valid.next = true;

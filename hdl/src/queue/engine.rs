@@ -249,6 +249,9 @@ pub struct QueueEngine {
     phase: DFF<Bit>,
     step: DFF<Bits<2>>,
     status: DFF<Bits<8>>,
+    outcome: DFF<Bits<8>>,
+    load_failed: DFF<Bit>,
+    statistics_failed: DFF<Bit>,
     verdict: DFF<Bits<8>>,
     accepts: DFF<Bit>,
     accepted: DFF<Bit>,
@@ -328,6 +331,9 @@ impl Logic for QueueEngine {
             phase,
             step,
             status,
+            outcome,
+            load_failed,
+            statistics_failed,
             verdict,
             accepts,
             accepted,
@@ -443,6 +449,15 @@ impl Logic for QueueEngine {
             | (bit_cast::<64, 8>(self.slot.val()) << bits::<6>(40))
             | (self.phase_bit.val() << bits::<6>(48));
 
+        // The status of the command, a cycle after what it is made of.
+        self.status.d.next = self.outcome.q.val();
+        if self.statistics_failed.q.val() && (self.outcome.q.val() == self.success.val()) {
+            self.status.d.next = self.dma_write_error.val();
+        }
+        if self.load_failed.q.val() {
+            self.status.d.next = self.dma_read_error.val();
+        }
+
         // What becomes of the entry, a cycle after all that it depends on.
         self.accepts.d.next = false;
         if !self.is_nop.val() && !self.is_load.val() && !self.is_run.val() && !self.is_unload.val()
@@ -539,7 +554,9 @@ impl Logic for QueueEngine {
                 self.answers.d.next = false;
                 self.section.d.next = self.image_address.val();
                 self.state.d.next = QueueState::Version;
-                self.status.d.next = self.verdict.q.val();
+                self.outcome.d.next = self.verdict.q.val();
+                self.load_failed.d.next = false;
+                self.statistics_failed.d.next = false;
                 if self.accepts.q.val() {
                     self.accepted.d.next = true;
                     self.state.d.next = QueueState::Statistics;
@@ -576,7 +593,7 @@ impl Logic for QueueEngine {
                         }
                     }
                     if self.read_failed.val() {
-                        self.status.d.next = self.dma_read_error.val();
+                        self.load_failed.d.next = true;
                         self.state.d.next = QueueState::Statistics;
                     }
                 }
@@ -599,7 +616,7 @@ impl Logic for QueueEngine {
                         self.state.d.next = QueueState::Commit;
                     }
                     if self.read_failed.val() {
-                        self.status.d.next = self.dma_read_error.val();
+                        self.load_failed.d.next = true;
                         self.state.d.next = QueueState::Statistics;
                     }
                 }
@@ -618,7 +635,7 @@ impl Logic for QueueEngine {
                 if !self.reads.q.val() && !self.read_busy.val() {
                     self.state.d.next = QueueState::Commit;
                     if self.read_failed.val() {
-                        self.status.d.next = self.dma_read_error.val();
+                        self.load_failed.d.next = true;
                         self.state.d.next = QueueState::Statistics;
                     }
                 }
@@ -633,7 +650,7 @@ impl Logic for QueueEngine {
             }
             QueueState::RunWait => {
                 if !self.run_busy.val() {
-                    self.status.d.next = self.run_status.val();
+                    self.outcome.d.next = self.run_status.val();
                     self.state.d.next = QueueState::Statistics;
                 }
             }
@@ -647,9 +664,7 @@ impl Logic for QueueEngine {
             QueueState::StatisticsWait => {
                 if !self.writes.q.val() && !self.write_busy.val() {
                     self.state.d.next = QueueState::Version;
-                    if self.write_failed.val() && (self.status.q.val() == self.success.val()) {
-                        self.status.d.next = self.dma_write_error.val();
-                    }
+                    self.statistics_failed.d.next = self.write_failed.val();
                 }
             }
             QueueState::Version => {
