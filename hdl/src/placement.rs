@@ -3,20 +3,21 @@
 //!
 //! ```text
 //!                 pair 0      pair 1      pair 2 ...      sums move to the right
-//!  Y10  DSPs   .  g2 g2 g3    g2 g2 g3    g2 g2 g3
-//!  Y22  RAMs   c  g2 g2 g3    g2 g2 g3    g2 g2 g3        weights
+//!  Y10  DSPs   .  g2 g2 .     g2 g2 .     g2 g2 .         in between: requantization
+//!  Y22  RAMs   c  g2 g2 g1    g2 g2 g1    g2 g2 g1        weights
 //!  Y34  DSPs   c  g1 g1 g3    g1 g1 g3    g1 g1 g3        activations move from group to group
-//!  Y46  RAMs   c  g1 g1 g3    g1 g1 g3    g1 g1 g3
-//!  Y58  DSPs   .  g0 g0 .     g0 g0 .     g0 g0 .         in between: requantization
+//!  Y46  RAMs   c  g1 g3 g3    g1 g3 g3    g1 g3 g3
+//!  Y58  DSPs   .  g0 g0 g3    g0 g0 g3    g0 g0 g3
 //!  Y70  RAMs   c  g0 g0 .     g0 g0 .     g0 g0 .         in between: lanes' weights, parameters
 //!  Y82  RAMs   scratchpad ..................  sums for requantization, parameters
 //! ```
 //!
 //! The chip has three rows of 52 DSPs and four of 52 block RAMs. A pair of rows of the array has
 //! three columns of them, a group of columns its DSPs in one row as far as they go, and the RAMs that
-//! feed it next to them. Vectors come from the scratchpad below, sums leave on the right. Control (c)
-//! belongs to the left, out of the array: what it needs of DSPs and RAMs is what draws it there.
-//! Where nothing says how cells are ordered, any order is as good.
+//! feed it in the next one: half a clock is all that weights have from there into a DSP. Vectors
+//! come from the scratchpad below, sums leave on the right. Control (c) belongs to the left, out of
+//! the array: what it needs of DSPs and RAMs is what draws it there. Where nothing says how cells
+//! are ordered, any order is as good.
 
 use systole_regs::configuration::{ArrayKind, Configuration};
 
@@ -44,7 +45,7 @@ const DSPS: [(usize, usize); 8] = [
     (10, 0),
     (10, 1),
     (34, 2),
-    (10, 2),
+    (58, 2),
 ];
 
 /// Y and column of the RAMs of a pair: weights of the even row for each group, then of the odd one.
@@ -52,11 +53,11 @@ const RAMS: [(usize, usize); 8] = [
     (70, 0),
     (46, 0),
     (22, 0),
-    (46, 2),
-    (70, 1),
     (46, 1),
-    (22, 1),
+    (70, 1),
     (22, 2),
+    (22, 1),
+    (46, 2),
 ];
 
 /// Number of a pair's column in its row.
@@ -64,7 +65,7 @@ const fn along(pair: usize, column: usize) -> usize {
     MARGIN + pair * SHARE + column
 }
 
-/// What pairs leave of their rows: Y58 for DSPs, Y70 for RAMs.
+/// What pairs leave of their rows: Y10 for DSPs, Y70 for RAMs.
 const fn between(pair: usize) -> usize {
     along(pair, SHARE - 1)
 }
@@ -153,7 +154,7 @@ fn requantization(cell: &str) -> Option<String> {
     let (_, requantize) = cell.split_once("requantize.")?;
     let (lane, multiplication) = number(requantize, "lane$")?;
     let index = lane * 3 + one_of(multiplication, &["both", "high", "low"])?;
-    (index < 12).then(|| dsp(58, between(4 + index)))
+    (index < 12).then(|| dsp(10, between(4 + index)))
 }
 
 /// `...parameters.memory1_0...block[1]...`: as near to requantization as there are places.
@@ -285,11 +286,11 @@ mod tests {
         assert_eq!(dsp(0, 1).as_deref(), Some("X14/Y58/MULT18_1"));
         assert_eq!(dsp(0, 2).as_deref(), Some("X13/Y34/MULT18_0"));
         assert_eq!(dsp(1, 0).as_deref(), Some("X18/Y58/MULT18_5"));
-        assert_eq!(dsp(15, 7).as_deref(), Some("X119/Y10/MULT18_5"));
+        assert_eq!(dsp(15, 7).as_deref(), Some("X119/Y58/MULT18_5"));
         let ram = |pair, part| ecp5_85f(&memory(pair, part), &ECP5_85F);
         assert_eq!(ram(0, 0).as_deref(), Some("X13/Y70/EBR0"));
         assert_eq!(ram(0, 4).as_deref(), Some("X15/Y70/EBR1"));
-        assert_eq!(ram(15, 7).as_deref(), Some("X120/Y22/EBR3"));
+        assert_eq!(ram(15, 7).as_deref(), Some("X120/Y46/EBR3"));
     }
 
     #[test]
