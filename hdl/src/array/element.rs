@@ -67,7 +67,7 @@ impl Element {
 }
 
 /// The latest partial sum of all kinds.
-const LONGEST: usize = 2 + primitive::LATENCY;
+const LONGEST: usize = Element::Plain.latency();
 
 /// An element for two rows and two columns, with partial sums of `P` bits.
 #[derive(LogicBlock, Default)]

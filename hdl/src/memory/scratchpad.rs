@@ -380,8 +380,7 @@ reg [{boundaries}:0] in_rows2_{lane};
                 span = WW / 8
             );
         }
-        // Rotations by multiples of four lanes, and by the rest.
-        let coarse = |offset: &str| format!("{{{offset}[{low}-1:2], 5'd0}}");
+        // Rotations are by multiples of four lanes, and then by the rest.
         let fine = |offset: &str| format!("{{{offset}[1:0], 3'd0}}");
         Verilog::Custom(format!(
             "\
@@ -399,7 +398,7 @@ reg [7:0] pad1, pad2, pad3, pad4, pad5;
 reg [{lanes}-1:0] inside3, inside4, inside5;
 wire [{wide}-1:0] fetched4;
 reg [{wide}-1:0] rotated5;
-wire [{double}-1:0] turned4 = {{fetched4, fetched4}} >> {window_coarse};
+wire [{double}-1:0] turned4 = {{fetched4, fetched4}} >> {{offset4[{low}-1:2], 5'd0}};
 wire [{double}-1:0] turned5 = {{rotated5, rotated5}} >> {window_fine};
 
 reg access_write1, access_write2;
@@ -466,10 +465,8 @@ always @(posedge clock) begin
             span_top = (BOUNDARIES + 1) * LANE_BITS - 1,
             double = wide * 2,
             WW2 = WW * 2,
-            turn = turn,
             from_offset = upward("access_offset2"),
             from_end = upward(&format!("access_end2[{low}-1:0]")),
-            window_coarse = coarse("offset4"),
             window_fine = fine("offset5"),
             write_fine = fine("access_offset2"),
         ))

@@ -37,24 +37,17 @@ fn both_halves_of_every_leaf_agree() {
 
     array::leaves(&mut bench);
 
-    bench.leaf(
-        "delay",
-        Delay::<5>::new(3),
-        300,
-        clock!(),
-        |leaf, random| {
-            leaf.entry.next = from_unsigned(random.any());
-        },
-    );
-    bench.leaf(
-        "delay_none",
-        Delay::<5>::new(0),
-        300,
-        clock!(),
-        |leaf, random| {
-            leaf.entry.next = from_unsigned(random.any());
-        },
-    );
+    for (name, cycles) in [("delay", 3), ("delay_none", 0)] {
+        bench.leaf(
+            name,
+            Delay::<5>::new(cycles),
+            300,
+            clock!(),
+            |leaf, random| {
+                leaf.entry.next = from_unsigned(random.any());
+            },
+        );
+    }
     bench.leaf(
         "delay_one",
         Delay::<1>::new(1),
