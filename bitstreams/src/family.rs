@@ -34,6 +34,8 @@ pub struct Family {
     pub passes: &'static [Pass],
     /// Placing and routing; the part's own arguments are added.
     pub route: Command,
+    /// Arguments of placing and routing for a design whose multipliers and memories have places.
+    pub placed: &'static [&'static str],
     /// What writes the bitstream, if an open and packaged tool does; the part's own arguments are
     /// added.
     pub pack: Option<Command>,
@@ -124,6 +126,9 @@ pub static ECP5: Family = Family {
         ],
         output: "config",
     },
+    // Around cells that stay where they are, the default placer packs some regions until they can't be
+    // routed and leaves others empty; this one spreads logic evenly.
+    placed: &["--placer", "static"],
     pack: Some(Command {
         program: "yowasp-ecppack",
         arguments: &["--compress", "{routed}", "{bitstream}"],
@@ -183,6 +188,7 @@ pub static GOWIN: Family = Family {
         ],
         output: "routed.json",
     },
+    placed: &[],
     pack: Some(Command {
         program: "gowin_pack",
         arguments: &["-o", "{bitstream}", "{routed}"],
@@ -264,6 +270,7 @@ mod tests {
                 .into_iter()
                 .flatten()
                 .flat_map(|command| command.arguments)
+                .chain(family.placed)
                 .filter(|argument| argument.contains('{'))
             {
                 let placeholder = &argument[argument.find('{').unwrap_or(0)..];

@@ -12,6 +12,9 @@ use crate::error::FlowError;
 /// Parameters and attributes: strings of bits, text or numbers.
 pub type Values = BTreeMap<String, serde_json::Value>;
 
+/// Attribute of a cell with its place, which nextpnr obeys.
+pub const BEL: &str = "BEL";
+
 /// A netlist.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,6 +200,13 @@ impl Module {
             *counts.entry(cell.kind.clone()).or_default() += 1;
         }
         counts
+    }
+
+    /// Whether the place of some cell is settled before placing.
+    pub fn has_places(&self) -> bool {
+        self.cells
+            .values()
+            .any(|cell| cell.attributes.contains_key(BEL))
     }
 
     /// The net of this name, if it is a single wire.

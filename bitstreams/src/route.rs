@@ -107,11 +107,17 @@ fn one(
     let timing = format!("seed-{seed}.timing.json");
     let constraints = constraints::file_name(family.constraints);
     let clock_mhz = format!("{:.4}", design.clock.khz / 1000.0);
+    let placed = if module.has_places() {
+        family.placed
+    } else {
+        &[]
+    };
     let arguments = board
         .part
         .arguments
         .iter()
         .chain(family.route.arguments)
+        .chain(placed)
         .map(|argument| {
             argument
                 .replace("{netlist}", NETLIST)

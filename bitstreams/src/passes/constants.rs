@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use systole_hdl::placement::BLOCKS;
 
-use crate::netlist::{Bit, Cell, Direction, Module, Net};
+use crate::netlist::{BEL, Bit, Cell, Direction, Module, Net};
 
 /// Control pins: clock enables, resets, signs and sources.
 const CONTROL: [&str; 5] = ["CE", "RST", "SIGNEDA", "SIGNEDB", "SOURCE"];
@@ -27,7 +27,7 @@ pub(super) fn localize(module: &mut Module) -> usize {
         }
         let Some((column, row)) = cell
             .attributes
-            .get("BEL")
+            .get(BEL)
             .and_then(|bel| block(bel.as_str()?))
         else {
             continue;
@@ -99,7 +99,7 @@ mod tests {
             ],
         );
         if let Some(bel) = bel {
-            multiplier.attributes.insert("BEL".into(), bel.into());
+            multiplier.attributes.insert(BEL.into(), bel.into());
         }
         multiplier
     }

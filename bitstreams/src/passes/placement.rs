@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use systole_regs::configuration::Configuration;
 
-use crate::netlist::Module;
+use crate::netlist::{BEL, Module};
 
 /// BEL of a multiplier or block RAM of a configuration's netlist, by its name; none if the placer may choose.
 pub type Bel = fn(&str, &Configuration) -> Option<String>;
@@ -54,7 +54,7 @@ pub fn place(module: &mut Module, placement: &Placement) -> Result<usize, Placem
             return Err(PlacementError::Taken(bel.clone()));
         }
         if let Some(cell) = module.cells.get_mut(name) {
-            cell.attributes.insert("BEL".into(), bel.clone().into());
+            cell.attributes.insert(BEL.into(), bel.clone().into());
         }
     }
     Ok(bels.len())
@@ -90,10 +90,18 @@ mod tests {
         let (module, result) =
             placed(|name, _| name.starts_with('a').then(|| "X4/Y10/MULT18_0".to_owned()));
         assert_eq!(result, Ok(1));
-        assert_eq!(module.cells["a"].attributes["BEL"], "X4/Y10/MULT18_0");
+        assert_eq!(module.cells["a"].attributes[BEL], "X4/Y10/MULT18_0");
+        assert!(module.has_places());
         for other in ["b", "aa"] {
-            assert!(!module.cells[other].attributes.contains_key("BEL"));
+            assert!(!module.cells[other].attributes.contains_key(BEL));
         }
+    }
+
+    #[test]
+    fn a_module_without_places_says_so() {
+        let (module, result) = placed(|_, _| None);
+        assert_eq!(result, Ok(0));
+        assert!(!module.has_places());
     }
 
     #[test]
