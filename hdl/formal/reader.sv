@@ -105,6 +105,7 @@ always @(*) if (f_past) begin
 
 `ifndef F_MISTAKEN
     // What makes the induction close: registers mean what the model counts.
+    assert(captures$q == !busy);
     assert(!row_ended$q || busy && (state$q == ReaderState$Approach || state$q == ReaderState$Idle));
     if (busy) begin
         assert(f_started);

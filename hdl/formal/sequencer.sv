@@ -5,12 +5,14 @@ always @(posedge clock) f_past <= 1;
 
 // --- what the surroundings promise -----------------------------------------------------------
 // Reset comes first. The engines are busy from the cycle after their start and for less than
-// F_SLOW cycles; the trace can use the write engine, as long and not while a store begins.
+// F_SLOW cycles, the compute unit says so a cycle later; the trace can use the write engine, as long and not while a store begins.
 localparam F_SLOW = 4;
 reg [2:0] f_compute = 0, f_read = 0, f_write = 0, f_trace = 0; // cycles that each is still busy
+reg f_works = 0;
 (* anyseq *) wire [2:0] f_length;
 (* anyseq *) wire f_trace_wants;
 always @(posedge clock) begin
+    f_works <= f_compute != 0;
     f_compute <= compute_start ? f_length : f_compute - (f_compute != 0);
     f_read <= read_start ? f_length : f_read - (f_read != 0);
     f_write <= write_start || f_trace_wants ? f_length : f_write - (f_write != 0);
@@ -19,7 +21,7 @@ end
 always @(*) begin
     assume(reset == !f_past);
     assume(f_length != 0 && f_length < F_SLOW);
-    assume(compute_busy == (f_compute != 0));
+    assume(compute_busy == f_works);
     assume(read_busy == (f_read != 0));
     assume(write_busy == (f_write != 0));
     if (write_busy || write_start || state$q == SequencerState$Idle || state$q == SequencerState$Stop
@@ -30,6 +32,7 @@ always @(*) begin
 end
 always @(posedge clock) if (f_past && $past(busy)) begin
     assume($stable(rows) && $stable(group_rows) && $stable(program_count));
+    assume($stable(weight_base) && $stable(parameter_base));
 end
 always @(*) assume(rows != 0 && group_rows != 0);
 
@@ -38,10 +41,10 @@ wire [63:0] f_word = decoder$words$0;
 wire f_needs_compute = f_word[23:16] == 0, f_needs_load = f_word[31:24] == 0, f_needs_store = f_word[39:32] == 0;
 wire f_starts = compute_start || read_start || write_start;
 always @(*) if (f_past) begin
-    if (compute_start) one_computation: assert(!compute_busy);
+    if (compute_start) one_computation: assert(f_compute == 0);
     if (read_start) one_read: assert(!read_busy);
     if (write_start) one_write: assert(!write_busy);
-    if (f_starts && f_needs_compute) compute_limit_is_kept: assert(!compute_busy);
+    if (f_starts && f_needs_compute) compute_limit_is_kept: assert(f_compute == 0);
     if (f_starts && f_needs_load) load_limit_is_kept: assert(!read_busy);
     if (f_starts && f_needs_store) store_limit_is_kept: assert(!write_busy || f_trace != 0);
     begins_when_checked: assert(!f_starts || state$q == SequencerState$Dispatch);
@@ -52,8 +55,12 @@ always @(posedge clock) if (f_past && !reset) begin
     if (state$q == SequencerState$Dispatch && $past(state$q) != SequencerState$Dispatch)
         dispatched_after_the_check: assert($past(state$q) == SequencerState$Check
             && $past(step$q) == ($past(decoder$is_compute) ? last_compute : last_transfer) && $past(!checked$q || extent$fits));
+    // The compute unit takes its operands in the cycle after the start.
+    if ($past(compute_start)) operands_are_held: assert($stable({words$0, words$1, words$2, words$3, words$4,
+        words$5, words$6, words$7, group, is_matrix, is_pool, column_tiles, steps, origin, line_step,
+        row_skip, first_tile, first_parameter, residual_parameter}));
     // Nothing is forgotten while it runs, and the end is reported once.
-    if ($past(busy) && !busy) ends_when_all_is_done: assert(!compute_busy && !read_busy && !(f_write != 0));
+    if ($past(busy) && !busy) ends_when_all_is_done: assert(f_compute == 0 && !read_busy && !(f_write != 0));
     if ($past(read_active && read_failed && !read_busy)) read_errors_are_kept: assert(read_error$q);
     if ($past(write_active && write_failed && !write_busy)) write_errors_are_kept: assert(write_error$q);
     if ($past(read_error$q && busy) && !busy) read_errors_are_reported: assert(status == dma_read_error);

@@ -154,6 +154,7 @@ always @(*) if (f_past) begin
 
 `ifndef F_MISTAKEN
     // What makes the induction close: registers mean what the model counts,
+    assert(captures$q == !busy);
     assert(!row_ended$q || busy && (state$q == WriterState$Approach || state$q == WriterState$Idle));
     if (busy) begin
         assert(f_started);

@@ -171,15 +171,17 @@ pub struct Accelerator<
     tile_beat: DFF<Bits<16>>,
     beat: DFF<Bits<64>>,
     beat_word: DFF<Bits<32>>,
-    beat_tile: DFF<Bits<16>>,
-    beat_of_tile: DFF<Bits<16>>,
     is_entry_beat: DFF<Bit>,
     is_program_beat: DFF<Bit>,
     is_parameter_beat: DFF<Bit>,
     is_weight_beat: DFF<Bit>,
+    loads_rows: DFF<Bit>,
+    stores_rows: DFF<Bit>,
+    source_word: DFF<Bits<3>>,
     source_pending: DFF<Bits<64>>,
     source_other: DFF<Bits<64>>,
     source_last: Delay<64>,
+    writes_scratchpad: Signal<Local, Bit>,
     clear: Signal<Local, Bit>,
     abort: Signal<Local, Bit>,
 }
@@ -280,15 +282,17 @@ impl<
             tile_beat: Default::default(),
             beat: Default::default(),
             beat_word: Default::default(),
-            beat_tile: Default::default(),
-            beat_of_tile: Default::default(),
             is_entry_beat: Default::default(),
             is_program_beat: Default::default(),
             is_parameter_beat: Default::default(),
             is_weight_beat: Default::default(),
+            loads_rows: Default::default(),
+            stores_rows: Default::default(),
+            source_word: Default::default(),
             source_pending: Default::default(),
             source_other: Default::default(),
-            source_last: Delay::new(ACCESS_LATENCY - 2),
+            source_last: Delay::new(ACCESS_LATENCY - 3),
+            writes_scratchpad: Default::default(),
             clear: Default::default(),
             abort: Default::default(),
         }
@@ -323,12 +327,13 @@ impl<
             tile_beat,
             beat,
             beat_word,
-            beat_tile,
-            beat_of_tile,
             is_entry_beat,
             is_program_beat,
             is_parameter_beat,
             is_weight_beat,
+            loads_rows,
+            stores_rows,
+            source_word,
             source_pending,
             source_other
         );
@@ -534,7 +539,7 @@ impl<
         self.trace.write_ready.next = !self.writer.busy.val() && !self.sequencer.may_store.val();
         self.trace.write_busy.next = self.writer.busy.val();
         self.trace.write_failed.next = self.writer.failed.val();
-        self.trace.select.next = self.writer.source_address.val().get_bits::<2>(3);
+        self.trace.select.next = self.source_word.q.val().get_bits::<2>(0);
 
         // Read engine: the queue engine's, or the sequencer's during a run.
         self.reader.start.next = self.sequencer.read_start.val();
@@ -572,8 +577,6 @@ impl<
         // it travels to them through registers that wait for nothing.
         self.beat.d.next = self.reader.data.val();
         self.beat_word.d.next = self.reader.data_address.val() >> bits::<2>(3);
-        self.beat_tile.d.next = self.tile.q.val();
-        self.beat_of_tile.d.next = self.tile_beat.q.val();
         self.is_entry_beat.d.next =
             self.reader.data_valid.val() && (self.reader.data_port.val() == self.port_entry.val());
         self.is_program_beat.d.next = self.reader.data_valid.val()
@@ -590,11 +593,10 @@ impl<
         self.compute.beat.next = self.beat.q.val();
         self.compute.parameter_beat.next = self.beat_word.q.val();
         self.compute.parameter_valid.next = self.is_parameter_beat.q.val();
-        self.compute.weight_tile.next = self.beat_tile.q.val();
-        self.compute.weight_beat.next = self.beat_of_tile.q.val();
+        self.compute.weight_tile.next = self.tile.q.val();
+        self.compute.weight_beat.next = self.tile_beat.q.val();
         self.compute.weight_valid.next = self.is_weight_beat.q.val();
-        if self.reader.data_valid.val() && (self.reader.data_port.val() == self.port_weights.val())
-        {
+        if self.is_weight_beat.q.val() {
             self.tile_beat.d.next = self.tile_beat.q.val() + bits::<16>(1);
             if self.tile_beat.q.val() == self.last_tile_beat.val() {
                 self.tile_beat.d.next = bits::<16>(0);
@@ -651,9 +653,10 @@ impl<
         self.m_b_ready.next = true;
 
         // Sources of writes; those that come sooner than the scratchpad wait.
-        self.counters.word.next = self.writer.source_address.val().get_bits::<3>(3);
+        self.source_word.d.next = self.writer.source_address.val().get_bits::<3>(3);
+        self.counters.word.next = self.source_word.q.val();
         self.source_pending.d.next = self.queue.completion_low.val();
-        if self.writer.source_address.val().get_bits::<1>(3) == bits::<1>(1) {
+        if self.source_word.q.val().get_bit(0) {
             self.source_pending.d.next = self.queue.completion_high.val();
         }
         self.source_other.d.next = self.source_pending.q.val();
@@ -666,7 +669,7 @@ impl<
         self.source_last.clock.next = self.clock.val();
         self.source_last.entry.next = self.source_other.q.val();
         self.writer.source_data.next = self.source_last.delayed.val();
-        if self.writer.source_port.val() == self.port_scratchpad.val() {
+        if self.stores_rows.q.val() {
             self.writer.source_data.next = self.scratchpad.access_read.val().get_bits::<64>(0);
         }
 
@@ -699,6 +702,9 @@ impl<
         // The scratchpad's access port: results and operands can't wait; DMA can.
         self.widen.vector.next = self.compute.result.val();
         self.from_memory.vector.next = self.reader.data.val();
+        self.loads_rows.d.next = self.reader.data_port.val() == self.port_scratchpad.val();
+        self.stores_rows.d.next = self.writer.source_port.val() == self.port_scratchpad.val();
+        self.writes_scratchpad.next = self.reader.data_valid.val() && self.loads_rows.q.val();
         self.reader.data_ready.next = true;
         self.writer.source_ready.next = true;
         self.scratchpad.access_address.next = self.writer.source_address.val();
@@ -712,22 +718,17 @@ impl<
             self.scratchpad.access_data.next = self.widen.resized.val();
         } else if self.compute.other_valid.val() {
             self.scratchpad.access_address.next = self.compute.other_address.val();
-        } else if self.reader.data_valid.val()
-            && (self.reader.data_port.val() == self.port_scratchpad.val())
-        {
+        } else if self.writes_scratchpad.val() {
             self.scratchpad.access_address.next = self.reader.data_address.val();
             self.scratchpad.access_write.next = true;
         }
         if self.compute.access_taken.val() {
-            if self.reader.data_port.val() == self.port_scratchpad.val() {
+            if self.loads_rows.q.val() {
                 self.reader.data_ready.next = false;
             }
         }
-        if self.compute.access_taken.val()
-            || (self.reader.data_valid.val()
-                && (self.reader.data_port.val() == self.port_scratchpad.val()))
-        {
-            if self.writer.source_port.val() == self.port_scratchpad.val() {
+        if self.compute.access_taken.val() || self.writes_scratchpad.val() {
+            if self.stores_rows.q.val() {
                 self.writer.source_ready.next = false;
             }
         }
@@ -750,7 +751,7 @@ impl<
             && self.reader.data_ready.val()
             && (self.reader.data_port.val() != self.port_entry.val());
         self.counters.bytes_written.next = bits::<4>(0);
-        if self.writer.source_port.val() == self.port_scratchpad.val() {
+        if self.stores_rows.q.val() {
             self.counters.bytes_written.next = self.writer.beat_bytes.val();
         }
         self.counters.instruction.next = self.sequencer.instruction_done.val();

@@ -112,7 +112,7 @@ pub struct ComputeUnit<
     pub result_bytes: Signal<Out, Bits<8>>,
     /// The results.
     pub result: Signal<Out, Bits<QW>>,
-    /// An instruction is under way.
+    /// An instruction is under way: from two cycles after its start on.
     pub busy: Signal<Out, Bit>,
     /// A vector is issued to the array.
     pub vector_valid: Signal<Out, Bit>,
@@ -176,7 +176,12 @@ pub struct ComputeUnit<
     kept_first_tile: DFF<Bits<16>>,
     kept_first_parameter: DFF<Bits<32>>,
     kept_residual_parameter: DFF<Bits<32>>,
+    takes_operands: DFF<Bit>,
     begins: DFF<Bit>,
+    works: DFF<Bit>,
+    written_beat: DFF<Bits<64>>,
+    written_parameter: DFF<Bits<32>>,
+    writes_parameter: DFF<Bit>,
     free: DFF<Bits<16>>,
     has_room: DFF<Bit>,
     free_change: DFF<Bits<16>>,
@@ -305,7 +310,12 @@ impl<
             kept_first_tile: Default::default(),
             kept_first_parameter: Default::default(),
             kept_residual_parameter: Default::default(),
+            takes_operands: Default::default(),
             begins: Default::default(),
+            works: Default::default(),
+            written_beat: Default::default(),
+            written_parameter: Default::default(),
+            writes_parameter: Default::default(),
             free: Default::default(),
             has_room: Default::default(),
             free_change: Default::default(),
@@ -347,7 +357,12 @@ impl<
             kept_first_tile,
             kept_first_parameter,
             kept_residual_parameter,
+            takes_operands,
             begins,
+            works,
+            written_beat,
+            written_parameter,
+            writes_parameter,
             free,
             has_room,
             free_change,
@@ -381,15 +396,18 @@ impl<
             lane_emit,
             lane_emit_rows
         );
+        // What starts an instruction is known late in the cycle, and operands are many bits: they are
+        // taken in the cycle after, when their source still holds them.
+        self.takes_operands.d.next = self.start.val();
         for i in 0..8 {
             self.kept_words[i].clock.next = self.clock.val();
             self.kept_words[i].d.next = self.kept_words[i].q.val();
-            if self.start.val() {
+            if self.takes_operands.q.val() {
                 self.kept_words[i].d.next = self.words[i].val();
             }
             self.fields.words[i].next = self.kept_words[i].q.val();
         }
-        if self.start.val() {
+        if self.takes_operands.q.val() {
             self.kept_rows.d.next = self.rows.val();
             self.kept_is_matrix.d.next = self.is_matrix.val();
             self.kept_is_pool.d.next = self.is_pool.val();
@@ -402,8 +420,7 @@ impl<
             self.kept_first_parameter.d.next = self.first_parameter.val();
             self.kept_residual_parameter.d.next = self.residual_parameter.val();
         }
-        // Operands are there a cycle after the start.
-        self.begins.d.next = self.start.val();
+        self.begins.d.next = self.takes_operands.q.val();
         self.is_residual.next = (self.fields.flags.val() & self.residual.val()) != bits::<8>(0);
 
         // Issue of windows, for the array or for the lanes.
@@ -481,6 +498,10 @@ impl<
         self.weights.write_tile.next = self.weight_tile.val();
         self.weights.write_beat.next = self.weight_beat.val();
         self.weights.write_data.next = self.beat.val();
+        // Parameters are far from there.
+        self.written_beat.d.next = self.beat.val();
+        self.written_parameter.d.next = self.parameter_beat.val();
+        self.writes_parameter.d.next = self.parameter_valid.val();
         self.array.double_clock.next = self.double_clock.val();
         self.array.vector.next = self.vector.val();
         for i in 0..R {
@@ -515,9 +536,9 @@ impl<
         self.lanes.vector.next = self.vector.val();
 
         // The accumulators: a ring of rows, taken by the issues and freed by the drain.
-        // Whether there is room is known two cycles later, so what is taken meanwhile is spared: two
-        // rows, before one or two more.
-        self.has_room.d.next = self.free.q.val() >= bits::<16>(4);
+        // Whether there is room is known three cycles later, so what is taken meanwhile is spared: three
+        // rows or, as none follows at once where two are taken, four; before one or two more.
+        self.has_room.d.next = self.free.q.val() >= bits::<16>(6);
         self.taken.next = bits::<16>(0);
         if self.matrix.take.val() {
             self.taken.next = bits::<16>(1);
@@ -566,9 +587,9 @@ impl<
         self.drain.second_address.next = self.fields.second_address.val();
         self.drain.complete.next = self.accumulators.complete.val();
         self.accumulators.drain_row.next = self.drain.drain_row.val();
-        self.parameters.write_valid.next = self.parameter_valid.val();
-        self.parameters.write_beat.next = self.parameter_beat.val();
-        self.parameters.write_data.next = self.beat.val();
+        self.parameters.write_valid.next = self.writes_parameter.q.val();
+        self.parameters.write_beat.next = self.written_parameter.q.val();
+        self.parameters.write_data.next = self.written_beat.q.val();
         self.parameters.read_entry.next = self.drain.parameter_entry.val();
         self.requantize.sums.next = self.accumulators.sums.val();
         self.requantize.select.next = self.drain.select.val();
@@ -594,12 +615,15 @@ impl<
         self.result_bytes.next = self.drain.write_bytes.val();
         self.result.next = self.requantize.results.val();
 
-        self.busy.next = self.begins.q.val() || self.drain.busy.val();
+        self.works.d.next =
+            self.takes_operands.q.val() || self.begins.q.val() || self.drain.busy.val();
+        self.busy.next = self.works.q.val();
         self.vector_valid.next = self.matrix.valid.val() == bits::<1>(1);
         self.depthwise_valid.next = self.depthwise.valid.val() == bits::<1>(1);
         self.stalled.next = self.matrix.stalled.val() || self.depthwise.stalled.val();
         self.preparing.next = self.matrix.preparing.val() || self.depthwise.preparing.val();
         if self.reset.val() {
+            self.takes_operands.d.next = false;
             self.begins.d.next = false;
             self.free.d.next = self.accumulator_rows.val();
             self.free_change.d.next = bits::<16>(0);

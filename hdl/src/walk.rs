@@ -26,6 +26,8 @@ pub struct Loop {
     pub count: Signal<In, Bits<16>>,
     /// The value is the last one.
     pub last: Signal<Out, Bit>,
+    /// It will be in the next cycle.
+    pub next_last: Signal<Out, Bit>,
     left: DFF<Bits<16>>,
     ended: DFF<Bit>,
 }
@@ -35,14 +37,16 @@ impl Logic for Loop {
     fn update(&mut self) {
         dff_setup!(self, clock, left, ended);
         self.last.next = self.ended.q.val();
+        self.next_last.next = self.ended.q.val();
         if self.advance.val() {
             self.left.d.next = self.left.q.val() - bits::<16>(1);
-            self.ended.d.next = self.left.q.val() == bits::<16>(2);
+            self.next_last.next = self.left.q.val() == bits::<16>(2);
         }
         if self.restart.val() {
             self.left.d.next = self.count.val();
-            self.ended.d.next = self.count.val() == bits::<16>(1);
+            self.next_last.next = self.count.val() == bits::<16>(1);
         }
+        self.ended.d.next = self.next_last.val();
     }
 }
 

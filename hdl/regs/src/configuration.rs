@@ -143,7 +143,7 @@ pub const SMALL: Configuration = Configuration {
     shared_columns: 3,
     requantize_lanes: 4,
     scratchpad_bytes: 64 * 1024,
-    weight_tiles: 2560,
+    weight_tiles: 2080,
     parameter_entries: 4096,
     program_instructions: 128,
     accumulator_rows: 64,

@@ -269,7 +269,7 @@ pub struct Sequencer {
     transfer: TransferFields,
     unit: UnitOperands,
     skipped: Signal<Local, Bit>,
-    begins: Signal<Local, Bit>,
+    stores: Signal<Local, Bit>,
     next_instruction: Signal<Local, Bit>,
 }
 
@@ -611,11 +611,8 @@ impl Logic for Sequencer {
         self.may_store.next = (self.state.q.val() == SequencerState::Dispatch)
             && self.decoder.is_store.val()
             && self.may_begin.q.val();
-        self.begins.next = self.may_begin.q.val();
         // The write engine may be busy with a record of the trace, and would not take the STORE.
-        if self.write_busy.val() && self.decoder.is_store.val() {
-            self.begins.next = false;
-        }
+        self.stores.next = self.may_store.val() && !self.write_busy.val();
 
         match self.state.q.val() {
             SequencerState::Idle => {
@@ -748,15 +745,17 @@ impl Logic for Sequencer {
             SequencerState::Dispatch => {
                 if self.read_error.q.val() || self.write_error.q.val() {
                     self.state.d.next = SequencerState::Stop;
-                } else if self.begins.val() {
+                } else if self.decoder.is_store.val() {
+                    if self.stores.val() {
+                        self.write_start.next = true;
+                        self.writing.d.next = true;
+                        self.next_instruction.next = true;
+                    }
+                } else if self.may_begin.q.val() {
                     self.read_start.next = self.decoder.is_load.val();
-                    self.write_start.next = self.decoder.is_store.val();
                     self.compute_start.next = self.decoder.is_compute.val();
                     if self.decoder.is_load.val() {
                         self.reading.d.next = true;
-                    }
-                    if self.decoder.is_store.val() {
-                        self.writing.d.next = true;
                     }
                     self.next_instruction.next = true;
                 }

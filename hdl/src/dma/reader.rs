@@ -95,6 +95,7 @@ pub struct DmaReader {
     to_boundary: DFF<Bits<7>>,
     few: DFF<Bit>,
     running: DFF<Bit>,
+    captures: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
     last_row: DFF<Bit>,
@@ -144,6 +145,7 @@ impl Logic for DmaReader {
             to_boundary,
             few,
             running,
+            captures,
             error,
             rows_left,
             last_row,
@@ -204,6 +206,7 @@ impl Logic for DmaReader {
                     && !self.out_valid.q.val()
                 {
                     self.running.d.next = false;
+                    self.captures.d.next = true;
                 }
             }
             ReaderState::Prepare => {
@@ -289,11 +292,13 @@ impl Logic for DmaReader {
 
         if self.start.val() && !self.running.q.val() && !self.abort.val() {
             self.running.d.next = true;
+            self.captures.d.next = false;
             self.error.d.next = false;
             self.state.d.next = ReaderState::Prepare;
         }
-        // Taken in each cycle, so that nothing but the state waits for `start`.
-        if !self.running.q.val() {
+        // Taken in each cycle, so that nothing but the state waits for `start`; `captures` is the
+        // opposite of `running`, beside the many that it enables.
+        if self.captures.q.val() {
             self.rows_left.d.next = self.rows.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();
@@ -306,6 +311,7 @@ impl Logic for DmaReader {
         if self.reset.val() {
             self.state.d.next = ReaderState::Idle;
             self.running.d.next = false;
+            self.captures.d.next = true;
             self.error.d.next = false;
             self.outstanding.d.next = bits::<4>(0);
             self.out_valid.d.next = false;

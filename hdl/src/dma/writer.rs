@@ -108,6 +108,7 @@ pub struct DmaWriter {
     to_boundary: DFF<Bits<7>>,
     few: DFF<Bit>,
     running: DFF<Bit>,
+    captures: DFF<Bit>,
     error: DFF<Bit>,
     rows_left: DFF<Bits<16>>,
     last_row: DFF<Bit>,
@@ -165,6 +166,7 @@ impl Logic for DmaWriter {
             to_boundary,
             few,
             running,
+            captures,
             error,
             rows_left,
             last_row,
@@ -247,6 +249,7 @@ impl Logic for DmaWriter {
             WriterState::Idle => {
                 if self.running.q.val() && (self.outstanding.q.val() == bits::<4>(0)) {
                     self.running.d.next = false;
+                    self.captures.d.next = true;
                 }
             }
             WriterState::Prepare => {
@@ -326,11 +329,13 @@ impl Logic for DmaWriter {
 
         if self.start.val() && !self.running.q.val() && !self.abort.val() {
             self.running.d.next = true;
+            self.captures.d.next = false;
             self.error.d.next = false;
             self.state.d.next = WriterState::Prepare;
         }
-        // Taken in each cycle, so that nothing but the state waits for `start`.
-        if !self.running.q.val() {
+        // Taken in each cycle, so that nothing but the state waits for `start`; `captures` is the
+        // opposite of `running`, beside the many that it enables.
+        if self.captures.q.val() {
             self.rows_left.d.next = self.rows.val();
             self.row_stride.d.next = self.stride.val();
             self.cursor.d.next = self.address.val();
@@ -347,6 +352,7 @@ impl Logic for DmaWriter {
         if self.reset.val() {
             self.state.d.next = WriterState::Idle;
             self.running.d.next = false;
+            self.captures.d.next = true;
             self.error.d.next = false;
             self.outstanding.d.next = bits::<4>(0);
             self.credits.d.next = self.fifo_beats.val();

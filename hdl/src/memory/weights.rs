@@ -10,6 +10,9 @@
 //!             +-> [bank of rows 2, 3: group 0] -1 cycle-> [group 1] ...  weights of rows 2 and 3
 //!             ...
 //! ```
+//!
+//! Beats that are written travel from bank to bank in the same way, and so never fall behind what is
+//! read after them.
 
 use rust_hdl::prelude::*;
 
@@ -32,6 +35,14 @@ pub struct WeightBank<const CW: usize> {
     pub write_beat: Signal<In, Bits<16>>,
     /// What is written.
     pub write_data: Signal<In, Bits<64>>,
+    /// The same beat, for the next bank, a cycle later.
+    pub next_write_valid: Signal<Out, Bit>,
+    /// Its tile.
+    pub next_write_tile: Signal<Out, Bits<16>>,
+    /// Its number.
+    pub next_write_beat: Signal<Out, Bits<16>>,
+    /// It.
+    pub next_write_data: Signal<Out, Bits<64>>,
     /// Tile to read.
     pub read_tile: Signal<In, Bits<16>>,
     /// The same, for the next bank, a cycle later.
@@ -159,6 +170,10 @@ impl<const CW: usize> Logic for WeightBank<CW> {
                 concatenate(8, bytes)
             });
             self.next_tile.next = self.read_tile.val();
+            self.next_write_valid.next = self.write_valid.val();
+            self.next_write_tile.next = self.write_tile.val();
+            self.next_write_beat.next = self.write_beat.val();
+            self.next_write_data.next = self.write_data.val();
             if self.write_valid.val() {
                 self.write(
                     self.write_tile.val().index() % tiles,
@@ -171,6 +186,10 @@ impl<const CW: usize> Logic for WeightBank<CW> {
 
     fn connect(&mut self) {
         self.next_tile.connect();
+        self.next_write_valid.connect();
+        self.next_write_tile.connect();
+        self.next_write_beat.connect();
+        self.next_write_data.connect();
         self.even_weights.connect();
         self.odd_weights.connect();
     }
@@ -234,6 +253,10 @@ always @(*) odd_weights = {{{odd}}};
 
 always @(posedge clock) begin
    next_tile <= read_tile;
+   next_write_valid <= write_valid;
+   next_write_tile <= write_tile;
+   next_write_beat <= write_beat;
+   next_write_data <= write_data;
 {clocked}end
 "
         ))
@@ -284,15 +307,19 @@ impl<const R: usize, const CW: usize> Logic for WeightMemory<R, CW> {
     fn update(&mut self) {
         for i in 0..(R / 2) {
             self.bank[i].clock.next = self.clock.val();
-            self.bank[i].write_valid.next = self.write_valid.val();
-            self.bank[i].write_tile.next = self.write_tile.val();
-            self.bank[i].write_beat.next = self.write_beat.val();
-            self.bank[i].write_data.next = self.write_data.val();
             self.weights[i * 2].next = self.bank[i].even_weights.val();
             self.weights[i * 2 + 1].next = self.bank[i].odd_weights.val();
         }
+        self.bank[0].write_valid.next = self.write_valid.val();
+        self.bank[0].write_tile.next = self.write_tile.val();
+        self.bank[0].write_beat.next = self.write_beat.val();
+        self.bank[0].write_data.next = self.write_data.val();
         self.bank[0].read_tile.next = self.read_tile.val();
         for i in 1..(R / 2) {
+            self.bank[i].write_valid.next = self.bank[i - 1].next_write_valid.val();
+            self.bank[i].write_tile.next = self.bank[i - 1].next_write_tile.val();
+            self.bank[i].write_beat.next = self.bank[i - 1].next_write_beat.val();
+            self.bank[i].write_data.next = self.bank[i - 1].next_write_data.val();
             self.bank[i].read_tile.next = self.bank[i - 1].next_tile.val();
         }
     }

@@ -130,6 +130,7 @@ pub struct Drain {
     odd: DFF<Bit>,
     pending: DFF<Bits<8>>,
     some_pending: DFF<Bit>,
+    step: DFF<Bit>,
     // The loops. Addresses and entries are as wide as the memories need.
     fills_batch: DFF<Bit>,
     fills_line: DFF<Bit>,
@@ -184,7 +185,9 @@ pub struct Drain {
     out_finished: Delay<1>,
     second_finished: Delay<1>,
     second_offset: DFF<Bits<20>>,
-    step: Signal<Local, Bit>,
+    other_due: Signal<Local, Bit>,
+    results_due: Signal<Local, Bit>,
+    remain_pending: Signal<Local, Bit>,
     ends_line: Signal<Local, Bit>,
     ends_batch: Signal<Local, Bit>,
     fills_to_line: Signal<Local, Bit>,
@@ -248,6 +251,7 @@ impl Logic for Drain {
             odd,
             pending,
             some_pending,
+            step,
             fills_batch,
             fills_line,
             fills_pixel,
@@ -316,11 +320,11 @@ impl Logic for Drain {
         // Residual operands, and the results of the one or the other pass.
         self.second_offset.d.next = self.second_address.val().get_bits::<20>(0)
             - self.output_address.val().get_bits::<20>(0);
-        self.reads_other.d.next =
+        self.other_due.next =
             self.residual.val() && (self.other_flag.delayed.val() == bits::<1>(1));
-        self.has_results.d.next = self.result_flag.delayed.val();
-        self.writes.d.next =
+        self.results_due.next =
             !self.residual.val() && (self.result_flag.delayed.val() == bits::<1>(1));
+        self.has_results.d.next = self.result_flag.delayed.val();
         self.other_address.next =
             bit_cast::<32, 20>(self.other_at.delayed.val() + self.second_offset.q.val());
         self.result_at.entry.next = self.other_at.delayed.val();
@@ -335,14 +339,13 @@ impl Logic for Drain {
             self.second_finished.entry.next = self.out_finished.delayed.val();
             self.reentry_flag.entry.next = self.has_results.q.val();
             self.second_flag.entry.next = self.has_results.q.val();
-            self.writes.d.next = self.second_flag.delayed.val() == bits::<1>(1);
+            self.results_due.next = self.second_flag.delayed.val() == bits::<1>(1);
             self.write_address.next = bit_cast::<32, 20>(self.second_at.delayed.val());
             self.write_bytes.next = self.second_bytes.delayed.val();
         }
-        self.takes_access.d.next = (self.residual.val()
-            && (self.other_flag.delayed.val() == bits::<1>(1)))
-            || (!self.residual.val() && (self.result_flag.delayed.val() == bits::<1>(1)))
-            || (self.residual.val() && (self.second_flag.delayed.val() == bits::<1>(1)));
+        self.reads_other.d.next = self.other_due.val();
+        self.writes.d.next = self.results_due.val();
+        self.takes_access.d.next = self.other_due.val() || self.results_due.val();
         self.other_valid.next = self.reads_other.q.val();
         self.write_valid.next = self.writes.q.val();
         self.access_taken.next = self.takes_access.q.val();
@@ -351,15 +354,10 @@ impl Logic for Drain {
 
         // What is taken in this cycle.
         self.odd.d.next = !self.odd.q.val();
-        self.step.next = self.running.q.val()
-            && !self.loading.q.val()
-            && self.some_pending.q.val()
-            && (!self.residual.val() || self.odd.q.val());
         self.fills_batch.d.next = self.start.val();
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_pixel.d.next = self.fills_line.q.val();
         self.fills_group.d.next = self.fills_pixel.q.val();
-        // What filling takes and what a step would are known from registers; `step` comes late.
         self.fills_to_line.next =
             self.fills_pixel.q.val() || (self.fills_group.q.val() && self.pixels.last.val());
         self.fills_to_batch.next =
@@ -369,13 +367,13 @@ impl Logic for Drain {
         self.ends_line.next = self.last_group.q.val() && self.pixels.last.val();
         self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
         self.takes_pixel.next =
-            self.fills_group.q.val() || (self.step.val() && self.last_group.q.val());
+            self.fills_group.q.val() || (self.step.q.val() && self.last_group.q.val());
         self.takes_line.next =
-            self.fills_to_line.val() || (self.step.val() && self.ends_line.val());
+            self.fills_to_line.val() || (self.step.q.val() && self.ends_line.val());
         self.takes_batch.next =
-            self.fills_to_batch.val() || (self.step.val() && self.ends_batch.val());
+            self.fills_to_batch.val() || (self.step.q.val() && self.ends_batch.val());
         self.takes_block.next = self.fills_to_block.val()
-            || (self.step.val() && self.ends_batch.val() && self.batches.last.val());
+            || (self.step.q.val() && self.ends_batch.val() && self.batches.last.val());
 
         // Blocks of channels.
         self.is_final.next =
@@ -444,16 +442,16 @@ impl Logic for Drain {
 
         // Groups of the pixel.
         self.output_pointer.restart.next = self.takes_pixel.val();
-        self.output_pointer.advance.next = self.step.val();
+        self.output_pointer.advance.next = self.step.q.val();
         self.output_pointer.base.next = self.pixel_pointer.value.val();
         self.output_pointer.step.next = bit_cast::<20, 16>(self.lane_count.val());
         self.parameter_pointer.restart.next = self.takes_pixel.val();
-        self.parameter_pointer.advance.next = self.step.val();
+        self.parameter_pointer.advance.next = self.step.q.val();
         self.parameter_pointer.base.next = self.pixel_parameter.q.val();
         self.parameter_pointer.step.next = self.lane_count.val();
         self.final_pixel.restart.next = self.takes_pixel.val();
         self.final_pixel.entry.next = self.pixels.last.val() && self.pixel_final.value.val();
-        if self.step.val() {
+        if self.step.q.val() {
             self.channels_left.d.next = self.channels_left.q.val() - self.lane_count.val();
             self.last_group.d.next = self.channels_left.q.val() <= self.two_groups.val();
         }
@@ -469,7 +467,7 @@ impl Logic for Drain {
             self.next_group.next = bits::<8>(0);
         }
         self.out_freed.d.next = false;
-        if self.step.val() {
+        if self.step.q.val() {
             self.group.d.next = self.next_group.val();
             self.row_ends.d.next = self.next_group.val() == self.last_column_group.val();
             if self.last_of_row.val() {
@@ -477,15 +475,25 @@ impl Logic for Drain {
                 self.row_pointer.d.next = self.row_pointer.q.val() + bits::<16>(1);
             }
         }
-        self.takes_row.next = self.step.val() && self.last_of_row.val();
-        if self.complete.val() && !self.takes_row.val() {
-            self.pending.d.next = self.pending.q.val() + bits::<8>(1);
-            self.some_pending.d.next = true;
-        }
+        self.takes_row.next = self.step.q.val() && self.last_of_row.val();
+        self.remain_pending.next = self.some_pending.q.val();
         if self.takes_row.val() && !self.complete.val() {
             self.pending.d.next = self.pending.q.val() - bits::<8>(1);
-            self.some_pending.d.next = self.pending.q.val() != bits::<8>(1);
+            self.remain_pending.next = self.pending.q.val() != bits::<8>(1);
         }
+        if self.complete.val() {
+            self.remain_pending.next = true;
+            if !self.takes_row.val() {
+                self.pending.d.next = self.pending.q.val() + bits::<8>(1);
+            }
+        }
+        self.some_pending.d.next = self.remain_pending.val();
+        // All loops wait for a step, so it comes from a register. Rows are complete long after the
+        // start and are all taken before the end, so both may be known a cycle late.
+        self.step.d.next = self.running.q.val()
+            && !self.loading.q.val()
+            && self.remain_pending.val()
+            && (!self.residual.val() || !self.odd.q.val());
 
         // What goes with the group.
         self.out_row.d.next = self.row_pointer.q.val();
@@ -501,7 +509,7 @@ impl Logic for Drain {
             self.result_bytes.entry.next = self.channels_left.q.val().get_bits::<8>(0);
         }
         self.out_finished.entry.next = bits::<1>(0);
-        if self.step.val() {
+        if self.step.q.val() {
             self.other_flag.entry.next = bits::<1>(1);
             self.result_flag.entry.next = bits::<1>(1);
             if self.last_group.q.val() && self.final_pixel.value.val() {
@@ -550,6 +558,7 @@ impl Logic for Drain {
             self.fills_group.d.next = false;
             self.pending.d.next = bits::<8>(0);
             self.some_pending.d.next = false;
+            self.step.d.next = false;
             self.row_pointer.d.next = bits::<16>(0);
             self.other_flag.entry.next = bits::<1>(0);
             self.result_flag.entry.next = bits::<1>(0);

@@ -148,6 +148,7 @@ pub struct DepthwiseIssue {
     first_final: DFF<Bit>,
     first_complete: DFF<Bit>,
     above: DFF<Bits<32>>,
+    has_weights: DFF<Bit>,
     // The loops.
     settles: Delay<1>,
     fills_batch: DFF<Bit>,
@@ -200,6 +201,7 @@ pub struct DepthwiseIssue {
     weight_pointer: DFF<Bits<6>>,
     settling: DFF<Bits<8>>,
     spaced: DFF<Bit>,
+    go: DFF<Bit>,
     tile_pointer: DFF<Bits<16>>,
     prepares: DFF<Bit>,
     waits: DFF<Bit>,
@@ -222,7 +224,9 @@ pub struct DepthwiseIssue {
     first_byte: Signal<Local, Bits<3>>,
     is_wide: Signal<Local, Bit>,
     is_final: Signal<Local, Bit>,
-    go: Signal<Local, Bit>,
+    will_run: Signal<Local, Bit>,
+    will_emit: Signal<Local, Bit>,
+    will_space: Signal<Local, Bit>,
     ends_line: Signal<Local, Bit>,
     ends_batch: Signal<Local, Bit>,
     fills_to_line: Signal<Local, Bit>,
@@ -274,6 +278,7 @@ impl Logic for DepthwiseIssue {
             first_final,
             first_complete,
             above,
+            has_weights,
             fills_batch,
             fills_line,
             fills_column,
@@ -305,6 +310,7 @@ impl Logic for DepthwiseIssue {
             weight_pointer,
             settling,
             spaced,
+            go,
             tile_pointer,
             prepares,
             waits,
@@ -390,15 +396,13 @@ impl Logic for DepthwiseIssue {
         self.first_complete.d.next =
             (self.final_phase.q.val() == bits::<16>(0)) && (self.final_age.q.val() == bits::<2>(0));
         self.above.d.next = bits::<32>(0) - bit_cast::<32, 8>(self.pad_top.val());
+        self.has_weights.d.next = self.steps.val() != bits::<16>(0);
         self.tap.next = bit_cast::<32, 16>(self.tap_step.val());
         self.jump.next = bit_cast::<32, 16>(self.column_step.val());
 
         // What is taken in this cycle.
-        self.go.next = (self.state.q.val() == DepthwiseState::Vectors)
-            && (!(self.emits.q.val() && self.kernel_rows.last.val())
-                || (self.room.val() && !self.spaced.q.val()));
-        self.take.next = self.go.val() && self.emits.q.val() && self.kernel_rows.last.val();
-        self.waits.d.next = (self.state.q.val() == DepthwiseState::Vectors) && !self.go.val();
+        self.take.next = self.go.q.val() && self.emits.q.val() && self.kernel_rows.last.val();
+        self.waits.d.next = (self.state.q.val() == DepthwiseState::Vectors) && !self.go.q.val();
         self.stalled.next = self.waits.q.val();
         self.prepares.d.next = self.start.val()
             || (self.state.q.val() == DepthwiseState::Fill)
@@ -414,7 +418,6 @@ impl Logic for DepthwiseIssue {
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_column.d.next = self.fills_line.q.val();
         self.fills_current.d.next = self.fills_column.q.val();
-        // What filling takes and what `go` would are known from registers; `go` comes late.
         self.ends_line.next = self.completes.q.val() && self.pixels.last.val();
         self.fills_to_line.next =
             self.fills_column.q.val() || (self.fills_current.q.val() && self.ends_line.val());
@@ -424,13 +427,13 @@ impl Logic for DepthwiseIssue {
             self.fills_batch.q.val() || (self.fills_to_batch.val() && self.batches.last.val());
         self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
         self.takes_column.next =
-            self.fills_current.q.val() || (self.go.val() && self.kernel_rows.last.val());
+            self.fills_current.q.val() || (self.go.q.val() && self.kernel_rows.last.val());
         self.takes_line.next = self.fills_to_line.val()
-            || (self.go.val() && self.kernel_rows.last.val() && self.ends_line.val());
+            || (self.go.q.val() && self.kernel_rows.last.val() && self.ends_line.val());
         self.takes_batch.next = self.fills_to_batch.val()
-            || (self.go.val() && self.kernel_rows.last.val() && self.ends_batch.val());
+            || (self.go.q.val() && self.kernel_rows.last.val() && self.ends_batch.val());
         self.takes_block.next = self.fills_to_block.val()
-            || (self.go.val()
+            || (self.go.q.val()
                 && self.kernel_rows.last.val()
                 && self.ends_batch.val()
                 && self.batches.last.val());
@@ -542,9 +545,9 @@ impl Logic for DepthwiseIssue {
 
         // Rows of the current column.
         self.kernel_rows.restart.next = self.takes_column.val();
-        self.kernel_rows.advance.next = self.go.val();
+        self.kernel_rows.advance.next = self.go.q.val();
         self.kernel_rows.count.next = bit_cast::<16, 8>(self.kernel_height.val());
-        if self.go.val() {
+        if self.go.q.val() {
             self.clears.d.next = false;
             self.lane_address.d.next =
                 self.lane_address.q.val() + bit_cast::<32, 16>(self.row_stride.val());
@@ -594,14 +597,31 @@ impl Logic for DepthwiseIssue {
         if self.shifts.q.val() && self.kernel_rows.last.val() {
             self.out_shift.d.next = bits::<1>(1);
         }
-        if self.go.val() {
+        if self.go.q.val() {
             self.out_valid.d.next = bits::<1>(1);
         }
-        self.spaced.d.next = false;
         if self.take.val() {
             self.out_emit.d.next = bits::<1>(1);
-            self.spaced.d.next = self.wide.q.val();
         }
+        self.will_space.next = self.take.val() && self.wide.q.val();
+        self.spaced.d.next = self.will_space.val();
+
+        // All loops wait for `go`, so it comes from a register: what the next cycle takes, if anything.
+        self.will_run.next = ((self.state.q.val() == DepthwiseState::Fill)
+            && self.fills_current.q.val())
+            || ((self.state.q.val() == DepthwiseState::Settle)
+                && (self.settling.q.val() == self.settle_cycles.val()))
+            || ((self.state.q.val() == DepthwiseState::Vectors)
+                && !(self.ends_block.q.val()
+                    && (self.ends.q.val() || self.has_weights.q.val())
+                    && self.takes_column.val()));
+        self.will_emit.next = self.emits.q.val();
+        if self.takes_column.val() {
+            self.will_emit.next = self.completes.q.val();
+        }
+        self.go.d.next = self.will_run.val()
+            && (!(self.will_emit.val() && self.kernel_rows.next_last.val())
+                || (self.room.val() && !self.will_space.val()));
 
         match self.state.q.val() {
             DepthwiseState::Fill => {
@@ -631,10 +651,10 @@ impl Logic for DepthwiseIssue {
                 }
             }
             DepthwiseState::Vectors => {
-                if self.go.val() && self.kernel_rows.last.val() && self.ends_block.q.val() {
+                if self.go.q.val() && self.kernel_rows.last.val() && self.ends_block.q.val() {
                     self.weight_pointer.d.next = bits::<6>(0);
                     self.steps_left.d.next = self.steps.val();
-                    if self.steps.val() != bits::<16>(0) {
+                    if self.has_weights.q.val() {
                         self.state.d.next = DepthwiseState::Weights;
                     }
                     if self.ends.q.val() {
@@ -658,6 +678,7 @@ impl Logic for DepthwiseIssue {
         }
         if self.reset.val() {
             self.state.d.next = DepthwiseState::Idle;
+            self.go.d.next = false;
             self.fills_batch.d.next = false;
             self.fills_line.d.next = false;
             self.fills_column.d.next = false;

@@ -114,6 +114,7 @@ pub struct MatrixIssue {
     waited: DFF<Bit>,
     running: DFF<Bit>,
     fresh: DFF<Bit>,
+    go: DFF<Bit>,
     above: DFF<Bits<32>>,
     left: DFF<Bits<32>>,
     row: [DFF<Bits<20>>; 5],
@@ -141,7 +142,8 @@ pub struct MatrixIssue {
     out_y: DFF<Bits<32>>,
     out_rows_left: DFF<Bits<8>>,
     out_tile: DFF<Bits<16>>,
-    go: Signal<Local, Bit>,
+    still_running: Signal<Local, Bit>,
+    next_fresh: Signal<Local, Bit>,
     ends_window: Signal<Local, Bit>,
     ends_pixel: Signal<Local, Bit>,
     ends_line: Signal<Local, Bit>,
@@ -185,6 +187,7 @@ impl Logic for MatrixIssue {
             waited,
             running,
             fresh,
+            go,
             above,
             left,
             boundary,
@@ -265,9 +268,8 @@ impl Logic for MatrixIssue {
         }
 
         // The loops.
-        self.go.next = self.running.q.val() && (!self.fresh.q.val() || self.room.val());
-        self.take.next = self.go.val() && self.fresh.q.val();
-        self.waits.d.next = self.running.q.val() && !self.go.val();
+        self.take.next = self.go.q.val() && self.fresh.q.val();
+        self.waits.d.next = self.running.q.val() && !self.go.q.val();
         self.waited.d.next = self.waits.q.val();
         self.stalled.next = self.waited.q.val();
         self.begins.d.next = self.fills_window.q.val();
@@ -281,8 +283,7 @@ impl Logic for MatrixIssue {
         self.fills_line.d.next = self.start.val();
         self.fills_pixel.d.next = self.fills_line.q.val();
         self.fills_window.d.next = self.fills_pixel.q.val();
-        self.ends_window.next = self.go.val() && self.inputs.last.val();
-        // What filling takes and what `go` would are known from registers; `go` comes late.
+        self.ends_window.next = self.go.q.val() && self.inputs.last.val();
         self.fills_to_line.next =
             self.fills_pixel.q.val() || (self.fills_window.q.val() && self.pixels.last.val());
         self.fills_to_batch.next =
@@ -290,10 +291,11 @@ impl Logic for MatrixIssue {
         self.ends_pixel.next = self.inputs.last.val() && self.columns.last.val();
         self.ends_line.next = self.ends_pixel.val() && self.pixels.last.val();
         self.takes_pixel.next =
-            self.fills_window.q.val() || (self.go.val() && self.ends_pixel.val());
-        self.takes_line.next = self.fills_to_line.val() || (self.go.val() && self.ends_line.val());
+            self.fills_window.q.val() || (self.go.q.val() && self.ends_pixel.val());
+        self.takes_line.next =
+            self.fills_to_line.val() || (self.go.q.val() && self.ends_line.val());
         self.takes_batch.next = self.fills_to_batch.val()
-            || (self.go.val() && self.ends_line.val() && self.lines.last.val());
+            || (self.go.q.val() && self.ends_line.val() && self.lines.last.val());
 
         self.batches.restart.next = self.start.val();
         self.batches.advance.next = self.takes_batch.val();
@@ -346,24 +348,23 @@ impl Logic for MatrixIssue {
         self.window_final.entry.next = self.pixels.last.val() && self.pixel_final.value.val();
 
         self.inputs.restart.next = self.fills_window.q.val() || self.ends_window.val();
-        self.inputs.advance.next = self.go.val();
+        self.inputs.advance.next = self.go.q.val();
         self.inputs.count.next = self.input_tiles.val();
         self.tile_pointer.restart.next = self.takes_pixel.val();
-        self.tile_pointer.advance.next = self.go.val();
+        self.tile_pointer.advance.next = self.go.q.val();
         self.tile_pointer.base.next = self.first_tile.val();
         self.tile_pointer.step.next = bits::<16>(1);
-        if self.go.val() {
-            self.fresh.d.next = false;
-        }
-        if self.fills_window.q.val() || self.ends_window.val() {
-            self.fresh.d.next = true;
-        }
-        if self.fills_window.q.val() {
-            self.running.d.next = true;
-        }
+        // All loops wait for `go`, so it comes from a register: what the next cycle takes, if anything.
+        self.next_fresh.next = (self.fresh.q.val() && !self.go.q.val())
+            || self.fills_window.q.val()
+            || self.ends_window.val();
+        self.still_running.next = self.running.q.val() || self.fills_window.q.val();
         if self.ends_window.val() && self.columns.last.val() && self.window_final.value.val() {
-            self.running.d.next = false;
+            self.still_running.next = false;
         }
+        self.fresh.d.next = self.next_fresh.val();
+        self.running.d.next = self.still_running.val();
+        self.go.d.next = self.still_running.val() && (!self.next_fresh.val() || self.room.val());
 
         // How many window rows end within this vector, and where the next one does.
         self.next_crossed.next = bits::<3>(4);
@@ -384,7 +385,7 @@ impl Logic for MatrixIssue {
             self.next_crossed.next = bits::<3>(0);
             self.next_boundary.next = self.boundary.q.val() + self.step[0].q.val();
         }
-        if self.go.val() {
+        if self.go.q.val() {
             self.boundary.d.next = self.next_boundary.val();
             self.crossed.d.next = self.next_crossed.val();
         }
@@ -396,7 +397,7 @@ impl Logic for MatrixIssue {
         self.moved_valid.d.next = bits::<1>(0);
         self.moved_first.d.next = bits::<1>(0);
         self.moved_last.d.next = bits::<1>(0);
-        if self.go.val() {
+        if self.go.q.val() {
             self.moved_valid.d.next = bits::<1>(1);
         }
         if self.fresh.q.val() {
@@ -449,6 +450,7 @@ impl Logic for MatrixIssue {
 
         if self.reset.val() {
             self.running.d.next = false;
+            self.go.d.next = false;
             self.fills_line.d.next = false;
             self.fills_pixel.d.next = false;
             self.fills_window.d.next = false;

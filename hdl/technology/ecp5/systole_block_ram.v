@@ -1,8 +1,8 @@
 // Memory with a port that writes and one that reads; data come two cycles after their address.
 //
 // It is made of DP16KDs with their output registers, which a synthesizer doesn't use: without them
-// data come late in the cycle, and each bit takes a flip-flop elsewhere. What is deeper than a block
-// of words of 4 bits is left to the synthesizer.
+// data come late in the cycle, and each bit takes a flip-flop elsewhere. Few words more than blocks
+// hold are in LUTs. What is deeper than a block of words of 4 bits is left to the synthesizer.
 module systole_block_ram #(
     parameter WIDTH = 32,
     parameter DEPTH = 512,
@@ -22,7 +22,7 @@ module systole_block_ram #(
     genvar i;
     generate
         if (DEPTH > 2048 && DEPTH <= 3072) begin : parts
-            // Blocks of 2048 words, and of as few as there are more, take less than of 4096.
+            // Blocks of 2048 words, and what is left in others, take less than blocks of 4096.
             wire [WIDTH-1:0] low, high;
             reg is_high1, is_high2;
             assign data = is_high2 ? high : low;
@@ -35,11 +35,25 @@ module systole_block_ram #(
                 .write_address(write_address[10:0]), .write_data(write_data),
                 .read_address(read_address[10:0]), .data(low)
             );
-            systole_block_ram #(.WIDTH(WIDTH), .DEPTH(DEPTH - 2048), .ADDRESS(10)) upper (
-                .clock(clock), .write_valid(write_valid && write_address[ADDRESS-1]),
-                .write_address(write_address[9:0]), .write_data(write_data),
-                .read_address(read_address[9:0]), .data(high)
-            );
+            wire write_high = write_valid && write_address[ADDRESS-1];
+            if (DEPTH <= 2048 + 64) begin : luts
+                localparam HIGH = $clog2(DEPTH - 2048);
+                (* ram_style = "distributed", no_rw_check *)
+                reg [WIDTH-1:0] memory [0:DEPTH-2048-1];
+                reg [WIDTH-1:0] fetched, registered;
+                assign high = registered;
+                always @(posedge clock) begin
+                    fetched <= memory[read_address[HIGH-1:0]];
+                    registered <= fetched;
+                    if (write_high) memory[write_address[HIGH-1:0]] <= write_data;
+                end
+            end else begin : few
+                systole_block_ram #(.WIDTH(WIDTH), .DEPTH(DEPTH - 2048), .ADDRESS(10)) upper (
+                    .clock(clock), .write_valid(write_high),
+                    .write_address(write_address[9:0]), .write_data(write_data),
+                    .read_address(read_address[9:0]), .data(high)
+                );
+            end
         end else if (DEPTH <= 4096) begin : blocks
             wire [BLOCKS*WORD-1:0] d = write_data;
             wire [BLOCKS*WORD-1:0] q;

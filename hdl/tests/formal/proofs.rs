@@ -360,8 +360,8 @@ fn starts() -> Proof {
         cover: Some(41),
         mistakes: vec![(
             (
-                "write_start = decoder$is_store;",
-                "write_start = ~decoder$is_compute;",
+                "compute_start = decoder$is_compute;",
+                "compute_start = 1'b1;",
             ),
             30,
         )],
@@ -375,10 +375,7 @@ fn sequencer() -> Proof {
         // The first is the mistake that this proof has found: a store was lost in the trace.
         mistakes: vec![
             (
-                (
-                    "if (write_busy && decoder$is_store) begin",
-                    "if (1'b0) begin",
-                ),
+                ("stores = may_store && ~write_busy;", "stores = may_store;"),
                 32,
             ),
             (("rows_left$d = following_rows$q;", ""), 25),

@@ -12,14 +12,16 @@ use std::process::Command;
 use systole_hdl::netlist::CELL_MODELS;
 use systole_hdl::primitive::{Technology, definitions};
 
-/// Memories of one block and of several, of each of their words, and one of more words than any has:
+/// Memories of one block and of several, of each of their words, with a few words in LUTs, and one of
+/// more words than any has:
 /// width, depth, bits of an address.
-const MEMORIES: [[usize; 3]; 8] = [
+const MEMORIES: [[usize; 3]; 9] = [
     [36, 512, 9],
     [32, 100, 7],
     [80, 512, 9],
     [32, 600, 10],
     [20, 2000, 11],
+    [128, 2080, 12],
     [128, 2560, 12],
     [10, 4096, 12],
     [8, 5000, 13],
