@@ -187,6 +187,7 @@ pub struct ComputeUnit<
     free_change: DFF<Bits<16>>,
     sum_row: DFF<Bits<16>>,
     taken: Signal<Local, Bits<16>>,
+    next_free: Signal<Local, Bits<16>>,
     is_residual: Signal<Local, Bit>,
 }
 
@@ -321,6 +322,7 @@ impl<
             free_change: Default::default(),
             sum_row: Default::default(),
             taken: Default::default(),
+            next_free: Default::default(),
             is_residual: Default::default(),
         }
     }
@@ -536,9 +538,10 @@ impl<
         self.lanes.vector.next = self.vector.val();
 
         // The accumulators: a ring of rows, taken by the issues and freed by the drain.
-        // Whether there is room is known three cycles later, so what is taken meanwhile is spared: three
-        // rows or, as none follows at once where two are taken, four; before one or two more.
-        self.has_room.d.next = self.free.q.val() >= bits::<16>(6);
+        // Whether there is room is known two cycles later, so what is taken meanwhile is spared: two
+        // rows, before one or two more.
+        self.next_free.next = self.free.q.val() + self.free_change.q.val();
+        self.has_room.d.next = self.next_free.val() >= bits::<16>(4);
         self.taken.next = bits::<16>(0);
         if self.matrix.take.val() {
             self.taken.next = bits::<16>(1);
@@ -550,7 +553,7 @@ impl<
         if self.drain.freed.val() {
             self.free_change.d.next = bits::<16>(1) - self.taken.val();
         }
-        self.free.d.next = self.free.q.val() + self.free_change.q.val();
+        self.free.d.next = self.next_free.val();
         self.sum_valid.entry.next = self.matrix.valid.val();
         self.sum_first.entry.next = self.matrix.first.val();
         self.sum_last.entry.next = self.matrix.last.val();
