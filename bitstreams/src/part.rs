@@ -30,6 +30,7 @@ pub const PARTS: &[&Part] = &[
     &LFE5U_45F,
     &LFE5U_12F,
     &GW5AST_138,
+    &GW5A_25,
 ];
 
 /// ECP5-5G, 84 k LUTs, fastest speed grade.
