@@ -139,4 +139,11 @@ mod tests {
             assert!(Part::by_name(part.name).is_some());
         }
     }
+
+    #[test]
+    fn parts_of_boards_are_listed() {
+        for board in crate::BOARDS {
+            assert!(Part::by_name(board.part.name).is_some(), "{}", board.name);
+        }
+    }
 }

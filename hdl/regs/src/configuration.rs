@@ -135,6 +135,9 @@ pub const TINY: Configuration = Configuration {
 };
 
 /// 16 x 8, the default: one multiplier for each element of an ECP5-85F's DSP rows.
+///
+/// The weight memory is as deep as a block of 9 bits, and 32 tiles more, which are in LUTs: as many as
+/// anomaly detection takes.
 pub const SMALL: Configuration = Configuration {
     name: "small",
     rows: 16,

@@ -13,8 +13,7 @@ use systole_hdl::netlist::CELL_MODELS;
 use systole_hdl::primitive::{Technology, definitions};
 
 /// Memories of one block and of several, of each of their words, with a few words in LUTs, and one of
-/// more words than any has:
-/// width, depth, bits of an address.
+/// more words than any has: width, depth, bits of an address.
 const MEMORIES: [[usize; 3]; 9] = [
     [36, 512, 9],
     [32, 100, 7],
