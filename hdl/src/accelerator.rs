@@ -603,31 +603,33 @@ impl<
                 self.tile.d.next = self.tile.q.val() + bits::<16>(1);
             }
         }
-        if self.queue.read_start.val() {
-            self.tile.d.next = self.entry.weight_base.val();
+        // Taken in each cycle, as by the engine itself.
+        if !self.reader.busy.val() {
             self.tile_beat.d.next = bits::<16>(0);
-        }
-        if self.sequencer.read_start.val() && self.sequencer.read_weights.val() {
             self.tile.d.next = self.sequencer.first_tile.val();
-            self.tile_beat.d.next = bits::<16>(0);
+            if self.queue.read_owner.val() {
+                self.tile.d.next = self.entry.weight_base.val();
+            }
         }
 
-        // Write engine.
-        self.writer.start.next = self.sequencer.write_start.val();
-        self.writer.address.next = self.sequencer.host_address.val();
-        self.writer.row_bytes.next = self.sequencer.piece_bytes.val();
-        self.writer.rows.next = self.sequencer.pieces.val();
-        self.writer.stride.next = self.sequencer.host_stride.val();
-        self.writer.source.next = self.sequencer.scratchpad_address.val();
-        self.writer.source_stride.next = self.sequencer.scratchpad_stride.val();
-        self.writer.port.next = self.port_scratchpad.val();
-        if self.trace.write_start.val() {
-            self.writer.start.next = true;
-            self.writer.address.next = self.trace.write_address.val();
-            self.writer.row_bytes.next = self.trace_bytes.val();
-            self.writer.rows.next = bits::<16>(1);
-            self.writer.source.next = bits::<32>(0);
-            self.writer.port.next = self.port_trace.val();
+        // Write engine: a record of the trace's unless a STORE or the queue engine may want it, which
+        // is known sooner than who starts.
+        self.writer.start.next = self.trace.write_start.val() || self.sequencer.write_start.val();
+        self.writer.address.next = self.trace.write_address.val();
+        self.writer.row_bytes.next = self.trace_bytes.val();
+        self.writer.rows.next = bits::<16>(1);
+        self.writer.stride.next = bits::<32>(0);
+        self.writer.source.next = bits::<32>(0);
+        self.writer.source_stride.next = bits::<32>(0);
+        self.writer.port.next = self.port_trace.val();
+        if self.sequencer.may_store.val() {
+            self.writer.address.next = self.sequencer.host_address.val();
+            self.writer.row_bytes.next = self.sequencer.piece_bytes.val();
+            self.writer.rows.next = self.sequencer.pieces.val();
+            self.writer.stride.next = self.sequencer.host_stride.val();
+            self.writer.source.next = self.sequencer.scratchpad_address.val();
+            self.writer.source_stride.next = self.sequencer.scratchpad_stride.val();
+            self.writer.port.next = self.port_scratchpad.val();
         }
         if self.queue.write_owner.val() {
             self.writer.start.next = self.queue.write_start.val();

@@ -159,6 +159,9 @@ pub struct Drain {
     parameter_pointer: Pointer<16>,
     channels_left: DFF<Bits<16>>,
     last_group: DFF<Bit>,
+    ends_line: DFF<Bit>,
+    ends_batch: DFF<Bit>,
+    ends_block: DFF<Bit>,
     final_pixel: Tag,
     group: DFF<Bits<8>>,
     row_ends: DFF<Bit>,
@@ -188,8 +191,9 @@ pub struct Drain {
     other_due: Signal<Local, Bit>,
     results_due: Signal<Local, Bit>,
     remain_pending: Signal<Local, Bit>,
-    ends_line: Signal<Local, Bit>,
-    ends_batch: Signal<Local, Bit>,
+    next_last_group: Signal<Local, Bit>,
+    next_ends_line: Signal<Local, Bit>,
+    next_ends_batch: Signal<Local, Bit>,
     fills_to_line: Signal<Local, Bit>,
     fills_to_batch: Signal<Local, Bit>,
     fills_to_block: Signal<Local, Bit>,
@@ -264,6 +268,9 @@ impl Logic for Drain {
             pixel_channels,
             channels_left,
             last_group,
+            ends_line,
+            ends_batch,
+            ends_block,
             group,
             row_ends,
             row_pointer,
@@ -364,16 +371,14 @@ impl Logic for Drain {
             self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
         self.fills_to_block.next =
             self.fills_batch.q.val() || (self.fills_to_batch.val() && self.batches.last.val());
-        self.ends_line.next = self.last_group.q.val() && self.pixels.last.val();
-        self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
         self.takes_pixel.next =
             self.fills_group.q.val() || (self.step.q.val() && self.last_group.q.val());
         self.takes_line.next =
-            self.fills_to_line.val() || (self.step.q.val() && self.ends_line.val());
+            self.fills_to_line.val() || (self.step.q.val() && self.ends_line.q.val());
         self.takes_batch.next =
-            self.fills_to_batch.val() || (self.step.q.val() && self.ends_batch.val());
-        self.takes_block.next = self.fills_to_block.val()
-            || (self.step.q.val() && self.ends_batch.val() && self.batches.last.val());
+            self.fills_to_batch.val() || (self.step.q.val() && self.ends_batch.q.val());
+        self.takes_block.next =
+            self.fills_to_block.val() || (self.step.q.val() && self.ends_block.q.val());
 
         // Blocks of channels.
         self.is_final.next =
@@ -451,14 +456,22 @@ impl Logic for Drain {
         self.parameter_pointer.step.next = self.lane_count.val();
         self.final_pixel.restart.next = self.takes_pixel.val();
         self.final_pixel.entry.next = self.pixels.last.val() && self.pixel_final.value.val();
+        self.next_last_group.next = self.last_group.q.val();
         if self.step.q.val() {
             self.channels_left.d.next = self.channels_left.q.val() - self.lane_count.val();
-            self.last_group.d.next = self.channels_left.q.val() <= self.two_groups.val();
+            self.next_last_group.next = self.channels_left.q.val() <= self.two_groups.val();
         }
         if self.takes_pixel.val() {
             self.channels_left.d.next = self.pixel_channels.q.val();
-            self.last_group.d.next = self.pixel_channels.q.val() <= self.lane_count.val();
+            self.next_last_group.next = self.pixel_channels.q.val() <= self.lane_count.val();
         }
+        // What the next step ends besides its group.
+        self.last_group.d.next = self.next_last_group.val();
+        self.next_ends_line.next = self.next_last_group.val() && self.pixels.next_last.val();
+        self.next_ends_batch.next = self.next_ends_line.val() && self.lines.next_last.val();
+        self.ends_line.d.next = self.next_ends_line.val();
+        self.ends_batch.d.next = self.next_ends_batch.val();
+        self.ends_block.d.next = self.next_ends_batch.val() && self.batches.next_last.val();
 
         // Groups of the row of sums.
         self.last_of_row.next = self.last_group.q.val() || self.row_ends.q.val();

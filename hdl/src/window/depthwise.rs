@@ -183,6 +183,9 @@ pub struct DepthwiseIssue {
     aged: DFF<Bits<2>>,
     last_phase: DFF<Bit>,
     completes: DFF<Bit>,
+    last_of_line: DFF<Bit>,
+    last_of_batch: DFF<Bit>,
+    last_of_block: DFF<Bit>,
     fresh: DFF<Bit>,
     kernel_rows: Loop,
     lane_address: DFF<Bits<32>>,
@@ -227,8 +230,9 @@ pub struct DepthwiseIssue {
     will_run: Signal<Local, Bit>,
     will_emit: Signal<Local, Bit>,
     will_space: Signal<Local, Bit>,
-    ends_line: Signal<Local, Bit>,
-    ends_batch: Signal<Local, Bit>,
+    will_complete: Signal<Local, Bit>,
+    will_end_line: Signal<Local, Bit>,
+    will_end_batch: Signal<Local, Bit>,
     fills_to_line: Signal<Local, Bit>,
     fills_to_batch: Signal<Local, Bit>,
     fills_to_block: Signal<Local, Bit>,
@@ -294,6 +298,9 @@ impl Logic for DepthwiseIssue {
             aged,
             last_phase,
             completes,
+            last_of_line,
+            last_of_batch,
+            last_of_block,
             fresh,
             lane_address,
             lane_x,
@@ -418,25 +425,20 @@ impl Logic for DepthwiseIssue {
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_column.d.next = self.fills_line.q.val();
         self.fills_current.d.next = self.fills_column.q.val();
-        self.ends_line.next = self.completes.q.val() && self.pixels.last.val();
         self.fills_to_line.next =
-            self.fills_column.q.val() || (self.fills_current.q.val() && self.ends_line.val());
+            self.fills_column.q.val() || (self.fills_current.q.val() && self.last_of_line.q.val());
         self.fills_to_batch.next =
             self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
         self.fills_to_block.next =
             self.fills_batch.q.val() || (self.fills_to_batch.val() && self.batches.last.val());
-        self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
         self.takes_column.next =
             self.fills_current.q.val() || (self.go.q.val() && self.kernel_rows.last.val());
         self.takes_line.next = self.fills_to_line.val()
-            || (self.go.q.val() && self.kernel_rows.last.val() && self.ends_line.val());
+            || (self.go.q.val() && self.kernel_rows.last.val() && self.last_of_line.q.val());
         self.takes_batch.next = self.fills_to_batch.val()
-            || (self.go.q.val() && self.kernel_rows.last.val() && self.ends_batch.val());
+            || (self.go.q.val() && self.kernel_rows.last.val() && self.last_of_batch.q.val());
         self.takes_block.next = self.fills_to_block.val()
-            || (self.go.q.val()
-                && self.kernel_rows.last.val()
-                && self.ends_batch.val()
-                && self.batches.last.val());
+            || (self.go.q.val() && self.kernel_rows.last.val() && self.last_of_block.q.val());
 
         // Blocks of channels. A wide one's results take two rows of accumulators.
         self.is_wide.next = (self.block_channels.value.val() > self.sums.val())
@@ -507,20 +509,21 @@ impl Logic for DepthwiseIssue {
         if self.aged.q.val() != self.final_age.q.val() {
             self.grown.next = self.aged.q.val() + bits::<2>(1);
         }
+        self.will_complete.next = self.completes.q.val();
         if self.takes_column.val() {
             self.fresh.d.next = false;
             self.column_address.d.next = self.column_address.q.val() + self.tap.val();
             self.column_x.d.next = self.column_x.q.val() + self.tap.val();
             self.phase.d.next = self.phase.q.val() + bits::<16>(1);
             self.last_phase.d.next = self.phase.q.val() == self.before_last.q.val();
-            self.completes.d.next = (self.phase.q.val() == self.before_final.q.val())
+            self.will_complete.next = (self.phase.q.val() == self.before_final.q.val())
                 && (self.aged.q.val() == self.final_age.q.val());
             if self.last_phase.q.val() {
                 // The next step; in direct mode the next pixel's first column.
                 self.phase.d.next = bits::<16>(0);
                 self.aged.d.next = self.grown.val();
                 self.last_phase.d.next = self.single_phase.q.val();
-                self.completes.d.next =
+                self.will_complete.next =
                     self.first_final.q.val() && (self.grown.val() == self.final_age.q.val());
                 if !self.shared.q.val() {
                     self.column_address.d.next = self.pixel_address.q.val() + self.jump.val();
@@ -540,8 +543,15 @@ impl Logic for DepthwiseIssue {
             self.phase.d.next = bits::<16>(0);
             self.aged.d.next = bits::<2>(0);
             self.last_phase.d.next = self.single_phase.q.val();
-            self.completes.d.next = self.first_complete.q.val();
+            self.will_complete.next = self.first_complete.q.val();
         }
+        // What the next column ends.
+        self.completes.d.next = self.will_complete.val();
+        self.will_end_line.next = self.will_complete.val() && self.pixels.next_last.val();
+        self.will_end_batch.next = self.will_end_line.val() && self.lines.next_last.val();
+        self.last_of_line.d.next = self.will_end_line.val();
+        self.last_of_batch.d.next = self.will_end_batch.val();
+        self.last_of_block.d.next = self.will_end_batch.val() && self.batches.next_last.val();
 
         // Rows of the current column.
         self.kernel_rows.restart.next = self.takes_column.val();

@@ -115,6 +115,9 @@ pub struct MatrixIssue {
     running: DFF<Bit>,
     fresh: DFF<Bit>,
     go: DFF<Bit>,
+    ends_pixel: DFF<Bit>,
+    ends_line: DFF<Bit>,
+    ends_batch: DFF<Bit>,
     above: DFF<Bits<32>>,
     left: DFF<Bits<32>>,
     row: [DFF<Bits<20>>; 5],
@@ -145,8 +148,8 @@ pub struct MatrixIssue {
     still_running: Signal<Local, Bit>,
     next_fresh: Signal<Local, Bit>,
     ends_window: Signal<Local, Bit>,
-    ends_pixel: Signal<Local, Bit>,
-    ends_line: Signal<Local, Bit>,
+    next_ends_pixel: Signal<Local, Bit>,
+    next_ends_line: Signal<Local, Bit>,
     fills_to_line: Signal<Local, Bit>,
     fills_to_batch: Signal<Local, Bit>,
     takes_pixel: Signal<Local, Bit>,
@@ -188,6 +191,9 @@ impl Logic for MatrixIssue {
             running,
             fresh,
             go,
+            ends_pixel,
+            ends_line,
+            ends_batch,
             above,
             left,
             boundary,
@@ -288,14 +294,12 @@ impl Logic for MatrixIssue {
             self.fills_pixel.q.val() || (self.fills_window.q.val() && self.pixels.last.val());
         self.fills_to_batch.next =
             self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
-        self.ends_pixel.next = self.inputs.last.val() && self.columns.last.val();
-        self.ends_line.next = self.ends_pixel.val() && self.pixels.last.val();
         self.takes_pixel.next =
-            self.fills_window.q.val() || (self.go.q.val() && self.ends_pixel.val());
+            self.fills_window.q.val() || (self.go.q.val() && self.ends_pixel.q.val());
         self.takes_line.next =
-            self.fills_to_line.val() || (self.go.q.val() && self.ends_line.val());
-        self.takes_batch.next = self.fills_to_batch.val()
-            || (self.go.q.val() && self.ends_line.val() && self.lines.last.val());
+            self.fills_to_line.val() || (self.go.q.val() && self.ends_line.q.val());
+        self.takes_batch.next =
+            self.fills_to_batch.val() || (self.go.q.val() && self.ends_batch.q.val());
 
         self.batches.restart.next = self.start.val();
         self.batches.advance.next = self.takes_batch.val();
@@ -365,6 +369,13 @@ impl Logic for MatrixIssue {
         self.fresh.d.next = self.next_fresh.val();
         self.running.d.next = self.still_running.val();
         self.go.d.next = self.still_running.val() && (!self.next_fresh.val() || self.room.val());
+
+        // What the next vector ends besides its window.
+        self.next_ends_pixel.next = self.inputs.next_last.val() && self.columns.next_last.val();
+        self.next_ends_line.next = self.next_ends_pixel.val() && self.pixels.next_last.val();
+        self.ends_pixel.d.next = self.next_ends_pixel.val();
+        self.ends_line.d.next = self.next_ends_line.val();
+        self.ends_batch.d.next = self.next_ends_line.val() && self.lines.next_last.val();
 
         // How many window rows end within this vector, and where the next one does.
         self.next_crossed.next = bits::<3>(4);
