@@ -21,10 +21,16 @@ pub struct Committed {
 }
 
 /// Every committed report.
-pub const COMMITTED: &[Committed] = &[Committed {
-    board: "ecp5-evn",
-    configuration: "tiny",
-}];
+pub const COMMITTED: &[Committed] = &[
+    Committed {
+        board: "ecp5-evn",
+        configuration: "tiny",
+    },
+    Committed {
+        board: "ecp5-evn",
+        configuration: "ecp5-85f",
+    },
+];
 
 /// Why a report doesn't belong to today's Verilog.
 #[derive(Debug, thiserror::Error)]

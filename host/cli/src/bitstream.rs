@@ -60,7 +60,7 @@ pub struct ReportsArguments {
     #[arg(long, value_name = "DIR", default_value = "build/bitstream")]
     output: PathBuf,
     /// Placements to try for each.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     seeds: u32,
     /// Remake the others too.
     #[arg(long)]
