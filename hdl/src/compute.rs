@@ -112,7 +112,7 @@ pub struct ComputeUnit<
     pub result_bytes: Signal<Out, Bits<8>>,
     /// The results.
     pub result: Signal<Out, Bits<QW>>,
-    /// An instruction is under way: from two cycles after its start on.
+    /// An instruction is under way.
     pub busy: Signal<Out, Bit>,
     /// A vector is issued to the array.
     pub vector_valid: Signal<Out, Bit>,
@@ -618,8 +618,10 @@ impl<
         self.result_bytes.next = self.drain.write_bytes.val();
         self.result.next = self.requantize.results.val();
 
-        self.works.d.next =
-            self.takes_operands.q.val() || self.begins.q.val() || self.drain.busy.val();
+        self.works.d.next = self.start.val()
+            || self.takes_operands.q.val()
+            || self.begins.q.val()
+            || self.drain.busy.val();
         self.busy.next = self.works.q.val();
         self.vector_valid.next = self.matrix.valid.val() == bits::<1>(1);
         self.depthwise_valid.next = self.depthwise.valid.val() == bits::<1>(1);
