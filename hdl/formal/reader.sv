@@ -39,14 +39,19 @@ reg [63:0] f_row_base;                              // host address of the row t
 reg [31:0] f_row_stride, f_row_beats, f_done;       // beats of the row that were asked for
 reg [15:0] f_rows, f_rows_left = 0;
 reg [31:0] f_target_base, f_target_stride, f_got;   // the same for what is received
-reg [31:0] f_beat_target;
-reg [63:0] f_beat;
-reg f_beat_valid = 0;
+reg [1:0] f_held = 0;                               // good beats received and not handed out
+reg [31:0] f_target, f_later_target;                // the older one's, and the younger one's
+reg [63:0] f_beat, f_later_beat;
+wire f_good = f_received && r_response == 0;
+wire f_handed = data_valid && data_ready;
 wire [31:0] f_then_done = f_done + ar_length + 1;
 always @(posedge clock) begin
-    f_beat_valid <= f_received && r_response == 0;
-    f_beat <= r_data;
-    f_beat_target <= f_target_base + 8 * f_got;
+    if (f_handed) {f_beat, f_target} <= {f_later_beat, f_later_target};
+    if (f_good) begin
+        {f_later_beat, f_later_target} <= {r_data, f_target_base + 8 * f_got};
+        if (f_held == f_handed) {f_beat, f_target} <= {r_data, f_target_base + 8 * f_got};
+    end
+    f_held <= f_held + f_good - f_handed;
     if (busy && abort) f_aborted <= 1;
     if (f_asked) begin
         f_done <= f_then_done;
@@ -72,7 +77,7 @@ always @(posedge clock) begin
         {f_target_base, f_target_stride} <= {destination, destination_stride};
         {f_done, f_got} <= 0;
     end
-    if (reset) {f_started, f_beat_valid} <= 0;
+    if (reset) {f_started, f_held} <= 0;
 end
 
 always @(posedge clock) if (f_past && !reset) begin
@@ -83,9 +88,6 @@ always @(posedge clock) if (f_past && !reset) begin
         beat_stays: assert(data_valid && $stable(data) && $stable(data_address) && $stable(data_port));
     // After an error or in an abort nothing more is asked for.
     if (ar_valid && !$past(ar_valid)) nothing_after_an_error: assert(!$past(failed) && !$past(abort));
-    // Each good beat is handed out, once, and nothing else.
-    if (f_beat_valid) beat_is_handed_out: assert(data_valid && data == f_beat && data_address == f_beat_target);
-    if (data_valid && !f_beat_valid) beat_was_received: assert($past(data_valid && !data_ready));
 end
 always @(*) if (f_past) begin
     if (ar_valid) begin
@@ -95,6 +97,9 @@ always @(*) if (f_past) begin
         burst_is_next: assert(ar_address == f_row_base + 8 * f_done);
         burst_stays_in_row: assert(f_rows_left != 0 && f_then_done > f_done && f_then_done <= f_row_beats);
     end
+    // Each good beat is handed out, once, in order, and nothing else.
+    if (f_held != 0) beat_is_handed_out: assert(data_valid && data == f_beat && data_address == f_target);
+    if (data_valid) beat_was_received: assert(f_held != 0);
     outstanding_is_counted: assert(outstanding$q == f_outstanding);
     outstanding_is_limited: assert(f_outstanding <= 8);
     if (ar_valid) there_is_room: assert(f_outstanding < 8);
@@ -106,6 +111,8 @@ always @(*) if (f_past) begin
 `ifndef F_MISTAKEN
     // What makes the induction close: registers mean what the model counts.
     assert(captures$q == !busy);
+    assert(f_held <= 2 && spare_valid$q == (f_held == 2));
+    if (spare_valid$q) assert(spare_data$q == f_later_beat && spare_address$q == f_later_target);
     assert(!row_ended$q || busy && (state$q == ReaderState$Approach || state$q == ReaderState$Idle));
     if (busy) begin
         assert(f_started);

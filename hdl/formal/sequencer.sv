@@ -5,7 +5,7 @@ always @(posedge clock) f_past <= 1;
 
 // --- what the surroundings promise -----------------------------------------------------------
 // Reset comes first. The engines are busy from the cycle after their start and for less than
-// F_SLOW cycles, the compute unit says so a cycle later; the trace can use the write engine, as long
+// F_SLOW cycles, the compute unit says so a cycle longer; the trace can use the write engine, as long
 // and not while a store begins.
 localparam F_SLOW = 4;
 reg [2:0] f_compute = 0, f_read = 0, f_write = 0, f_trace = 0; // cycles that each is still busy
@@ -22,7 +22,7 @@ end
 always @(*) begin
     assume(reset == !f_past);
     assume(f_length != 0 && f_length < F_SLOW);
-    assume(compute_busy == f_works);
+    assume(compute_busy == (f_compute != 0 || f_works));
     assume(read_busy == (f_read != 0));
     assume(write_busy == (f_write != 0));
     if (write_busy || write_start || state$q == SequencerState$Idle || state$q == SequencerState$Stop

@@ -155,7 +155,6 @@ always @(*) if (f_past) begin
 `ifndef F_MISTAKEN
     // What makes the induction close: registers mean what the model counts,
     assert(captures$q == !busy);
-    assert(!row_ended$q || busy && (state$q == WriterState$Approach || state$q == WriterState$Idle));
     if (busy) begin
         assert(f_started);
         assert(f_row_beats != 0);
@@ -163,24 +162,26 @@ always @(*) if (f_past) begin
         assert(tail_bytes$q == (f_row_bytes % 8 == 0 ? 8 : f_row_bytes % 8));
         assert(row_stride$q == f_row_stride && row_stride$q[2:0] == 0);
         assert(pointer_stride$q == f_source_stride);
-        assert(rows_left$q == f_rows_left);
+        assert(rows_left$q == f_rows_left + (state$q == WriterState$Turn));
         if (state$q == WriterState$Prepare) begin
             assert(row_beats$q == f_row_bytes && f_done == 0 && f_read == 0 && f_rows_left != 0);
             assert(cursor$q == f_row_base && cursor$q[2:0] == 0 && pointer$q == f_source_base);
             assert(f_outstanding == 0);
-        end else assert(row_beats$q == f_row_beats && next_pointer$q == f_source_base + (row_ended$q ? 0 : f_source_stride));
+        end else assert(row_beats$q == f_row_beats && next_pointer$q == f_source_base + (state$q == WriterState$Turn ? 0 : f_source_stride));
         if (state$q == WriterState$Approach || state$q == WriterState$Measure || state$q == WriterState$Address || state$q == WriterState$Stream) begin
             assert(f_rows_left != 0 && f_read < f_row_beats && beats_left$q == f_row_beats - f_read);
-            assert(next_row$q == f_row_base + (row_ended$q ? 0 : f_row_stride) && f_row_base[2:0] == 0);
+            assert(next_row$q == f_row_base + f_row_stride && f_row_base[2:0] == 0);
             assert(cursor$q == f_row_base + 8 * f_done);
             assert(pointer$q == f_source_base + 8 * f_read);
             assert(f_done <= f_row_beats && f_done == f_read + f_burst_left);
         end
+        if (state$q == WriterState$Turn)
+            assert(next_row$q == f_row_base && f_row_base[2:0] == 0 && f_done == 0 && f_read == 0);
         if (state$q == WriterState$Measure) assert(few$q == (beats_left$q[28:7] == 0)
             && to_boundary$q == (cursor$q[11:9] == 7 ? 7'd64 - {1'b0, cursor$q[8:3]} : 7'd64));
         if (state$q == WriterState$Idle && !failed && !f_aborted) assert(f_rows_left == 0);
         if (aw_valid) assert(burst$q == aw_length + 1 && burst_left$q == burst$q && burst$q <= 64);
-        if (aw_valid || state$q == WriterState$Stream) assert(last_row$q == (rows_left$q == 1));
+        if (aw_valid || state$q == WriterState$Stream || state$q == WriterState$Turn) assert(last_row$q == (rows_left$q == 1));
         if (state$q == WriterState$Stream) assert(ends_burst$q == (burst_left$q == 1) && ends_row$q == (beats_left$q == 1));
     end else assert(state$q == WriterState$Idle);
     if (state$q == WriterState$Stream)

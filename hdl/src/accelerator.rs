@@ -182,6 +182,7 @@ pub struct Accelerator<
     source_other: DFF<Bits<64>>,
     source_last: Delay<64>,
     writes_scratchpad: Signal<Local, Bit>,
+    reads_scratchpad: Signal<Local, Bit>,
     clear: Signal<Local, Bit>,
     abort: Signal<Local, Bit>,
 }
@@ -293,6 +294,7 @@ impl<
             source_other: Default::default(),
             source_last: Delay::new(ACCESS_LATENCY - 3),
             writes_scratchpad: Default::default(),
+            reads_scratchpad: Default::default(),
             clear: Default::default(),
             abort: Default::default(),
         }
@@ -603,31 +605,33 @@ impl<
                 self.tile.d.next = self.tile.q.val() + bits::<16>(1);
             }
         }
-        if self.queue.read_start.val() {
-            self.tile.d.next = self.entry.weight_base.val();
+        // Taken in each cycle, as by the engine itself.
+        if !self.reader.busy.val() {
             self.tile_beat.d.next = bits::<16>(0);
-        }
-        if self.sequencer.read_start.val() && self.sequencer.read_weights.val() {
             self.tile.d.next = self.sequencer.first_tile.val();
-            self.tile_beat.d.next = bits::<16>(0);
+            if self.queue.read_owner.val() {
+                self.tile.d.next = self.entry.weight_base.val();
+            }
         }
 
-        // Write engine.
-        self.writer.start.next = self.sequencer.write_start.val();
-        self.writer.address.next = self.sequencer.host_address.val();
-        self.writer.row_bytes.next = self.sequencer.piece_bytes.val();
-        self.writer.rows.next = self.sequencer.pieces.val();
-        self.writer.stride.next = self.sequencer.host_stride.val();
-        self.writer.source.next = self.sequencer.scratchpad_address.val();
-        self.writer.source_stride.next = self.sequencer.scratchpad_stride.val();
-        self.writer.port.next = self.port_scratchpad.val();
-        if self.trace.write_start.val() {
-            self.writer.start.next = true;
-            self.writer.address.next = self.trace.write_address.val();
-            self.writer.row_bytes.next = self.trace_bytes.val();
-            self.writer.rows.next = bits::<16>(1);
-            self.writer.source.next = bits::<32>(0);
-            self.writer.port.next = self.port_trace.val();
+        // Write engine: a record of the trace's unless a STORE or the queue engine may want it, which
+        // is known sooner than who starts.
+        self.writer.start.next = self.trace.write_start.val() || self.sequencer.write_start.val();
+        self.writer.address.next = self.trace.write_address.val();
+        self.writer.row_bytes.next = self.trace_bytes.val();
+        self.writer.rows.next = bits::<16>(1);
+        self.writer.stride.next = bits::<32>(0);
+        self.writer.source.next = bits::<32>(0);
+        self.writer.source_stride.next = bits::<32>(0);
+        self.writer.port.next = self.port_trace.val();
+        if self.sequencer.may_store.val() {
+            self.writer.address.next = self.sequencer.host_address.val();
+            self.writer.row_bytes.next = self.sequencer.piece_bytes.val();
+            self.writer.rows.next = self.sequencer.pieces.val();
+            self.writer.stride.next = self.sequencer.host_stride.val();
+            self.writer.source.next = self.sequencer.scratchpad_address.val();
+            self.writer.source_stride.next = self.sequencer.scratchpad_stride.val();
+            self.writer.port.next = self.port_scratchpad.val();
         }
         if self.queue.write_owner.val() {
             self.writer.start.next = self.queue.write_start.val();
@@ -699,12 +703,14 @@ impl<
         self.scratchpad.window_to.next = self.compute.window_to.val();
         self.scratchpad.window_pad.next = self.compute.window_pad.val();
 
-        // The scratchpad's access port: results and operands can't wait; DMA can.
+        // The scratchpad's access port: results and operands can't wait; DMA can. What is written to
+        // the host goes first: it waits for the bus now and then, so what is read has its turn.
         self.widen.vector.next = self.compute.result.val();
         self.from_memory.vector.next = self.reader.data.val();
         self.loads_rows.d.next = self.reader.data_port.val() == self.port_scratchpad.val();
         self.stores_rows.d.next = self.writer.source_port.val() == self.port_scratchpad.val();
         self.writes_scratchpad.next = self.reader.data_valid.val() && self.loads_rows.q.val();
+        self.reads_scratchpad.next = self.writer.source_valid.val() && self.stores_rows.q.val();
         self.reader.data_ready.next = true;
         self.writer.source_ready.next = true;
         self.scratchpad.access_address.next = self.writer.source_address.val();
@@ -718,18 +724,16 @@ impl<
             self.scratchpad.access_data.next = self.widen.resized.val();
         } else if self.compute.other_valid.val() {
             self.scratchpad.access_address.next = self.compute.other_address.val();
-        } else if self.writes_scratchpad.val() {
+        } else if self.writes_scratchpad.val() && !self.reads_scratchpad.val() {
             self.scratchpad.access_address.next = self.reader.data_address.val();
             self.scratchpad.access_write.next = true;
         }
-        if self.compute.access_taken.val() {
+        if self.compute.access_taken.val() && self.stores_rows.q.val() {
+            self.writer.source_ready.next = false;
+        }
+        if self.compute.access_taken.val() || self.reads_scratchpad.val() {
             if self.loads_rows.q.val() {
                 self.reader.data_ready.next = false;
-            }
-        }
-        if self.compute.access_taken.val() || self.writes_scratchpad.val() {
-            if self.stores_rows.q.val() {
-                self.writer.source_ready.next = false;
             }
         }
 

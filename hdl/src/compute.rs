@@ -112,7 +112,7 @@ pub struct ComputeUnit<
     pub result_bytes: Signal<Out, Bits<8>>,
     /// The results.
     pub result: Signal<Out, Bits<QW>>,
-    /// An instruction is under way: from two cycles after its start on.
+    /// An instruction is under way.
     pub busy: Signal<Out, Bit>,
     /// A vector is issued to the array.
     pub vector_valid: Signal<Out, Bit>,
@@ -167,6 +167,8 @@ pub struct ComputeUnit<
     kept_words: [DFF<Bits<64>>; 8],
     kept_rows: DFF<Bits<16>>,
     kept_is_matrix: DFF<Bit>,
+    kept_maximum: DFF<Bit>,
+    kept_window: DFF<Bits<16>>,
     kept_is_pool: DFF<Bit>,
     kept_column_tiles: DFF<Bits<16>>,
     kept_steps: DFF<Bits<16>>,
@@ -302,6 +304,8 @@ impl<
             kept_words: std::array::from_fn(|_| Default::default()),
             kept_rows: Default::default(),
             kept_is_matrix: Default::default(),
+            kept_maximum: Default::default(),
+            kept_window: Default::default(),
             kept_is_pool: Default::default(),
             kept_column_tiles: Default::default(),
             kept_steps: Default::default(),
@@ -350,6 +354,8 @@ impl<
             clock,
             kept_rows,
             kept_is_matrix,
+            kept_maximum,
+            kept_window,
             kept_is_pool,
             kept_column_tiles,
             kept_steps,
@@ -422,6 +428,12 @@ impl<
             self.kept_first_parameter.d.next = self.first_parameter.val();
             self.kept_residual_parameter.d.next = self.residual_parameter.val();
         }
+        // Constants of the instruction that are far from their words, long before they are wanted.
+        self.kept_maximum.d.next = (self.fields.flags.val() & self.maximum.val()) != bits::<8>(0);
+        self.kept_window.d.next = bits::<16>(0);
+        if self.kept_is_matrix.q.val() {
+            self.kept_window.d.next = self.fields.window_bytes.val();
+        }
         self.begins.d.next = self.takes_operands.q.val();
         self.is_residual.next = (self.fields.flags.val() & self.residual.val()) != bits::<8>(0);
 
@@ -473,7 +485,7 @@ impl<
         self.shape.row_bytes.next = self.fields.input_row_bytes.val();
         self.shape.address.next = self.matrix.address.val();
         self.shape.distance.next = self.matrix.distance.val();
-        self.shape.window_bytes.next = self.fields.window_bytes.val();
+        self.shape.window_bytes.next = self.kept_window.q.val();
         self.shape.x_end.next = self.matrix.x_end.val();
         self.shape.y.next = self.matrix.y.val();
         self.shape.rows_left.next = self.matrix.rows_left.val();
@@ -481,7 +493,6 @@ impl<
         if !self.kept_is_matrix.q.val() {
             self.shape.address.next = self.depthwise.address.val();
             self.shape.distance.next = self.no_boundary.val();
-            self.shape.window_bytes.next = bits::<16>(0);
             self.shape.x_end.next = self.depthwise.x_end.val();
             self.shape.y.next = self.depthwise.y.val();
             self.shape.rows_left.next = bits::<8>(1);
@@ -527,7 +538,7 @@ impl<
         self.lanes.weight_step.next = self.lane_weight_step.delayed.val();
         self.lanes.weight_byte.next = self.lane_weight_byte.delayed.val();
         self.lanes.ones.next = self.kept_is_pool.q.val();
-        self.lanes.maximum.next = (self.fields.flags.val() & self.maximum.val()) != bits::<8>(0);
+        self.lanes.maximum.next = self.kept_maximum.q.val();
         self.lanes.valid.next = self.lane_valid.delayed.val();
         self.lanes.clear.next = self.lane_clear.delayed.val();
         self.lanes.shift.next = self.lane_shift.delayed.val();
@@ -618,8 +629,10 @@ impl<
         self.result_bytes.next = self.drain.write_bytes.val();
         self.result.next = self.requantize.results.val();
 
-        self.works.d.next =
-            self.takes_operands.q.val() || self.begins.q.val() || self.drain.busy.val();
+        self.works.d.next = self.start.val()
+            || self.takes_operands.q.val()
+            || self.begins.q.val()
+            || self.drain.busy.val();
         self.busy.next = self.works.q.val();
         self.vector_valid.next = self.matrix.valid.val() == bits::<1>(1);
         self.depthwise_valid.next = self.depthwise.valid.val() == bits::<1>(1);

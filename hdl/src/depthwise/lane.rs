@@ -21,8 +21,8 @@ use systole_regs::instructions::{DEPTHWISE_STEPS_MAX, SHARED_COLUMNS, TILE_STEPS
 use crate::bits::{from_signed, slice, to_signed};
 use crate::primitive;
 
-/// Cycles from an activation to the result that it completes.
-pub const LATENCY: usize = 2 + primitive::LATENCY;
+/// Cycles from an activation to the result that it completes, which is chosen in the last of them.
+pub const LATENCY: usize = 3 + primitive::LATENCY;
 
 /// Cycles from a step to the weight, where lanes share memories.
 pub const READ_LATENCY: usize = 2;
@@ -84,6 +84,7 @@ pub struct DepthwiseLane<const CW: usize> {
     _products: [(i64, [i64; 3]); primitive::LATENCY],
     _flags: [Flags; 1 + primitive::LATENCY],
     _sums: [i64; 3],
+    _shown: ([i64; 3], usize),
 }
 
 impl<const CW: usize> DepthwiseLane<CW> {
@@ -127,7 +128,9 @@ impl<const CW: usize> Logic for DepthwiseLane<CW> {
                     i64::from(base as i8).max(operand)
                 }
             });
-            self.result.next = from_signed(sums[age.min(self._columns - 1)]);
+            let (shown, shown_age) = self._shown;
+            self.result.next = from_signed(shown[shown_age.min(self._columns - 1)]);
+            self._shown = (sums, age);
             if valid {
                 self._sums = if shift {
                     [initial, sums[0], sums[1]]
@@ -186,6 +189,7 @@ reg signed [7:0] factor{index};
 wire signed [15:0] product{index};
 systole_multiply_lut_8x8 multiplier{index} (.clock(clock), .a(operand), .b(factor{index}), .product(product{index}));
 reg signed [23:0] sum{index};
+reg signed [23:0] shown{index};
 wire [23:0] added{index};
 systole_choose_add #(.WIDTH(24)) adder{index} (
    .choose(clears[4]), .chosen(24'd0), .other(sum{index}),
@@ -198,7 +202,7 @@ wire signed [23:0] next{index} = maximum ? $signed({{{{16{{greater{index}[7]}}}}
 "
             );
             clocked += &format!(
-                "   factor{index} <= ones ? 8'sd1 : $signed({weight});\n   if (valids[4]) sum{index} <= shifts[4] ? {moved} : next{index};\n",
+                "   factor{index} <= ones ? 8'sd1 : $signed({weight});\n   if (valids[4]) sum{index} <= shifts[4] ? {moved} : next{index};\n   shown{index} <= next{index};\n",
                 weight = match self._columns {
                     1 => "factor".to_owned(),
                     _ => format!("read[{}:{}]", index * 8 + 7, index * 8),
@@ -239,7 +243,7 @@ end
             "\
 {memory}reg signed [7:0] operand, operand2, operand3, operand4;
 reg [4:1] valids, clears, shifts;
-reg [1:0] age1, age2, age3, age4;
+reg [1:0] age1, age2, age3, age4, age5;
 wire signed [23:0] first = maximum ? -24'sd128 : 24'sd0;
 {declare}
 initial begin
@@ -258,6 +262,7 @@ always @(posedge clock) begin
    age2 <= age1;
    age3 <= age2;
    age4 <= age3;
+   age5 <= age4;
 {clocked}   result <= {result};
 end
 ",
@@ -266,8 +271,8 @@ end
                 _ => &memory,
             },
             result = match self._columns {
-                1 => "next0",
-                _ => "(age4 == 2'd0) ? next0 : (age4 == 2'd1) ? next1 : next2",
+                1 => "shown0",
+                _ => "(age5 == 2'd0) ? shown0 : (age5 == 2'd1) ? shown1 : shown2",
             },
         ))
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!  request -> bursts -> AR ----------------------+
 //!                                                 v
-//!  data, data_address, data_port <- beats <- R <- host memory
+//!  data, data_address, data_port <- beats <- (spare) <- R <- host memory
 //! ```
 //!
 //! Data comes in order (one AXI id), so the two sides only share the count of outstanding bursts.
@@ -118,10 +118,14 @@ pub struct DmaReader {
     out_valid: DFF<Bit>,
     out_data: DFF<Bits<64>>,
     out_address: DFF<Bits<32>>,
+    spare_valid: DFF<Bit>,
+    spare_data: DFF<Bits<64>>,
+    spare_address: DFF<Bits<32>>,
     measure: Signal<Local, Bits<32>>,
     length: Signal<Local, Bits<7>>,
     next_outstanding: Signal<Local, Bits<4>>,
-    room: Signal<Local, Bit>,
+    arrives: Signal<Local, Bit>,
+    is_good: Signal<Local, Bit>,
 }
 
 impl DmaReader {
@@ -167,7 +171,10 @@ impl Logic for DmaReader {
             target_port,
             out_valid,
             out_data,
-            out_address
+            out_address,
+            spare_valid,
+            spare_data,
+            spare_address
         );
         self.busy.next = self.running.q.val();
         self.failed.next = self.error.q.val();
@@ -262,17 +269,29 @@ impl Logic for DmaReader {
             }
         }
 
-        self.room.next = !self.out_valid.q.val() || self.data_ready.val();
-        self.r_ready.next = self.room.val();
-        if self.room.val() {
-            self.out_valid.d.next = false;
+        // Whether the destination takes a beat is known late, so the bus isn't told: a beat that comes
+        // while the last one waits has a place of its own.
+        self.r_ready.next = !self.spare_valid.q.val();
+        self.arrives.next = self.r_valid.val() && self.running.q.val() && !self.spare_valid.q.val();
+        self.is_good.next = self.arrives.val() && (self.r_response.val() == bits::<2>(0));
+        if !self.spare_valid.q.val() {
+            self.spare_data.d.next = self.r_data.val();
+            self.spare_address.d.next = self.target.q.val();
+        }
+        if !self.out_valid.q.val() || self.data_ready.val() {
+            self.out_valid.d.next = self.spare_valid.q.val() || self.is_good.val();
+            self.spare_valid.d.next = false;
             self.out_data.d.next = self.r_data.val();
             self.out_address.d.next = self.target.q.val();
+            if self.spare_valid.q.val() {
+                self.out_data.d.next = self.spare_data.q.val();
+                self.out_address.d.next = self.spare_address.q.val();
+            }
+        } else if self.is_good.val() {
+            self.spare_valid.d.next = true;
         }
-        if self.r_valid.val() && self.running.q.val() && self.room.val() {
-            if self.r_response.val() == bits::<2>(0) {
-                self.out_valid.d.next = true;
-            } else {
+        if self.arrives.val() {
+            if self.r_response.val() != bits::<2>(0) {
                 self.error.d.next = true;
             }
             if self.r_last.val() {
@@ -315,6 +334,7 @@ impl Logic for DmaReader {
             self.error.d.next = false;
             self.outstanding.d.next = bits::<4>(0);
             self.out_valid.d.next = false;
+            self.spare_valid.d.next = false;
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum WriterState {
     Address,
     /// Reads its beats from the source.
     Stream,
+    /// Turns to the next row.
+    Turn,
 }
 
 /// The write engine.
@@ -113,7 +115,6 @@ pub struct DmaWriter {
     rows_left: DFF<Bits<16>>,
     last_row: DFF<Bit>,
     next_row: DFF<Bits<64>>,
-    row_ended: DFF<Bit>,
     row_stride: DFF<Bits<32>>,
     cursor: DFF<Bits<64>>,
     row_beats: DFF<Bits<32>>,
@@ -171,7 +172,6 @@ impl Logic for DmaWriter {
             rows_left,
             last_row,
             next_row,
-            row_ended,
             row_stride,
             cursor,
             row_beats,
@@ -232,13 +232,6 @@ impl Logic for DmaWriter {
         self.push_last.entry.next = bits::<1>(0);
         if self.ends_burst.q.val() {
             self.push_last.entry.next = bits::<1>(1);
-        }
-        // Addresses of the next row but one, long before they are wanted.
-        self.row_ended.d.next = false;
-        if self.row_ended.q.val() {
-            self.next_row.d.next =
-                self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
-            self.next_pointer.d.next = self.next_pointer.q.val() + self.pointer_stride.q.val();
         }
         self.next_outstanding.next = self.outstanding.q.val();
         self.next_credits.next = self.credits.q.val();
@@ -303,15 +296,22 @@ impl Logic for DmaWriter {
                         self.state.d.next = WriterState::Approach;
                     }
                     if self.ends_row.q.val() {
-                        self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
-                        self.cursor.d.next = self.next_row.q.val();
-                        self.row_ended.d.next = true;
-                        self.beats_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
-                        self.pointer.d.next = self.next_pointer.q.val();
-                        if self.last_row.q.val() {
-                            self.state.d.next = WriterState::Idle;
-                        }
+                        self.state.d.next = WriterState::Turn;
                     }
+                }
+            }
+            WriterState::Turn => {
+                // A state of its own: whether a beat may be read is known late, and these are many bits.
+                self.rows_left.d.next = self.rows_left.q.val() - bits::<16>(1);
+                self.cursor.d.next = self.next_row.q.val();
+                self.next_row.d.next =
+                    self.next_row.q.val() + bit_cast::<64, 32>(self.row_stride.q.val());
+                self.pointer.d.next = self.next_pointer.q.val();
+                self.next_pointer.d.next = self.next_pointer.q.val() + self.pointer_stride.q.val();
+                self.beats_left.d.next = self.row_beats.q.val().get_bits::<29>(0);
+                self.state.d.next = WriterState::Approach;
+                if self.last_row.q.val() {
+                    self.state.d.next = WriterState::Idle;
                 }
             }
             _ => {

@@ -237,7 +237,7 @@ initial begin
    complete = 1'b0;
 end
 
-wire adds = ~(first | direct);
+wire adds = valid & ~first; // and so not direct
 wire [{AW}-1:0] fetched = {fetched};
 wire [{AW}-1:0] terms;
 wire [{AW}-1:0] added;

@@ -54,6 +54,7 @@ pub struct WeightBank<const CW: usize> {
     _pair: usize,
     _group_bits: usize,
     _memory: Vec<[Bits<CW>; 2]>,
+    _arrived: Option<(usize, usize, u64)>,
     _waiting: u64,
     _read: Vec<usize>,
     _fetched: [Bits<CW>; 2],
@@ -174,13 +175,16 @@ impl<const CW: usize> Logic for WeightBank<CW> {
             self.next_write_tile.next = self.write_tile.val();
             self.next_write_beat.next = self.write_beat.val();
             self.next_write_data.next = self.write_data.val();
-            if self.write_valid.val() {
-                self.write(
+            if let Some((tile, beat, data)) = self._arrived.take() {
+                self.write(tile, beat, data);
+            }
+            self._arrived = self.write_valid.val().then(|| {
+                (
                     self.write_tile.val().index() % tiles,
                     self.write_beat.val().index(),
                     slice(self.write_data.val(), 0, BEAT),
-                );
-            }
+                )
+            });
         }
     }
 
@@ -207,27 +211,31 @@ impl<const CW: usize> Logic for WeightBank<CW> {
         let mut clocked = String::new();
         let mut rows = [const { Vec::new() }; 2];
         for (part, piece) in pieces(self._pair, CW, self._group_bits).iter().enumerate() {
-            let mut written = format!("write_data[{}+:{}]", piece.from, piece.width);
+            let mut written = format!("next_write_data[{}+:{}]", piece.from, piece.width);
             let mut width = piece.width;
             if piece.is_double {
-                declare += "reg [63:0] waiting;\n";
+                declare += "reg is_first;\nreg [63:0] waiting;\n";
                 clocked += &format!(
-                    "   if (write_valid && write_beat == 16'd{}) waiting <= write_data;\n",
+                    "   is_first <= write_valid && write_beat == 16'd{};\n   if (is_first) waiting <= next_write_data;\n",
                     piece.beat - 1
                 );
-                written = "{write_data, waiting}".to_owned();
+                written = "{next_write_data, waiting}".to_owned();
                 width *= 2;
             }
+            declare += &format!("reg writes{part};\n");
+            clocked += &format!(
+                "   writes{part} <= write_valid && write_beat == 16'd{};\n",
+                piece.beat
+            );
             memories += &format!(
                 "\
 wire [{last}:0] data{part};
 systole_block_ram #(.WIDTH({width}), .DEPTH({tiles}), .ADDRESS({address})) memory{part} (
-   .clock(clock), .write_valid(write_valid && write_beat == 16'd{beat}),
-   .write_address(write_tile[{top}:0]), .write_data({written}),
+   .clock(clock), .write_valid(writes{part}),
+   .write_address(next_write_tile[{top}:0]), .write_data({written}),
    .read_address({tile}[{top}:0]), .data(data{part})
 );
 ",
-                beat = piece.beat,
                 last = width - 1,
                 address = top + 1,
                 tile = read(piece.to / self._group_bits),

@@ -135,7 +135,6 @@ pub struct Drain {
     fills_batch: DFF<Bit>,
     fills_line: DFF<Bit>,
     fills_pixel: DFF<Bit>,
-    fills_group: DFF<Bit>,
     block_address: Pointer<20>,
     block_parameter: Pointer<16>,
     block_left: Pointer<16>,
@@ -159,6 +158,11 @@ pub struct Drain {
     parameter_pointer: Pointer<16>,
     channels_left: DFF<Bits<16>>,
     last_group: DFF<Bit>,
+    takes_row: DFF<Bit>,
+    takes_pixel: DFF<Bit>,
+    takes_line: DFF<Bit>,
+    takes_batch: DFF<Bit>,
+    takes_block: DFF<Bit>,
     final_pixel: Tag,
     group: DFF<Bits<8>>,
     row_ends: DFF<Bit>,
@@ -188,16 +192,11 @@ pub struct Drain {
     other_due: Signal<Local, Bit>,
     results_due: Signal<Local, Bit>,
     remain_pending: Signal<Local, Bit>,
-    ends_line: Signal<Local, Bit>,
-    ends_batch: Signal<Local, Bit>,
-    fills_to_line: Signal<Local, Bit>,
-    fills_to_batch: Signal<Local, Bit>,
-    fills_to_block: Signal<Local, Bit>,
-    takes_row: Signal<Local, Bit>,
-    takes_pixel: Signal<Local, Bit>,
-    takes_line: Signal<Local, Bit>,
-    takes_batch: Signal<Local, Bit>,
-    takes_block: Signal<Local, Bit>,
+    next_last_group: Signal<Local, Bit>,
+    will_step: Signal<Local, Bit>,
+    will_take_line: Signal<Local, Bit>,
+    will_take_batch: Signal<Local, Bit>,
+    next_row_ends: Signal<Local, Bit>,
     is_final: Signal<Local, Bit>,
     block_channels: Signal<Local, Bits<16>>,
     last_of_row: Signal<Local, Bit>,
@@ -255,7 +254,6 @@ impl Logic for Drain {
             fills_batch,
             fills_line,
             fills_pixel,
-            fills_group,
             batch_parameter,
             batch_channels,
             line_parameter,
@@ -264,6 +262,11 @@ impl Logic for Drain {
             pixel_channels,
             channels_left,
             last_group,
+            takes_row,
+            takes_pixel,
+            takes_line,
+            takes_batch,
+            takes_block,
             group,
             row_ends,
             row_pointer,
@@ -357,23 +360,6 @@ impl Logic for Drain {
         self.fills_batch.d.next = self.start.val();
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_pixel.d.next = self.fills_line.q.val();
-        self.fills_group.d.next = self.fills_pixel.q.val();
-        self.fills_to_line.next =
-            self.fills_pixel.q.val() || (self.fills_group.q.val() && self.pixels.last.val());
-        self.fills_to_batch.next =
-            self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
-        self.fills_to_block.next =
-            self.fills_batch.q.val() || (self.fills_to_batch.val() && self.batches.last.val());
-        self.ends_line.next = self.last_group.q.val() && self.pixels.last.val();
-        self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
-        self.takes_pixel.next =
-            self.fills_group.q.val() || (self.step.q.val() && self.last_group.q.val());
-        self.takes_line.next =
-            self.fills_to_line.val() || (self.step.q.val() && self.ends_line.val());
-        self.takes_batch.next =
-            self.fills_to_batch.val() || (self.step.q.val() && self.ends_batch.val());
-        self.takes_block.next = self.fills_to_block.val()
-            || (self.step.q.val() && self.ends_batch.val() && self.batches.last.val());
 
         // Blocks of channels.
         self.is_final.next =
@@ -383,82 +369,84 @@ impl Logic for Drain {
             self.block_channels.next = self.row_count.val();
         }
         self.block_address.restart.next = self.start.val();
-        self.block_address.advance.next = self.takes_block.val();
+        self.block_address.advance.next = self.takes_block.q.val();
         self.block_address.base.next = self.output_address.val().get_bits::<20>(0);
         self.block_address.step.next = bit_cast::<20, 16>(self.row_count.val());
         self.block_parameter.restart.next = self.start.val();
-        self.block_parameter.advance.next = self.takes_block.val();
+        self.block_parameter.advance.next = self.takes_block.q.val();
         self.block_parameter.base.next = self.first_parameter.val().get_bits::<16>(0);
         self.block_parameter.step.next = self.row_count.val();
         self.block_left.restart.next = self.start.val();
-        self.block_left.advance.next = self.takes_block.val();
+        self.block_left.advance.next = self.takes_block.q.val();
         self.block_left.base.next = self.channels.val();
         self.block_left.step.next = bits::<16>(0) - self.row_count.val();
 
         // Rows of the group.
-        self.batches.restart.next = self.takes_block.val();
-        self.batches.advance.next = self.takes_batch.val();
+        self.batches.restart.next = self.takes_block.q.val();
+        self.batches.advance.next = self.takes_batch.q.val();
         self.batches.count.next = self.rows.val();
-        self.batch_pointer.restart.next = self.takes_block.val();
-        self.batch_pointer.advance.next = self.takes_batch.val();
+        self.batch_pointer.restart.next = self.takes_block.q.val();
+        self.batch_pointer.advance.next = self.takes_batch.q.val();
         self.batch_pointer.base.next = self.block_address.value.val();
         self.batch_pointer.step.next = self.batch_stride.val().get_bits::<20>(0);
-        self.batch_final.restart.next = self.takes_block.val();
+        self.batch_final.restart.next = self.takes_block.q.val();
         self.batch_final.entry.next = self.is_final.val();
-        if self.takes_block.val() {
+        if self.takes_block.q.val() {
             self.batch_parameter.d.next = self.block_parameter.value.val();
             self.batch_channels.d.next = self.block_channels.val();
         }
 
         // Lines of the output.
-        self.lines.restart.next = self.takes_batch.val();
-        self.lines.advance.next = self.takes_line.val();
+        self.lines.restart.next = self.takes_batch.q.val();
+        self.lines.advance.next = self.takes_line.q.val();
         self.lines.count.next = self.output_height.val();
-        self.line_pointer.restart.next = self.takes_batch.val();
-        self.line_pointer.advance.next = self.takes_line.val();
+        self.line_pointer.restart.next = self.takes_batch.q.val();
+        self.line_pointer.advance.next = self.takes_line.q.val();
         self.line_pointer.base.next = self.batch_pointer.value.val();
         self.line_pointer.step.next = bit_cast::<20, 16>(self.line_stride.val());
-        self.line_final.restart.next = self.takes_batch.val();
+        self.line_final.restart.next = self.takes_batch.q.val();
         self.line_final.entry.next = self.batches.last.val() && self.batch_final.value.val();
-        if self.takes_batch.val() {
+        if self.takes_batch.q.val() {
             self.line_parameter.d.next = self.batch_parameter.q.val();
             self.line_channels.d.next = self.batch_channels.q.val();
         }
 
         // Pixels of the line.
-        self.pixels.restart.next = self.takes_line.val();
-        self.pixels.advance.next = self.takes_pixel.val();
+        self.pixels.restart.next = self.takes_line.q.val();
+        self.pixels.advance.next = self.takes_pixel.q.val();
         self.pixels.count.next = self.output_width.val();
-        self.pixel_pointer.restart.next = self.takes_line.val();
-        self.pixel_pointer.advance.next = self.takes_pixel.val();
+        self.pixel_pointer.restart.next = self.takes_line.q.val();
+        self.pixel_pointer.advance.next = self.takes_pixel.q.val();
         self.pixel_pointer.base.next = self.line_pointer.value.val();
         self.pixel_pointer.step.next = bit_cast::<20, 16>(self.pixel_stride.val());
-        self.pixel_final.restart.next = self.takes_line.val();
+        self.pixel_final.restart.next = self.takes_line.q.val();
         self.pixel_final.entry.next = self.lines.last.val() && self.line_final.value.val();
-        if self.takes_line.val() {
+        if self.takes_line.q.val() {
             self.pixel_parameter.d.next = self.line_parameter.q.val();
             self.pixel_channels.d.next = self.line_channels.q.val();
         }
 
         // Groups of the pixel.
-        self.output_pointer.restart.next = self.takes_pixel.val();
+        self.output_pointer.restart.next = self.takes_pixel.q.val();
         self.output_pointer.advance.next = self.step.q.val();
         self.output_pointer.base.next = self.pixel_pointer.value.val();
         self.output_pointer.step.next = bit_cast::<20, 16>(self.lane_count.val());
-        self.parameter_pointer.restart.next = self.takes_pixel.val();
+        self.parameter_pointer.restart.next = self.takes_pixel.q.val();
         self.parameter_pointer.advance.next = self.step.q.val();
         self.parameter_pointer.base.next = self.pixel_parameter.q.val();
         self.parameter_pointer.step.next = self.lane_count.val();
-        self.final_pixel.restart.next = self.takes_pixel.val();
+        self.final_pixel.restart.next = self.takes_pixel.q.val();
         self.final_pixel.entry.next = self.pixels.last.val() && self.pixel_final.value.val();
+        self.next_last_group.next = self.last_group.q.val();
         if self.step.q.val() {
             self.channels_left.d.next = self.channels_left.q.val() - self.lane_count.val();
-            self.last_group.d.next = self.channels_left.q.val() <= self.two_groups.val();
+            self.next_last_group.next = self.channels_left.q.val() <= self.two_groups.val();
         }
-        if self.takes_pixel.val() {
+        if self.takes_pixel.q.val() {
             self.channels_left.d.next = self.pixel_channels.q.val();
-            self.last_group.d.next = self.pixel_channels.q.val() <= self.lane_count.val();
+            self.next_last_group.next = self.pixel_channels.q.val() <= self.lane_count.val();
         }
+        self.last_group.d.next = self.next_last_group.val();
 
         // Groups of the row of sums.
         self.last_of_row.next = self.last_group.q.val() || self.row_ends.q.val();
@@ -466,34 +454,51 @@ impl Logic for Drain {
         if self.last_of_row.val() {
             self.next_group.next = bits::<8>(0);
         }
-        self.out_freed.d.next = false;
+        self.next_row_ends.next = self.row_ends.q.val();
         if self.step.q.val() {
             self.group.d.next = self.next_group.val();
-            self.row_ends.d.next = self.next_group.val() == self.last_column_group.val();
-            if self.last_of_row.val() {
-                self.out_freed.d.next = true;
-                self.row_pointer.d.next = self.row_pointer.q.val() + bits::<16>(1);
-            }
+            self.next_row_ends.next = self.next_group.val() == self.last_column_group.val();
         }
-        self.takes_row.next = self.step.q.val() && self.last_of_row.val();
+        self.row_ends.d.next = self.next_row_ends.val();
+        self.out_freed.d.next = self.takes_row.q.val();
+        if self.takes_row.q.val() {
+            self.row_pointer.d.next = self.row_pointer.q.val() + bits::<16>(1);
+        }
         self.remain_pending.next = self.some_pending.q.val();
-        if self.takes_row.val() && !self.complete.val() {
+        if self.takes_row.q.val() && !self.complete.val() {
             self.pending.d.next = self.pending.q.val() - bits::<8>(1);
             self.remain_pending.next = self.pending.q.val() != bits::<8>(1);
         }
         if self.complete.val() {
             self.remain_pending.next = true;
-            if !self.takes_row.val() {
+            if !self.takes_row.q.val() {
                 self.pending.d.next = self.pending.q.val() + bits::<8>(1);
             }
         }
         self.some_pending.d.next = self.remain_pending.val();
         // All loops wait for a step, so it comes from a register. Rows are complete long after the
         // start and are all taken before the end, so both may be known a cycle late.
-        self.step.d.next = self.running.q.val()
+        self.will_step.next = self.running.q.val()
             && !self.loading.q.val()
             && self.remain_pending.val()
             && (!self.residual.val() || !self.odd.q.val());
+        self.step.d.next = self.will_step.val();
+
+        // So does what each loop takes in the next cycle: what the step ends, or values on their way
+        // inwards, which pass a loop of one step at once.
+        self.takes_row.d.next =
+            self.will_step.val() && (self.next_last_group.val() || self.next_row_ends.val());
+        self.takes_pixel.d.next =
+            self.fills_pixel.q.val() || (self.will_step.val() && self.next_last_group.val());
+        self.will_take_line.next = self.fills_line.q.val()
+            || ((self.fills_pixel.q.val() || (self.will_step.val() && self.next_last_group.val()))
+                && self.pixels.next_last.val());
+        self.will_take_batch.next =
+            self.fills_batch.q.val() || (self.will_take_line.val() && self.lines.next_last.val());
+        self.takes_line.d.next = self.will_take_line.val();
+        self.takes_batch.d.next = self.will_take_batch.val();
+        self.takes_block.d.next =
+            self.start.val() || (self.will_take_batch.val() && self.batches.next_last.val());
 
         // What goes with the group.
         self.out_row.d.next = self.row_pointer.q.val();
@@ -555,7 +560,11 @@ impl Logic for Drain {
             self.fills_batch.d.next = false;
             self.fills_line.d.next = false;
             self.fills_pixel.d.next = false;
-            self.fills_group.d.next = false;
+            self.takes_row.d.next = false;
+            self.takes_pixel.d.next = false;
+            self.takes_line.d.next = false;
+            self.takes_batch.d.next = false;
+            self.takes_block.d.next = false;
             self.pending.d.next = bits::<8>(0);
             self.some_pending.d.next = false;
             self.step.d.next = false;

@@ -155,6 +155,10 @@ pub struct DepthwiseIssue {
     fills_line: DFF<Bit>,
     fills_column: DFF<Bit>,
     fills_current: DFF<Bit>,
+    takes_column: DFF<Bit>,
+    takes_line: DFF<Bit>,
+    takes_batch: DFF<Bit>,
+    takes_block: DFF<Bit>,
     block_address: Pointer<32>,
     block_x: Pointer<32>,
     block_channels: Pointer<16>,
@@ -183,6 +187,9 @@ pub struct DepthwiseIssue {
     aged: DFF<Bits<2>>,
     last_phase: DFF<Bit>,
     completes: DFF<Bit>,
+    last_of_line: DFF<Bit>,
+    last_of_batch: DFF<Bit>,
+    last_of_block: DFF<Bit>,
     fresh: DFF<Bit>,
     kernel_rows: Loop,
     lane_address: DFF<Bits<32>>,
@@ -200,7 +207,6 @@ pub struct DepthwiseIssue {
     steps_left: DFF<Bits<16>>,
     weight_pointer: DFF<Bits<6>>,
     settling: DFF<Bits<8>>,
-    spaced: DFF<Bit>,
     go: DFF<Bit>,
     tile_pointer: DFF<Bits<16>>,
     prepares: DFF<Bit>,
@@ -227,15 +233,12 @@ pub struct DepthwiseIssue {
     will_run: Signal<Local, Bit>,
     will_emit: Signal<Local, Bit>,
     will_space: Signal<Local, Bit>,
-    ends_line: Signal<Local, Bit>,
-    ends_batch: Signal<Local, Bit>,
-    fills_to_line: Signal<Local, Bit>,
-    fills_to_batch: Signal<Local, Bit>,
-    fills_to_block: Signal<Local, Bit>,
-    takes_column: Signal<Local, Bit>,
-    takes_line: Signal<Local, Bit>,
-    takes_batch: Signal<Local, Bit>,
-    takes_block: Signal<Local, Bit>,
+    will_complete: Signal<Local, Bit>,
+    will_end_line: Signal<Local, Bit>,
+    will_end_batch: Signal<Local, Bit>,
+    will_end_block: Signal<Local, Bit>,
+    will_go: Signal<Local, Bit>,
+    will_take: Signal<Local, Bit>,
     grown: Signal<Local, Bits<2>>,
 }
 
@@ -283,6 +286,10 @@ impl Logic for DepthwiseIssue {
             fills_line,
             fills_column,
             fills_current,
+            takes_column,
+            takes_line,
+            takes_batch,
+            takes_block,
             batch_x,
             line_x,
             pixel_address,
@@ -294,6 +301,9 @@ impl Logic for DepthwiseIssue {
             aged,
             last_phase,
             completes,
+            last_of_line,
+            last_of_batch,
+            last_of_block,
             fresh,
             lane_address,
             lane_x,
@@ -309,7 +319,6 @@ impl Logic for DepthwiseIssue {
             steps_left,
             weight_pointer,
             settling,
-            spaced,
             go,
             tile_pointer,
             prepares,
@@ -418,109 +427,91 @@ impl Logic for DepthwiseIssue {
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_column.d.next = self.fills_line.q.val();
         self.fills_current.d.next = self.fills_column.q.val();
-        self.ends_line.next = self.completes.q.val() && self.pixels.last.val();
-        self.fills_to_line.next =
-            self.fills_column.q.val() || (self.fills_current.q.val() && self.ends_line.val());
-        self.fills_to_batch.next =
-            self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
-        self.fills_to_block.next =
-            self.fills_batch.q.val() || (self.fills_to_batch.val() && self.batches.last.val());
-        self.ends_batch.next = self.ends_line.val() && self.lines.last.val();
-        self.takes_column.next =
-            self.fills_current.q.val() || (self.go.q.val() && self.kernel_rows.last.val());
-        self.takes_line.next = self.fills_to_line.val()
-            || (self.go.q.val() && self.kernel_rows.last.val() && self.ends_line.val());
-        self.takes_batch.next = self.fills_to_batch.val()
-            || (self.go.q.val() && self.kernel_rows.last.val() && self.ends_batch.val());
-        self.takes_block.next = self.fills_to_block.val()
-            || (self.go.q.val()
-                && self.kernel_rows.last.val()
-                && self.ends_batch.val()
-                && self.batches.last.val());
 
         // Blocks of channels. A wide one's results take two rows of accumulators.
         self.is_wide.next = (self.block_channels.value.val() > self.sums.val())
             && (self.lanes.val() > self.sums.val());
         self.is_final.next = self.block_channels.value.val() <= self.lanes.val();
         self.block_address.restart.next = self.start.val();
-        self.block_address.advance.next = self.takes_block.val();
+        self.block_address.advance.next = self.takes_block.q.val();
         self.block_address.base.next = self.origin.val();
         self.block_address.step.next = bit_cast::<32, 16>(self.lanes.val());
         self.block_x.restart.next = self.start.val();
-        self.block_x.advance.next = self.takes_block.val();
+        self.block_x.advance.next = self.takes_block.q.val();
         self.block_x.base.next = self.no_boundary.val() - bit_cast::<32, 16>(self.pad_left.val());
         self.block_x.step.next = bit_cast::<32, 16>(self.lanes.val());
         self.block_channels.restart.next = self.start.val();
-        self.block_channels.advance.next = self.takes_block.val();
+        self.block_channels.advance.next = self.takes_block.q.val();
         self.block_channels.base.next = self.channels.val();
         self.block_channels.step.next = bits::<16>(0) - self.lanes.val();
 
         // Rows of the group.
-        self.batches.restart.next = self.takes_block.val();
-        self.batches.advance.next = self.takes_batch.val();
+        self.batches.restart.next = self.takes_block.q.val();
+        self.batches.advance.next = self.takes_batch.q.val();
         self.batches.count.next = self.rows.val();
-        self.batch_address.restart.next = self.takes_block.val();
-        self.batch_address.advance.next = self.takes_batch.val();
+        self.batch_address.restart.next = self.takes_block.q.val();
+        self.batch_address.advance.next = self.takes_batch.q.val();
         self.batch_address.base.next = self.block_address.value.val();
         self.batch_address.step.next = self.batch_stride.val();
-        if self.takes_block.val() {
+        if self.takes_block.q.val() {
             self.batch_x.d.next = self.block_x.value.val();
         }
-        self.batch_wide.restart.next = self.takes_block.val();
+        self.batch_wide.restart.next = self.takes_block.q.val();
         self.batch_wide.entry.next = self.is_wide.val();
-        self.batch_final.restart.next = self.takes_block.val();
+        self.batch_final.restart.next = self.takes_block.q.val();
         self.batch_final.entry.next = self.is_final.val();
 
         // Lines of the output.
-        self.lines.restart.next = self.takes_batch.val();
-        self.lines.advance.next = self.takes_line.val();
+        self.lines.restart.next = self.takes_batch.q.val();
+        self.lines.advance.next = self.takes_line.q.val();
         self.lines.count.next = self.output_height.val();
-        self.line_address.restart.next = self.takes_batch.val();
-        self.line_address.advance.next = self.takes_line.val();
+        self.line_address.restart.next = self.takes_batch.q.val();
+        self.line_address.advance.next = self.takes_line.q.val();
         self.line_address.base.next = self.batch_address.value.val();
         self.line_address.step.next = self.line_step.val();
-        self.line_y.restart.next = self.takes_batch.val();
-        self.line_y.advance.next = self.takes_line.val();
+        self.line_y.restart.next = self.takes_batch.q.val();
+        self.line_y.advance.next = self.takes_line.q.val();
         self.line_y.base.next = self.above.q.val();
         self.line_y.step.next = bit_cast::<32, 8>(self.stride_y.val());
-        if self.takes_batch.val() {
+        if self.takes_batch.q.val() {
             self.line_x.d.next = self.batch_x.q.val();
         }
-        self.line_wide.restart.next = self.takes_batch.val();
+        self.line_wide.restart.next = self.takes_batch.q.val();
         self.line_wide.entry.next = self.batch_wide.value.val();
-        self.line_ending.restart.next = self.takes_batch.val();
+        self.line_ending.restart.next = self.takes_batch.q.val();
         self.line_ending.entry.next = self.batches.last.val();
-        self.line_final.restart.next = self.takes_batch.val();
+        self.line_final.restart.next = self.takes_batch.q.val();
         self.line_final.entry.next = self.batch_final.value.val();
 
         // Columns of the line, and its pixels.
-        self.pixels.restart.next = self.takes_line.val();
-        self.pixels.advance.next = self.takes_column.val() && self.completes.q.val();
+        self.pixels.restart.next = self.takes_line.q.val();
+        self.pixels.advance.next = self.takes_column.q.val() && self.completes.q.val();
         self.pixels.count.next = self.output_width.val();
-        self.column_wide.restart.next = self.takes_line.val();
+        self.column_wide.restart.next = self.takes_line.q.val();
         self.column_wide.entry.next = self.line_wide.value.val();
-        self.column_ending.restart.next = self.takes_line.val();
+        self.column_ending.restart.next = self.takes_line.q.val();
         self.column_ending.entry.next = self.lines.last.val() && self.line_ending.value.val();
-        self.column_final.restart.next = self.takes_line.val();
+        self.column_final.restart.next = self.takes_line.q.val();
         self.column_final.entry.next = self.line_final.value.val();
         self.grown.next = self.aged.q.val();
         if self.aged.q.val() != self.final_age.q.val() {
             self.grown.next = self.aged.q.val() + bits::<2>(1);
         }
-        if self.takes_column.val() {
+        self.will_complete.next = self.completes.q.val();
+        if self.takes_column.q.val() {
             self.fresh.d.next = false;
             self.column_address.d.next = self.column_address.q.val() + self.tap.val();
             self.column_x.d.next = self.column_x.q.val() + self.tap.val();
             self.phase.d.next = self.phase.q.val() + bits::<16>(1);
             self.last_phase.d.next = self.phase.q.val() == self.before_last.q.val();
-            self.completes.d.next = (self.phase.q.val() == self.before_final.q.val())
+            self.will_complete.next = (self.phase.q.val() == self.before_final.q.val())
                 && (self.aged.q.val() == self.final_age.q.val());
             if self.last_phase.q.val() {
                 // The next step; in direct mode the next pixel's first column.
                 self.phase.d.next = bits::<16>(0);
                 self.aged.d.next = self.grown.val();
                 self.last_phase.d.next = self.single_phase.q.val();
-                self.completes.d.next =
+                self.will_complete.next =
                     self.first_final.q.val() && (self.grown.val() == self.final_age.q.val());
                 if !self.shared.q.val() {
                     self.column_address.d.next = self.pixel_address.q.val() + self.jump.val();
@@ -530,7 +521,7 @@ impl Logic for DepthwiseIssue {
                 }
             }
         }
-        if self.takes_line.val() {
+        if self.takes_line.q.val() {
             self.fresh.d.next = true;
             self.column_address.d.next = self.line_address.value.val();
             self.column_x.d.next = self.line_x.q.val();
@@ -540,11 +531,19 @@ impl Logic for DepthwiseIssue {
             self.phase.d.next = bits::<16>(0);
             self.aged.d.next = bits::<2>(0);
             self.last_phase.d.next = self.single_phase.q.val();
-            self.completes.d.next = self.first_complete.q.val();
+            self.will_complete.next = self.first_complete.q.val();
         }
+        // What the next column ends.
+        self.completes.d.next = self.will_complete.val();
+        self.will_end_line.next = self.will_complete.val() && self.pixels.next_last.val();
+        self.will_end_batch.next = self.will_end_line.val() && self.lines.next_last.val();
+        self.last_of_line.d.next = self.will_end_line.val();
+        self.last_of_batch.d.next = self.will_end_batch.val();
+        self.will_end_block.next = self.will_end_batch.val() && self.batches.next_last.val();
+        self.last_of_block.d.next = self.will_end_block.val();
 
         // Rows of the current column.
-        self.kernel_rows.restart.next = self.takes_column.val();
+        self.kernel_rows.restart.next = self.takes_column.q.val();
         self.kernel_rows.advance.next = self.go.q.val();
         self.kernel_rows.count.next = bit_cast::<16, 8>(self.kernel_height.val());
         if self.go.q.val() {
@@ -554,7 +553,7 @@ impl Logic for DepthwiseIssue {
             self.lane_y.d.next = self.lane_y.q.val() + bits::<32>(1);
             self.step_pointer.d.next = self.step_pointer.q.val() + self.cycle.q.val();
         }
-        if self.takes_column.val() {
+        if self.takes_column.q.val() {
             self.clears.d.next = self.fresh.q.val();
             self.shifts.d.next = self.last_phase.q.val();
             self.emits.d.next = self.completes.q.val();
@@ -604,29 +603,13 @@ impl Logic for DepthwiseIssue {
             self.out_emit.d.next = bits::<1>(1);
         }
         self.will_space.next = self.take.val() && self.wide.q.val();
-        self.spaced.d.next = self.will_space.val();
 
-        // All loops wait for `go`, so it comes from a register: what the next cycle takes, if anything.
-        self.will_run.next = ((self.state.q.val() == DepthwiseState::Fill)
-            && self.fills_current.q.val())
-            || ((self.state.q.val() == DepthwiseState::Settle)
-                && (self.settling.q.val() == self.settle_cycles.val()))
-            || ((self.state.q.val() == DepthwiseState::Vectors)
-                && !(self.ends_block.q.val()
-                    && (self.ends.q.val() || self.has_weights.q.val())
-                    && self.takes_column.val()));
-        self.will_emit.next = self.emits.q.val();
-        if self.takes_column.val() {
-            self.will_emit.next = self.completes.q.val();
-        }
-        self.go.d.next = self.will_run.val()
-            && (!(self.will_emit.val() && self.kernel_rows.next_last.val())
-                || (self.room.val() && !self.will_space.val()));
-
+        self.will_run.next = false;
         match self.state.q.val() {
             DepthwiseState::Fill => {
                 if self.fills_current.q.val() {
                     self.state.d.next = DepthwiseState::Vectors;
+                    self.will_run.next = true;
                 }
             }
             DepthwiseState::Weights => {
@@ -648,17 +631,21 @@ impl Logic for DepthwiseIssue {
                 self.settling.d.next = self.settling.q.val() + bits::<8>(1);
                 if self.settling.q.val() == self.settle_cycles.val() {
                     self.state.d.next = DepthwiseState::Vectors;
+                    self.will_run.next = true;
                 }
             }
             DepthwiseState::Vectors => {
+                self.will_run.next = true;
                 if self.go.q.val() && self.kernel_rows.last.val() && self.ends_block.q.val() {
                     self.weight_pointer.d.next = bits::<6>(0);
                     self.steps_left.d.next = self.steps.val();
                     if self.has_weights.q.val() {
                         self.state.d.next = DepthwiseState::Weights;
+                        self.will_run.next = false;
                     }
                     if self.ends.q.val() {
                         self.state.d.next = DepthwiseState::Idle;
+                        self.will_run.next = false;
                     }
                 }
             }
@@ -666,6 +653,33 @@ impl Logic for DepthwiseIssue {
                 self.state.d.next = DepthwiseState::Idle;
             }
         }
+
+        // All loops wait for `go`, so it comes from a register: what the next cycle takes, if anything.
+        self.will_emit.next = self.emits.q.val();
+        if self.takes_column.q.val() {
+            self.will_emit.next = self.completes.q.val();
+        }
+        self.will_go.next = self.will_run.val()
+            && (!(self.will_emit.val() && self.kernel_rows.next_last.val())
+                || (self.room.val() && !self.will_space.val()));
+        self.go.d.next = self.will_go.val();
+
+        // So does what each loop takes in the next cycle: values on their way inwards, which pass a
+        // loop of one step at once, and then what the vector ends.
+        self.will_take.next =
+            self.fills_column.q.val() || (self.will_go.val() && self.kernel_rows.next_last.val());
+        self.takes_column.d.next = self.will_take.val();
+        self.takes_line.d.next =
+            self.fills_line.q.val() || (self.will_take.val() && self.will_end_line.val());
+        self.takes_batch.d.next = self.fills_batch.q.val()
+            || (self.fills_line.q.val() && self.lines.next_last.val())
+            || (self.will_take.val() && self.will_end_batch.val());
+        self.takes_block.d.next = (self.settles.delayed.val() == bits::<1>(1))
+            || (self.fills_batch.q.val() && self.batches.next_last.val())
+            || (self.fills_line.q.val()
+                && self.lines.next_last.val()
+                && self.batches.next_last.val())
+            || (self.will_take.val() && self.will_end_block.val());
 
         if self.start.val() {
             self.state.d.next = DepthwiseState::Fill;
@@ -683,6 +697,10 @@ impl Logic for DepthwiseIssue {
             self.fills_line.d.next = false;
             self.fills_column.d.next = false;
             self.fills_current.d.next = false;
+            self.takes_column.d.next = false;
+            self.takes_line.d.next = false;
+            self.takes_batch.d.next = false;
+            self.takes_block.d.next = false;
             self.out_weight.d.next = bits::<1>(0);
             self.out_valid.d.next = bits::<1>(0);
             self.out_emit.d.next = bits::<1>(0);

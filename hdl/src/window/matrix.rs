@@ -115,6 +115,10 @@ pub struct MatrixIssue {
     running: DFF<Bit>,
     fresh: DFF<Bit>,
     go: DFF<Bit>,
+    ends_window: DFF<Bit>,
+    takes_pixel: DFF<Bit>,
+    takes_line: DFF<Bit>,
+    takes_batch: DFF<Bit>,
     above: DFF<Bits<32>>,
     left: DFF<Bits<32>>,
     row: [DFF<Bits<20>>; 5],
@@ -144,14 +148,10 @@ pub struct MatrixIssue {
     out_tile: DFF<Bits<16>>,
     still_running: Signal<Local, Bit>,
     next_fresh: Signal<Local, Bit>,
-    ends_window: Signal<Local, Bit>,
-    ends_pixel: Signal<Local, Bit>,
-    ends_line: Signal<Local, Bit>,
-    fills_to_line: Signal<Local, Bit>,
-    fills_to_batch: Signal<Local, Bit>,
-    takes_pixel: Signal<Local, Bit>,
-    takes_line: Signal<Local, Bit>,
-    takes_batch: Signal<Local, Bit>,
+    next_ends_pixel: Signal<Local, Bit>,
+    next_ends_line: Signal<Local, Bit>,
+    will_go: Signal<Local, Bit>,
+    will_fill_line: Signal<Local, Bit>,
     wide_row: Signal<Local, Bits<20>>,
     narrow_lanes: Signal<Local, Bits<20>>,
     next_crossed: Signal<Local, Bits<3>>,
@@ -188,6 +188,10 @@ impl Logic for MatrixIssue {
             running,
             fresh,
             go,
+            ends_window,
+            takes_pixel,
+            takes_line,
+            takes_batch,
             above,
             left,
             boundary,
@@ -283,88 +287,90 @@ impl Logic for MatrixIssue {
         self.fills_line.d.next = self.start.val();
         self.fills_pixel.d.next = self.fills_line.q.val();
         self.fills_window.d.next = self.fills_pixel.q.val();
-        self.ends_window.next = self.go.q.val() && self.inputs.last.val();
-        self.fills_to_line.next =
-            self.fills_pixel.q.val() || (self.fills_window.q.val() && self.pixels.last.val());
-        self.fills_to_batch.next =
-            self.fills_line.q.val() || (self.fills_to_line.val() && self.lines.last.val());
-        self.ends_pixel.next = self.inputs.last.val() && self.columns.last.val();
-        self.ends_line.next = self.ends_pixel.val() && self.pixels.last.val();
-        self.takes_pixel.next =
-            self.fills_window.q.val() || (self.go.q.val() && self.ends_pixel.val());
-        self.takes_line.next =
-            self.fills_to_line.val() || (self.go.q.val() && self.ends_line.val());
-        self.takes_batch.next = self.fills_to_batch.val()
-            || (self.go.q.val() && self.ends_line.val() && self.lines.last.val());
 
         self.batches.restart.next = self.start.val();
-        self.batches.advance.next = self.takes_batch.val();
+        self.batches.advance.next = self.takes_batch.q.val();
         self.batches.count.next = self.rows.val();
         self.batch_address.restart.next = self.start.val();
-        self.batch_address.advance.next = self.takes_batch.val();
+        self.batch_address.advance.next = self.takes_batch.q.val();
         self.batch_address.base.next = self.origin.val();
         self.batch_address.step.next = self.batch_stride.val();
 
-        self.lines.restart.next = self.takes_batch.val();
-        self.lines.advance.next = self.takes_line.val();
+        self.lines.restart.next = self.takes_batch.q.val();
+        self.lines.advance.next = self.takes_line.q.val();
         self.lines.count.next = self.output_height.val();
-        self.line_address.restart.next = self.takes_batch.val();
-        self.line_address.advance.next = self.takes_line.val();
+        self.line_address.restart.next = self.takes_batch.q.val();
+        self.line_address.advance.next = self.takes_line.q.val();
         self.line_address.base.next = self.batch_address.value.val();
         self.line_address.step.next = self.line_step.val();
-        self.line_y.restart.next = self.takes_batch.val();
-        self.line_y.advance.next = self.takes_line.val();
+        self.line_y.restart.next = self.takes_batch.q.val();
+        self.line_y.advance.next = self.takes_line.q.val();
         self.line_y.base.next = self.above.q.val();
         self.line_y.step.next = bit_cast::<32, 8>(self.stride_y.val());
-        self.line_final.restart.next = self.takes_batch.val();
+        self.line_final.restart.next = self.takes_batch.q.val();
         self.line_final.entry.next = self.batches.last.val();
 
-        self.pixels.restart.next = self.takes_line.val();
-        self.pixels.advance.next = self.takes_pixel.val();
+        self.pixels.restart.next = self.takes_line.q.val();
+        self.pixels.advance.next = self.takes_pixel.q.val();
         self.pixels.count.next = self.output_width.val();
-        self.pixel_address.restart.next = self.takes_line.val();
-        self.pixel_address.advance.next = self.takes_pixel.val();
+        self.pixel_address.restart.next = self.takes_line.q.val();
+        self.pixel_address.advance.next = self.takes_pixel.q.val();
         self.pixel_address.base.next = self.line_address.value.val();
         self.pixel_address.step.next = bit_cast::<32, 16>(self.column_step.val());
-        self.pixel_x.restart.next = self.takes_line.val();
-        self.pixel_x.advance.next = self.takes_pixel.val();
+        self.pixel_x.restart.next = self.takes_line.q.val();
+        self.pixel_x.advance.next = self.takes_pixel.q.val();
         self.pixel_x.base.next = self.left.q.val();
         self.pixel_x.step.next = bit_cast::<32, 16>(self.column_step.val());
-        if self.takes_line.val() {
+        if self.takes_line.q.val() {
             self.pixel_y.d.next = self.line_y.value.val();
         }
-        self.pixel_final.restart.next = self.takes_line.val();
+        self.pixel_final.restart.next = self.takes_line.q.val();
         self.pixel_final.entry.next = self.lines.last.val() && self.line_final.value.val();
 
-        self.columns.restart.next = self.takes_pixel.val();
-        self.columns.advance.next = self.ends_window.val();
+        self.columns.restart.next = self.takes_pixel.q.val();
+        self.columns.advance.next = self.ends_window.q.val();
         self.columns.count.next = self.column_tiles.val();
-        if self.takes_pixel.val() {
+        if self.takes_pixel.q.val() {
             self.window_address.d.next = self.pixel_address.value.val();
             self.window_x.d.next = self.pixel_x.value.val();
             self.window_y.d.next = self.pixel_y.q.val();
         }
-        self.window_final.restart.next = self.takes_pixel.val();
+        self.window_final.restart.next = self.takes_pixel.q.val();
         self.window_final.entry.next = self.pixels.last.val() && self.pixel_final.value.val();
 
-        self.inputs.restart.next = self.fills_window.q.val() || self.ends_window.val();
+        self.inputs.restart.next = self.fills_window.q.val() || self.ends_window.q.val();
         self.inputs.advance.next = self.go.q.val();
         self.inputs.count.next = self.input_tiles.val();
-        self.tile_pointer.restart.next = self.takes_pixel.val();
+        self.tile_pointer.restart.next = self.takes_pixel.q.val();
         self.tile_pointer.advance.next = self.go.q.val();
         self.tile_pointer.base.next = self.first_tile.val();
         self.tile_pointer.step.next = bits::<16>(1);
         // All loops wait for `go`, so it comes from a register: what the next cycle takes, if anything.
         self.next_fresh.next = (self.fresh.q.val() && !self.go.q.val())
             || self.fills_window.q.val()
-            || self.ends_window.val();
+            || self.ends_window.q.val();
         self.still_running.next = self.running.q.val() || self.fills_window.q.val();
-        if self.ends_window.val() && self.columns.last.val() && self.window_final.value.val() {
+        if self.ends_window.q.val() && self.columns.last.val() && self.window_final.value.val() {
             self.still_running.next = false;
         }
         self.fresh.d.next = self.next_fresh.val();
         self.running.d.next = self.still_running.val();
-        self.go.d.next = self.still_running.val() && (!self.next_fresh.val() || self.room.val());
+        self.will_go.next = self.still_running.val() && (!self.next_fresh.val() || self.room.val());
+        self.go.d.next = self.will_go.val();
+
+        // So does what each loop takes in the next cycle: what the vector ends, or values on their
+        // way inwards, which pass a loop of one step at once.
+        self.next_ends_pixel.next =
+            self.will_go.val() && self.inputs.next_last.val() && self.columns.next_last.val();
+        self.next_ends_line.next = self.next_ends_pixel.val() && self.pixels.next_last.val();
+        self.will_fill_line.next =
+            self.fills_line.q.val() || (self.fills_pixel.q.val() && self.pixels.next_last.val());
+        self.ends_window.d.next = self.will_go.val() && self.inputs.next_last.val();
+        self.takes_pixel.d.next = self.fills_pixel.q.val() || self.next_ends_pixel.val();
+        self.takes_line.d.next = self.will_fill_line.val() || self.next_ends_line.val();
+        self.takes_batch.d.next = self.start.val()
+            || ((self.will_fill_line.val() || self.next_ends_line.val())
+                && self.lines.next_last.val());
 
         // How many window rows end within this vector, and where the next one does.
         self.next_crossed.next = bits::<3>(4);
@@ -389,7 +395,7 @@ impl Logic for MatrixIssue {
             self.boundary.d.next = self.next_boundary.val();
             self.crossed.d.next = self.next_crossed.val();
         }
-        if self.fills_window.q.val() || self.ends_window.val() {
+        if self.fills_window.q.val() || self.ends_window.q.val() {
             self.boundary.d.next = self.row[1].q.val();
         }
 
@@ -454,6 +460,10 @@ impl Logic for MatrixIssue {
             self.fills_line.d.next = false;
             self.fills_pixel.d.next = false;
             self.fills_window.d.next = false;
+            self.ends_window.d.next = false;
+            self.takes_pixel.d.next = false;
+            self.takes_line.d.next = false;
+            self.takes_batch.d.next = false;
             self.moved_valid.d.next = bits::<1>(0);
             self.out_valid.d.next = bits::<1>(0);
         }
