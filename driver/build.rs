@@ -8,13 +8,26 @@ use std::process::exit;
 
 use bindgen::callbacks::{DeriveInfo, ParseCallbacks};
 
-/// Structures that travel in messages are plain old data.
+/// What bindgen reads.
+const HEADER: &str = "src/vfio/kernel.h";
+
+/// Structures that travel in messages: plain old data, without gaps.
+const SENT: [&str; 6] = [
+    "vfio_device_info",
+    "vfio_region_info",
+    "vfio_irq_info",
+    "vfio_info_cap_header",
+    "vfio_region_sparse_mmap_area",
+    "vfio_iommu_type1_dma_map",
+];
+
+/// Lets their bytes be taken.
 #[derive(Debug)]
 struct PlainOldData;
 
 impl ParseCallbacks for PlainOldData {
     fn add_derives(&self, info: &DeriveInfo<'_>) -> Vec<String> {
-        if info.name.starts_with("vfio_") {
+        if SENT.contains(&info.name) {
             vec!["bytemuck::Pod".into(), "bytemuck::Zeroable".into()]
         } else {
             Vec::new()
@@ -24,17 +37,21 @@ impl ParseCallbacks for PlainOldData {
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={HEADER}");
     println!("cargo::rerun-if-env-changed=LIBCLANG_PATH");
 
     let builder = bindgen::Builder::default()
-        .header_contents(
-            "kernel.h",
-            "#include <linux/vfio.h>\n#include <linux/pci_regs.h>\n",
-        )
+        .header(HEADER)
         .allowlist_type("vfio_(device_info|region_info|irq_info)")
         .allowlist_type("vfio_info_cap_header")
         .allowlist_type("vfio_region_sparse_mmap_area")
-        .allowlist_type("vfio_iommu_type1_dma_map")
+        .allowlist_type("vfio_iommu_type1_(dma_map|dma_unmap|info|info_cap_iova_range)")
+        .allowlist_type("vfio_(iova_range|group_status|irq_set)")
+        .allowlist_type("vfio_device_(bind_iommufd|attach_iommufd_pt)")
+        .allowlist_type("iommu_ioas_(alloc|iova_ranges|map|unmap)|iommu_iova_range")
+        .allowlist_type("iommufd_ioas_map_flags|systole_.*_ioctl")
+        .allowlist_var("VFIO_(TYPE1v2_IOMMU|API_VERSION|GROUP_FLAGS_.*|IOMMU_INFO_.*)")
+        .allowlist_var("VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE")
         .allowlist_var("VFIO_(DEVICE_FLAGS|REGION_INFO|IRQ_INFO|IRQ_SET|DMA_MAP_FLAG)_.*")
         .allowlist_var("VFIO_PCI_.*_INDEX")
         .allowlist_var(

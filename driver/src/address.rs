@@ -1,12 +1,15 @@
 //! Addresses, each of its own type, so that a bus address is never taken for an offset: where a
-//! device is ([`Address`]), where memory is for a device ([`Iova`]), where a register is
+//! device is ([`Address`], [`PciAddress`]), where memory is for a device ([`Iova`]), where a register is
 //! ([`BarOffset`]).
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::Error;
+use crate::{Error, PciAddress};
+
+/// Prefix of addresses of this machine's PCI functions.
+const VFIO: &str = "vfio:";
 
 /// Prefix of addresses of vfio-user devices.
 const VFIO_USER: &str = "vfio-user:";
@@ -56,6 +59,8 @@ pub struct BarOffset(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
+    /// A PCI function of this machine that is bound to vfio-pci: `vfio:0000:01:00.0`.
+    Vfio(PciAddress),
     /// A device process that serves the vfio-user protocol at this UNIX socket.
     VfioUser(PathBuf),
     /// A board behind this serial port: `serial:/dev/ttyUSB0`, `serial:/dev/ttyUSB0?baud=3000000`.
@@ -96,9 +101,14 @@ impl FromStr for Address {
         if let Some(rest) = text.strip_prefix(SERIAL) {
             return serial(rest).map_err(invalid);
         }
+        if let Some(rest) = text.strip_prefix(VFIO) {
+            let reason = "a PCI function is written as in vfio:0000:01:00.0";
+            let function = rest.parse().map_err(|_| invalid(reason))?;
+            return Ok(Address::Vfio(function));
+        }
         let path = text
             .strip_prefix(VFIO_USER)
-            .ok_or_else(|| invalid("it begins neither with `vfio-user:` nor with `serial:`"))?;
+            .ok_or_else(|| invalid("it begins with none of `vfio:`, `vfio-user:` and `serial:`"))?;
         if path.is_empty() {
             return Err(invalid("the path of the socket is missing"));
         }
@@ -115,6 +125,7 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Address::Vfio(function) => write!(f, "{VFIO}{function}"),
             Address::VfioUser(path) => write!(f, "{VFIO_USER}{}", path.display()),
             Address::Serial { path, baud } => {
                 write!(f, "{SERIAL}{}", path.display())?;
@@ -138,6 +149,7 @@ mod tests {
             baud,
         };
         for address in [
+            Address::Vfio("0000:01:00.0".parse().unwrap()),
             Address::VfioUser("/run/a b.sock".into()),
             serial(DEFAULT_BAUD),
             serial(3_000_000),
@@ -152,6 +164,8 @@ mod tests {
         for text in [
             "",
             "cpu",
+            "vfio:",
+            "vfio:/dev/vfio/1",
             "vfio-user",
             "vfio-user:",
             "vfio-user:a\0b",
@@ -164,7 +178,9 @@ mod tests {
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(
-                error.contains("vfio-user:SOCKET") && error.contains("serial:PORT[?baud=N]"),
+                error.contains("vfio:DDDD:BB:DD.F")
+                    && error.contains("vfio-user:SOCKET")
+                    && error.contains("serial:PORT[?baud=N]"),
                 "{text}: {error}"
             );
         }

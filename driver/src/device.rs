@@ -21,6 +21,7 @@ use crate::identity::{Counters, Identity, Region, SlotState};
 use crate::pci::{self, MsiX};
 use crate::queue::{QueueOptions, QueuePair};
 use crate::serial::Serial;
+use crate::vfio::Vfio;
 use crate::vfio_user::VfioUser;
 use crate::{Address, BarOffset, DeviceStatus, DmaBuffer, Error, Transport};
 
@@ -63,11 +64,13 @@ impl Device {
     ///
     /// # Errors
     /// Those of connecting ([`Error::NoSocket`], [`Error::NobodyListens`], [`Error::NoAnswer`],
-    /// [`Error::NoSerialPort`], [`Error::SerialSilent`], ...) and of identification ([`Error::WrongFunction`], [`Error::WrongMagic`],
+    /// [`Error::NoSerialPort`], [`Error::SerialSilent`], [`Error::NotBound`],
+    /// [`Error::FunctionInUse`], ...) and of identification ([`Error::WrongFunction`], [`Error::WrongMagic`],
     /// [`Error::InterfaceVersion`], [`Error::ImplausibleIdentity`], [`Error::DeviceGone`]);
     /// [`Error::ResetTimeout`].
     pub fn open(address: &Address, options: OpenOptions) -> Result<Device, Error> {
         let transport: Arc<dyn Transport> = match address {
+            Address::Vfio(function) => Arc::new(Vfio::open(*function)?),
             Address::VfioUser(socket) => Arc::new(VfioUser::connect(socket, options.timeout)?),
             Address::Serial { path, baud } => {
                 Arc::new(Serial::connect(path, *baud, options.timeout)?)

@@ -1,7 +1,7 @@
 //! What devices there are to open.
 //!
 //! ```text
-//!  /sys/bus/pci/devices/0000:01:00.0/{vendor,device,driver,iommu_group}
+//!  /sys/bus/pci/devices/*  functions with an accelerator's identifiers
 //!  /dev/serial/by-id/*  serial ports of USB adapters, each perhaps a board
 //!  DIRECTORY/*  sockets, each perhaps a device process
 //! ```
@@ -9,19 +9,14 @@
 //! Nothing is opened on the way: a device process serves one client at a time, and a connection
 //! only to see whether it is one could take the place of a real client.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use systole_regs::{PCI_DEVICE, PCI_VENDOR};
-
-use crate::{Address, DEFAULT_BAUD, Error};
-
-/// Where the kernel lists PCI functions.
-const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+use crate::function::PCI_DEVICES;
+use crate::{Address, DEFAULT_BAUD, Error, PciFunction};
 
 /// Where the kernel's device manager lists the serial ports of USB adapters, by names that stay.
 const SERIAL_PORTS: &str = "/dev/serial/by-id";
@@ -45,31 +40,6 @@ impl fmt::Display for Candidate {
         match self {
             Candidate::Socket(address) | Candidate::SerialPort(address) => address.fmt(f),
             Candidate::PciFunction(function) => function.fmt(f),
-        }
-    }
-}
-
-/// A PCI function of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PciFunction {
-    /// Domain, bus, device and function, as in `0000:01:00.0`.
-    pub address: String,
-    /// Name of the kernel driver that is bound to it, if one is.
-    pub driver: Option<String>,
-    /// Number of its IOMMU group, if the machine has an IOMMU.
-    pub iommu_group: Option<u32>,
-}
-
-impl fmt::Display for PciFunction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pci:{} (", self.address)?;
-        match &self.driver {
-            Some(driver) => write!(f, "driver {driver}, ")?,
-            None => f.write_str("no driver, ")?,
-        }
-        match self.iommu_group {
-            Some(group) => write!(f, "IOMMU group {group})"),
-            None => f.write_str("no IOMMU)"),
         }
     }
 }
@@ -113,35 +83,11 @@ fn sockets(directory: &Path) -> Result<Vec<Candidate>, Error> {
 }
 
 fn pci_functions(root: &Path) -> Result<Vec<PciFunction>, Error> {
-    let ours = |path: &PathBuf| {
-        let identifier = |name| hexadecimal(&path.join(name));
-        identifier("vendor") == Some(PCI_VENDOR) && identifier("device") == Some(PCI_DEVICE)
-    };
-    let functions = entries(root)?.into_iter().filter(ours);
-    Ok(functions.map(|path| pci_function(&path)).collect())
-}
-
-fn pci_function(path: &Path) -> PciFunction {
-    let name = |path: &Path| {
-        path.file_name()
-            .map(OsStr::to_string_lossy)
-            .map(String::from)
-    };
-    // Both are links to where the driver and the group are described.
-    let target = |link| fs::read_link(path.join(link)).ok();
-    PciFunction {
-        address: name(path).unwrap_or_default(),
-        driver: target("driver").and_then(|driver| name(&driver)),
-        iommu_group: target("iommu_group")
-            .and_then(|group| name(&group))
-            .and_then(|group| group.parse().ok()),
-    }
-}
-
-/// The number in a file such as `vendor`; `None` if it has gone meanwhile or is none.
-fn hexadecimal(path: &Path) -> Option<u16> {
-    let text = fs::read_to_string(path).ok()?;
-    u16::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
+    let functions = entries(root)?.into_iter();
+    Ok(functions
+        .filter_map(|path| PciFunction::describe(&path))
+        .filter(PciFunction::is_accelerator)
+        .collect())
 }
 
 /// Paths in a directory, sorted; none if it does not exist.
@@ -193,8 +139,8 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "pci:0000:01:00.0 (no driver, no IOMMU)",
-                "pci:0000:02:00.0 (driver vfio-pci, IOMMU group 17)"
+                "vfio:0000:01:00.0 (no driver, no IOMMU)",
+                "vfio:0000:02:00.0 (driver vfio-pci, IOMMU group 17)"
             ]
         );
     }

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use systole_regs::Status;
 
+use crate::PciAddress;
+
 /// A failed operation of the driver.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The text is not a device address.
     #[error(
-        "`{address}` is not a device address: {reason}; write it as vfio-user:SOCKET or serial:PORT[?baud=N]"
+        "`{address}` is not a device address: {reason}; write it as vfio:DDDD:BB:DD.F, vfio-user:SOCKET or serial:PORT[?baud=N]"
     )]
     InvalidAddress {
         /// The text as given.
@@ -20,6 +22,109 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// There is no PCI function at the address.
+    #[error(
+        "there is no PCI function {address}; `systole devices` lists this machine's accelerators"
+    )]
+    NoFunction {
+        /// The address.
+        address: PciAddress,
+    },
+    /// The function is something else than an accelerator.
+    #[error(
+        "the PCI function {address} is {vendor:04x}:{device:04x}, not a Systole accelerator; `systole devices` \
+         lists this machine's accelerators"
+    )]
+    NoAccelerator {
+        /// The address.
+        address: PciAddress,
+        /// PCI vendor identifier.
+        vendor: u16,
+        /// PCI device identifier.
+        device: u16,
+    },
+    /// The function is not handed to user space.
+    #[error(
+        "the PCI function {address} is bound to {}, not to vfio-pci; run `systole bind {address}` as root",
+        driver.as_deref().unwrap_or("no driver")
+    )]
+    NotBound {
+        /// The address.
+        address: PciAddress,
+        /// The driver that has it.
+        driver: Option<String>,
+    },
+    /// The function is behind no IOMMU.
+    #[error(
+        "the PCI function {address} is in no IOMMU group, and without an IOMMU it would reach all memory; switch \
+         the IOMMU on (VT-d or AMD-Vi in the firmware, and intel_iommu=on on the kernel's command line)"
+    )]
+    NoIommu {
+        /// The address.
+        address: PciAddress,
+    },
+    /// The kernel has no VFIO, or it is not loaded.
+    #[error("there is no {}: VFIO is not loaded; run `modprobe vfio-pci` as root", path.display())]
+    NoVfio {
+        /// What is missing.
+        path: PathBuf,
+    },
+    /// This user may not do it.
+    #[error(
+        "this user may not use {}; run as root, or let your group have it (docs/pcie.md, \"Without root\")", path.display()
+    )]
+    NotPermitted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process has the function.
+    #[error("another process uses the PCI function {address}; end it first")]
+    FunctionInUse {
+        /// The address.
+        address: PciAddress,
+    },
+    /// Another driver has a function that the IOMMU cannot tell from this one.
+    #[error(
+        "another driver has a function of IOMMU group {group}, to which {address} belongs, and a group goes to user \
+         space as a whole; unbind that driver, or put the board into another slot"
+    )]
+    GroupNotViable {
+        /// The address.
+        address: PciAddress,
+        /// Number of the group.
+        group: u32,
+    },
+    /// Binding or unbinding failed.
+    #[error("the kernel refused a write to {}; see its log (dmesg) for the reason", path.display())]
+    Rebind {
+        /// The file of sysfs.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The process may not pin as much memory.
+    #[error(
+        "{bytes} bytes cannot be pinned for the device: this process may lock no more memory; raise the limit \
+         (`ulimit -l`, LimitMEMLOCK= of a service)"
+    )]
+    LockedMemory {
+        /// Bytes of the buffer.
+        bytes: usize,
+    },
+    /// The kernel's VFIO answers what this driver cannot use.
+    #[error("the kernel's VFIO cannot be used: {detail}; report this with the kernel's version")]
+    Kernel {
+        /// What is wrong.
+        detail: String,
+    },
+    /// The kernel wants the function back: it is being unbound, or unplugged.
+    #[error(
+        "the kernel wants the device back, which is being unbound or unplugged; close it, and open it again later"
+    )]
+    WantedBack,
+    /// The bus reports an error that was not corrected.
+    #[error("the PCIe bus reported an error that it could not correct; reset the device")]
+    BusError,
     /// There is no socket at the address.
     #[error(
         "there is no socket {}; start the device process that serves it, or check the path", path.display()

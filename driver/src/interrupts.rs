@@ -32,6 +32,11 @@ impl Interrupt {
         Ok(Self { eventfd })
     }
 
+    /// Whether the eventfd has been signalled; leaves it so.
+    pub fn is_signalled(&self) -> Result<bool, Error> {
+        wait_for(self.eventfd.as_fd(), PollFlags::POLLIN, Duration::ZERO)
+    }
+
     /// Sleeps until the eventfd is signalled, and clears it; false when `timeout` passes first.
     pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
         if !wait_for(self.eventfd.as_fd(), PollFlags::POLLIN, timeout)? {
@@ -85,7 +90,9 @@ mod tests {
         assert!(!interrupt.wait(Duration::ZERO).unwrap());
         interrupt.eventfd.write(1).unwrap();
         interrupt.eventfd.write(1).unwrap();
+        assert!(interrupt.is_signalled().unwrap());
         assert!(interrupt.wait(Duration::from_secs(10)).unwrap());
+        assert!(!interrupt.is_signalled().unwrap());
         assert!(!interrupt.wait(Duration::ZERO).unwrap());
     }
 

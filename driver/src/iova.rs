@@ -31,9 +31,39 @@ pub(crate) struct IovaAllocator {
 impl IovaAllocator {
     /// All addresses free. `page` is the size of a page in bytes.
     pub fn new(page: usize) -> Self {
-        Self::over(START, END, page)
+        Self {
+            free: BTreeMap::from([(START, END)]),
+            page: page as u64,
+        }
     }
 
+    /// The addresses of `ranges` free, first and last of each, as an IOMMU reports them; all
+    /// addresses where it reports none. Those from 4 GiB on are preferred: lower ones are given out
+    /// only if there are no others.
+    pub fn within(ranges: &[(u64, u64)], page: usize) -> Self {
+        if ranges.is_empty() {
+            return Self::new(page);
+        }
+        let size = page as u64;
+        // Whole pages of what a range has between two addresses. The page at 0 is left out: a
+        // forgotten address should lead nowhere.
+        let part = |&(first, last): &(u64, u64), start: u64, end: u64| {
+            let start = first.max(start).checked_next_multiple_of(size)?;
+            let end = last.saturating_add(1).min(end) / size * size;
+            (start < end).then_some((start, end))
+        };
+        let parts = |start, end| {
+            let parts = ranges.iter().filter_map(|range| part(range, start, end));
+            parts.collect::<BTreeMap<_, _>>()
+        };
+        let mut free = parts(START, u64::MAX);
+        if free.is_empty() {
+            free = parts(size, START);
+        }
+        Self { free, page: size }
+    }
+
+    #[cfg(test)]
     fn over(start: u64, end: u64, page: usize) -> Self {
         Self {
             free: BTreeMap::from([(start, end)]),
@@ -44,16 +74,25 @@ impl IovaAllocator {
     /// Takes the lowest free range of `bytes` bytes (and its guard page); `None` when no free
     /// range is large enough.
     pub fn allocate(&mut self, bytes: usize) -> Option<Iova> {
+        self.allocate_aligned(bytes, 1)
+    }
+
+    /// As [`allocate`](Self::allocate), at a multiple of `alignment`, a power of two.
+    pub fn allocate_aligned(&mut self, bytes: usize, alignment: usize) -> Option<Iova> {
         let span = self.span(bytes)?;
-        let (&start, &end) = self
-            .free
-            .iter()
-            .find(|&(&start, &end)| end - start >= span)?;
+        let place = |(&start, &end): (&u64, &u64)| {
+            let at = start.checked_next_multiple_of(alignment as u64)?;
+            (at <= end && end - at >= span).then_some((start, at, end))
+        };
+        let (start, at, end) = self.free.iter().find_map(place)?;
         self.free.remove(&start);
-        if end - start > span {
-            self.free.insert(start + span, end);
+        if start < at {
+            self.free.insert(start, at);
         }
-        Some(Iova(start))
+        if at + span < end {
+            self.free.insert(at + span, end);
+        }
+        Some(Iova(at))
     }
 
     /// Returns a range that [`allocate`](Self::allocate) gave out for `bytes` bytes.
@@ -115,6 +154,39 @@ mod tests {
         assert_eq!(addresses.allocate(3 * PAGE + 1), None);
         assert_eq!(addresses.allocate(3 * PAGE), Some(Iova(0)));
         assert_eq!(addresses.allocate(1), None);
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_iommu() {
+        let page = PAGE as u64;
+        // What x86 reports: all but the window of interrupts.
+        let ranges = [(0, 0xfedf_ffff), (0xfef0_0000, (1 << 39) - 1)];
+        let addresses = IovaAllocator::within(&ranges, PAGE);
+        assert_eq!(addresses.free, BTreeMap::from([(1 << 32, 1 << 39)]));
+        // Narrow ones, and ones that are not whole pages.
+        let addresses = IovaAllocator::within(&[(0, 0xffff), (0x2_0001, 0x2_3fff)], PAGE);
+        let expected = BTreeMap::from([(page, 0x1_0000), (0x2_1000, 0x2_4000)]);
+        assert_eq!(addresses.free, expected);
+        let whole = IovaAllocator::within(&[(0, u64::MAX)], PAGE);
+        assert_eq!(
+            whole.free,
+            BTreeMap::from([(1 << 32, u64::MAX / page * page)])
+        );
+        let unknown = IovaAllocator::within(&[], PAGE);
+        assert_eq!(unknown.free, IovaAllocator::new(PAGE).free);
+    }
+
+    #[test]
+    fn aligned_ranges_leave_the_gap_before_them_free() {
+        let huge = 512 * PAGE;
+        let mut addresses = IovaAllocator::over(0, 3 * huge as u64, PAGE);
+        assert_eq!(addresses.allocate(PAGE), Some(Iova(0)));
+        assert_eq!(
+            addresses.allocate_aligned(huge, huge),
+            Some(Iova(huge as u64))
+        );
+        assert_eq!(addresses.allocate(PAGE), Some(Iova(2 * PAGE as u64)));
+        assert_eq!(addresses.allocate_aligned(huge, huge), None);
     }
 
     #[derive(Clone, Debug)]

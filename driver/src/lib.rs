@@ -13,10 +13,10 @@
 //! - [`Device`] and [`Identity`]: what was opened, and what it says it is.
 //! - [`DmaBuffer`]: memory shared with the device.
 //! - [`QueuePair`], [`Command`], [`Completion`]: work and its answers.
-//! - [`Transport`]: how a PCIe function is reached. [`VfioUser`] reaches a device
-//!   process, [`Serial`] a board behind a UART; the kernel's VFIO fits the same trait, and its
-//!   bindings are made in the build already.
-//! - [`devices`]: what there is to open.
+//! - [`Transport`]: how a PCIe function is reached. [`Vfio`] reaches a function of this machine
+//!   through the kernel's VFIO, [`VfioUser`] a device process, [`Serial`] a board behind a UART.
+//! - [`devices`]: what there is to open. [`bind`] and [`unbind`]: handing a [`PciFunction`] to user
+//!   space and back.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -32,11 +32,13 @@
 //! ```
 
 mod address;
+mod binding;
 mod command;
 mod deadline;
 mod device;
 mod discovery;
 mod error;
+mod function;
 mod identity;
 mod interrupts;
 mod iova;
@@ -50,13 +52,16 @@ mod vfio;
 mod vfio_user;
 
 pub use address::{Address, BarOffset, DEFAULT_BAUD, Iova};
+pub use binding::{Step, bind, unbind};
 pub use command::{Command, CommandId, Completion};
 pub use device::{Device, OpenOptions};
-pub use discovery::{Candidate, PciFunction, devices};
+pub use discovery::{Candidate, devices};
 pub use error::{DeviceStatus, Error};
+pub use function::{PciAddress, PciFunction};
 pub use identity::{Counters, Identity, Region, SlotState};
 pub use memory::{DmaBuffer, DmaMemory};
 pub use queue::{CompletionMode, QueueOptions, QueuePair};
 pub use serial::Serial;
 pub use transport::Transport;
+pub use vfio::Vfio;
 pub use vfio_user::VfioUser;

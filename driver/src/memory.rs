@@ -48,6 +48,9 @@ pub(crate) fn page_bytes() -> usize {
     }
 }
 
+/// Bytes of a large page, of which an IOMMU maps each in one entry (x86 and ARM with 4 KiB pages).
+pub(crate) const HUGE_PAGE: usize = 2 << 20;
+
 /// Zeroed, page-aligned memory behind a file descriptor that another process can map.
 pub(crate) struct SharedMemory {
     file: OwnedFd,
@@ -57,13 +60,23 @@ pub(crate) struct SharedMemory {
 impl SharedMemory {
     /// Allocates `bytes` bytes, a multiple of the page size and not zero.
     pub fn allocate(bytes: usize) -> Result<Self, Error> {
+        Self::allocate_in(MFdFlags::empty(), bytes)
+    }
+
+    /// As [`allocate`](Self::allocate), on large pages where the machine has kept enough of them
+    /// (`vm.nr_hugepages`); `bytes` is a multiple of [`HUGE_PAGE`].
+    pub fn allocate_huge(bytes: usize) -> Result<Self, Error> {
+        Self::allocate_in(MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB, bytes)
+    }
+
+    fn allocate_in(pages: MFdFlags, bytes: usize) -> Result<Self, Error> {
         let too_large = |_| Error::BufferSize {
             bytes,
             reason: "it is larger than a file can be",
         };
         let file = memfd_create(
             "systole-dma",
-            MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+            pages | MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
         )
         .map_err(Error::system("creating memory for DMA"))?;
         ftruncate(&file, i64::try_from(bytes).map_err(too_large)?)
@@ -153,6 +166,30 @@ impl DmaMemory {
             iova: Iova(0),
             bytes,
         })
+    }
+
+    /// Allocates memory that will be pinned for the IOMMU: as [`allocate`](Self::allocate), but on
+    /// large pages if it fills one and they are to be had.
+    ///
+    /// # Errors
+    /// As [`allocate`](Self::allocate).
+    pub(crate) fn allocate_pinned(bytes: usize) -> Result<Self, Error> {
+        if bytes >= HUGE_PAGE
+            && let Some(rounded) = bytes.checked_next_multiple_of(HUGE_PAGE)
+            && let Ok(memory) = SharedMemory::allocate_huge(rounded)
+        {
+            return Ok(Self {
+                memory: Arc::new(memory),
+                iova: Iova(0),
+                bytes,
+            });
+        }
+        Self::allocate(bytes)
+    }
+
+    /// Where this process has the memory, for the kernel to pin it.
+    pub(crate) fn first_byte(&self) -> *mut u8 {
+        self.memory.map.as_mut_ptr()
     }
 
     /// Gives the memory its bus address.

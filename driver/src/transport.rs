@@ -5,7 +5,7 @@
 //!        |  Transport
 //!        +--> vfio_user   a device process, over a UNIX socket
 //!        +--> serial      a board, over a UART
-//!        +--> (the kernel's VFIO: /dev/vfio, ioctls, mmap; fits the same trait)
+//!        +--> vfio        a function of this machine, through /dev/vfio
 //! ```
 
 use std::os::fd::BorrowedFd;

@@ -17,7 +17,6 @@
 
 mod connection;
 mod message;
-mod region;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -25,14 +24,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytemuck::{Zeroable, bytes_of};
+use nix::sys::stat::fstat;
 use systole_regs::BAR0_BYTES;
 
 use self::connection::{Answer, Connection};
 use self::message::{
-    Command, DeviceInfo, DmaMap, DmaUnmap, PAYLOAD_MAX, PROTOCOL, RegionAccess, SetIrqs, parse,
+    Command, DeviceInfo, DmaMap, DmaUnmap, PAYLOAD_MAX, PROTOCOL, RegionAccess, SetIrqs,
     parse_version, version_request,
 };
-use self::region::{MappedArea, RegionInfo};
 use crate::iova::IovaAllocator;
 use crate::memory::{page_bytes, write_barrier};
 use crate::vfio::kernel::{
@@ -41,6 +40,7 @@ use crate::vfio::kernel::{
     VFIO_IRQ_SET_DATA_EVENTFD, VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX,
     VFIO_PCI_MSIX_IRQ_INDEX, vfio_irq_info, vfio_region_info,
 };
+use crate::vfio::region::{MappedArea, RegionInfo, parse};
 use crate::{BarOffset, DmaMemory, Error, Transport};
 
 /// Bytes of one register.
@@ -97,7 +97,9 @@ impl VfioUser {
             return Err(unsuitable(&detail));
         }
         let bar_areas = file.map_or_else(Vec::new, |file| {
-            let map = |area| MappedArea::map(&bar, area, &file);
+            let size = fstat(&file).ok();
+            let size = size.and_then(|status| u64::try_from(status.st_size).ok());
+            let map = |area| MappedArea::map(&bar, area, file.as_fd(), Some(size.unwrap_or(0)));
             bar.areas.iter().filter_map(map).collect()
         });
         let vectors = if device.interrupts > VFIO_PCI_MSIX_IRQ_INDEX {

@@ -12,6 +12,8 @@
 use bytemuck::{Pod, Zeroable};
 use serde_json::{Value, json};
 
+use crate::vfio::region::parse;
+
 /// Version of the protocol that this client speaks.
 pub(super) const PROTOCOL: (u16, u16) = (0, 1);
 
@@ -122,21 +124,6 @@ impl Header {
             (self.flags & FLAG_ERROR != 0).then(|| i32::try_from(self.error).unwrap_or_default());
         Ok(Reply { payload, refused })
     }
-}
-
-/// Reads a structure from the start of a payload. Servers may append fields that this client
-/// does not know, so more bytes are no error.
-pub(super) fn parse<T: Pod>(payload: &[u8]) -> Result<T, String> {
-    payload
-        .get(..size_of::<T>())
-        .map(bytemuck::pod_read_unaligned)
-        .ok_or_else(|| {
-            format!(
-                "{} bytes are too few, {} were due",
-                payload.len(),
-                size_of::<T>()
-            )
-        })
 }
 
 /// Payload of DMA_MAP.

@@ -6,6 +6,7 @@
 //!  model[:CONFIG]  -->  starts `systole sim serve --functional` --+--> vfio-user --> driver
 //!  vfio-user:SOCKET     somebody else serves it                 --+
 //!  serial:PORT          a board behind a serial port            -----> driver
+//!  vfio:0000:01:00.0    a PCI function of this machine          -----> driver
 //! ```
 
 use std::fmt;
@@ -50,12 +51,12 @@ impl FromStr for DeviceName {
                     None => configuration::DEFAULT,
                 },
             }),
-            ("vfio-user" | "serial", Some(_)) => text
+            ("vfio" | "vfio-user" | "serial", Some(_)) => text
                 .parse()
                 .map(DeviceName::Address)
                 .map_err(|error| format!("{error}")),
             _ => Err("a device is cpu, sim, sim:CONFIG, model, model:CONFIG, \
-                      vfio-user:SOCKET or serial:PORT[?baud=N]; `systole devices` lists them"
+                      vfio:DDDD:BB:DD.F, vfio-user:SOCKET or serial:PORT[?baud=N]; `systole devices` lists them"
                 .to_owned()),
         }
     }
@@ -158,6 +159,7 @@ mod tests {
             "sim:tiny",
             "model:small",
             "vfio-user:/run/systole",
+            "vfio:0000:01:00.0",
             "serial:/dev/ttyUSB0",
             "serial:/dev/ttyUSB0?baud=3000000",
         ] {
@@ -179,6 +181,8 @@ mod tests {
             ("gpu", "vfio-user:SOCKET"),
             ("cpu:3", "vfio-user:SOCKET"),
             ("vfio-user", "vfio-user:SOCKET"),
+            ("vfio", "vfio:DDDD:BB:DD.F"),
+            ("vfio:1", "vfio:0000:01:00.0"),
             ("serial", "serial:PORT"),
             ("serial:/dev/ttyUSB0?baud=fast", "baud rate"),
             ("sim:huge", "tiny, small"),

@@ -53,16 +53,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     line(
         &mut text,
+        "vfio:ADDRESS",
+        "a PCI function of this machine that is bound to vfio-pci, such as vfio:0000:01:00.0",
+    );
+    line(
+        &mut text,
         "serial:PORT",
         &format!("a board behind a serial port, at {DEFAULT_BAUD} baud or with `?baud=N` after it"),
     );
     for candidate in systole_driver::devices(&arguments.sockets)? {
-        let what = match candidate {
+        let what = match &candidate {
             Candidate::Socket(_) => "a socket on this machine; `systole info` asks what it is",
             Candidate::SerialPort(_) => {
                 "a serial port of this machine; `systole info` asks whether a board is there"
             }
-            _ => "an accelerator in this machine; this version of systole cannot open it yet",
+            Candidate::PciFunction(function) => match function.driver.as_deref() {
+                Some("vfio-pci") => "an accelerator in this machine",
+                _ => "an accelerator in this machine; `systole bind` hands it to user space",
+            },
+            _ => "",
         };
         line(&mut text, &candidate.to_string(), what);
     }

@@ -39,7 +39,8 @@ pub struct Arguments {
     /// File to write the answers to.
     #[arg(long, value_name = "Y.npy")]
     output: PathBuf,
-    /// Device: cpu, sim[:CONFIG], model[:CONFIG], vfio-user:SOCKET or serial:PORT.
+    /// Device: cpu, sim[:CONFIG], model[:CONFIG], vfio:ADDRESS, vfio-user:SOCKET or
+    /// serial:PORT.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: DeviceName,
     /// Rows per device command, at most.

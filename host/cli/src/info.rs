@@ -11,7 +11,8 @@ use crate::output;
 /// Shows what a device is: array, memories, clock, features, and what its slots hold.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Device: cpu, sim[:CONFIG], model[:CONFIG], vfio-user:SOCKET or serial:PORT.
+    /// Device: cpu, sim[:CONFIG], model[:CONFIG], vfio:ADDRESS, vfio-user:SOCKET or
+    /// serial:PORT.
     #[arg(long, value_name = "DEVICE")]
     device: DeviceName,
 }

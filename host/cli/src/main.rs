@@ -6,6 +6,7 @@
 //!  bitstream --> systole-bitstreams --> systole-hdl, yosys, nextpnr         |
 //!  sim serve  --> systole-sim (RTL or functional model) <-------------------+
 //!  sim board  --> systole-sim (RTL behind its serial link) <- pseudo terminal +
+//!  bind, unbind --> systole-driver (a PCI function's driver in the kernel)
 //! ```
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 after
@@ -17,6 +18,7 @@
 )]
 
 mod bench;
+mod bind;
 mod bitstream;
 #[cfg(feature = "rtl-board")]
 mod board;
@@ -60,6 +62,8 @@ enum Command {
     Profile(profile::Arguments),
     Info(info::Arguments),
     Devices(devices::Arguments),
+    Bind(bind::BindArguments),
+    Unbind(bind::UnbindArguments),
     /// Bitstreams for FPGA boards, built with yosys and nextpnr.
     #[command(subcommand)]
     Bitstream(bitstream::Command),
@@ -88,6 +92,8 @@ fn main() -> ExitCode {
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Bind(arguments) => bind::bind(&arguments),
+        Command::Unbind(arguments) => bind::unbind(&arguments),
         Command::Bitstream(command) => bitstream::run(&command),
         Command::Sim(sim::Command::Serve(arguments)) => sim::serve(&arguments),
         #[cfg(feature = "rtl-board")]

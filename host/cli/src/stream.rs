@@ -15,7 +15,8 @@ use crate::input;
 // The flattened arguments are a group of the same name.
 #[group(skip)]
 pub struct Arguments {
-    /// Device: cpu, sim[:CONFIG], model[:CONFIG], vfio-user:SOCKET or serial:PORT.
+    /// Device: cpu, sim[:CONFIG], model[:CONFIG], vfio:ADDRESS, vfio-user:SOCKET or
+    /// serial:PORT.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: DeviceName,
     #[command(flatten)]

@@ -1,17 +1,17 @@
-//! What a device process says about a region, and the parts of a BAR that it lets us map.
+//! What the kernel or a device process says about a region, and the parts of a BAR that may be mapped.
 //!
 //! ```text
 //!  BAR0   0                            0x1000                          end
-//!         | messages (REGION_READ ...) | mapped area (load and store) | messages ...
-//!                                        ^ file descriptor of the reply, at offset + area
+//!         | messages, pread, pwrite    | mapped area (load and store) | messages, pread ...
+//!                                        ^ file of the device, at offset + area
 //! ```
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use memmap2::{MmapOptions, MmapRaw};
-use nix::sys::stat::fstat;
 
-use super::message::parse;
+use bytemuck::Pod;
+
 use crate::BarOffset;
 use crate::memory::{page_bytes, read_barrier, write_barrier};
 use crate::vfio::kernel::{
@@ -22,9 +22,27 @@ use crate::vfio::kernel::{
 /// Most capabilities and areas that are looked at; real regions have one and a few.
 const LIST_MAX: usize = 256;
 
-/// A region as the reply describes it.
+/// Reads a structure from the start of a payload. Whoever answers may append fields that this driver
+/// does not know, so more bytes are no error.
+///
+/// # Errors
+/// How many bytes are missing.
+pub(crate) fn parse<T: Pod>(payload: &[u8]) -> Result<T, String> {
+    payload
+        .get(..size_of::<T>())
+        .map(bytemuck::pod_read_unaligned)
+        .ok_or_else(|| {
+            format!(
+                "{} bytes are too few, {} were due",
+                payload.len(),
+                size_of::<T>()
+            )
+        })
+}
+
+/// A region as the answer describes it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RegionInfo {
+pub(crate) struct RegionInfo {
     /// Size in bytes; zero if the region does not exist.
     pub size: u64,
     /// Offset of the region in the file that the reply may bring.
@@ -46,30 +64,32 @@ impl RegionInfo {
             return Err(format!("it describes region {}, not {index}", info.index));
         }
         let has_capabilities = info.flags & VFIO_REGION_INFO_FLAG_CAPS != 0;
-        let mut areas = Vec::new();
+        let mut areas = None;
         // A description that was cut short is asked for again, in full.
         if has_capabilities && info.argsz as usize <= payload.len() {
             areas = sparse_areas(payload, info.cap_offset)?;
         }
-        if info.flags & VFIO_REGION_INFO_FLAG_MMAP != 0 && !has_capabilities {
-            areas.push(vfio_region_sparse_mmap_area {
-                offset: 0,
-                size: info.size,
-            });
-        }
+        let whole = vfio_region_sparse_mmap_area {
+            offset: 0,
+            size: info.size,
+        };
+        let may_map = info.flags & VFIO_REGION_INFO_FLAG_MMAP != 0;
         Ok(Self {
             size: info.size,
             file_offset: info.offset,
             argsz: info.argsz,
-            areas,
+            areas: areas.unwrap_or_else(|| if may_map { vec![whole] } else { Vec::new() }),
         })
     }
 }
 
-/// Collects the areas of all sparse-mmap capabilities. Offsets count from the payload's start;
+/// Collects the areas of all sparse-mmap capabilities; `None` if there is no such capability. Offsets count from the payload's start;
 /// each must lie behind the one before, so that the walk ends.
-fn sparse_areas(payload: &[u8], first: u32) -> Result<Vec<vfio_region_sparse_mmap_area>, String> {
-    let mut areas = Vec::new();
+fn sparse_areas(
+    payload: &[u8],
+    first: u32,
+) -> Result<Option<Vec<vfio_region_sparse_mmap_area>>, String> {
+    let mut found = None;
     let mut next = first as usize;
     while next != 0 {
         let offset = next;
@@ -81,6 +101,7 @@ fn sparse_areas(payload: &[u8], first: u32) -> Result<Vec<vfio_region_sparse_mma
         if u32::from(header.id) == VFIO_REGION_INFO_CAP_SPARSE_MMAP {
             let body = &capability[size_of::<vfio_info_cap_header>()..];
             let [count, _reserved]: [u32; 2] = parse(body)?;
+            let areas = found.get_or_insert_with(Vec::new);
             let mut rest = &body[size_of::<[u32; 2]>()..];
             for _ in 0..count {
                 areas.push(parse(rest)?);
@@ -95,25 +116,27 @@ fn sparse_areas(payload: &[u8], first: u32) -> Result<Vec<vfio_region_sparse_mma
             return Err(format!("the capability at {offset} points back to {next}"));
         }
     }
-    Ok(areas)
+    Ok(found)
 }
 
 /// One mapped part of a BAR.
 #[derive(Debug)]
-pub(super) struct MappedArea {
+pub(crate) struct MappedArea {
     start: u64,
     map: MmapRaw,
 }
 
 impl MappedArea {
     /// Maps an area of the region in `file`; `None`, with a warning, where that is not safe or
-    /// not possible. The registers there are then reached by messages.
+    /// not possible. The registers there are then reached otherwise. `file_size` is the size of a
+    /// file that has one; the kernel's device files have none.
     pub fn map(
         info: &RegionInfo,
         area: &vfio_region_sparse_mmap_area,
-        file: &OwnedFd,
+        file: BorrowedFd<'_>,
+        file_size: Option<u64>,
     ) -> Option<Self> {
-        Self::try_map(info, area, file)
+        Self::try_map(info, area, file, file_size)
             .inspect_err(|reason| {
                 tracing::warn!(
                     offset = area.offset,
@@ -128,7 +151,8 @@ impl MappedArea {
     fn try_map(
         info: &RegionInfo,
         area: &vfio_region_sparse_mmap_area,
-        file: &OwnedFd,
+        file: BorrowedFd<'_>,
+        file_size: Option<u64>,
     ) -> Result<Self, String> {
         let end = area.offset.checked_add(area.size);
         if area.size == 0 || end.is_none_or(|end| end > info.size) {
@@ -144,8 +168,7 @@ impl MappedArea {
             return Err("it is not aligned to pages".into());
         }
         // Touching a page beyond the file's end would be a bus error.
-        let size = fstat(file).map_err(|errno| errno.to_string())?.st_size;
-        if u64::try_from(size).is_ok_and(|size| size < file_end) {
+        if file_size.is_some_and(|size| size < file_end) {
             return Err("the file is smaller than the area".into());
         }
         let length = usize::try_from(area.size).map_err(|error| error.to_string())?;

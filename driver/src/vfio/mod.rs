@@ -1,14 +1,23 @@
-//! What the kernel's VFIO and vfio-user share: numbers of regions and interrupts, flags and
-//! structures, as bindgen reads them from `<linux/vfio.h>` and `<linux/pci_regs.h>`.
+//! The kernel's VFIO: a function of this machine in the hands of this process, behind an IOMMU that
+//! lets it reach this process's buffers and nothing else.
 //!
 //! ```text
-//!  <linux/vfio.h>      --+
-//!                        +-- bindgen (build.rs) --> kernel --> vfio_user, pci
-//!  <linux/pci_regs.h>  --+                                     (and a kernel transport)
+//!  transport        registers, configuration, DMA memory, interrupts, reset
+//!    |-- open            which device files, and in which order
+//!    |-- address_space   mappings in the IOMMU: a container's, or an iommufd's
+//!    |-- region          what may be mapped of a BAR (vfio-user has the same)
+//!    '-- ioctl           the calls, each safe
+//!          '-- kernel    numbers and structures, as bindgen reads them from the kernel's headers
 //! ```
-//!
-//! bindgen sees no macros that compute, so ioctl numbers are not among them; only a transport
-//! over the kernel needs those.
+
+mod address_space;
+mod ioctl;
+mod open;
+pub(crate) mod region;
+mod transport;
+
+pub(crate) use self::open::DRIVER;
+pub use self::transport::Vfio;
 
 /// The bindings. Names are the kernel's.
 #[allow(
@@ -17,6 +26,7 @@
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
+    unsafe_op_in_unsafe_fn,
     clippy::all
 )]
 pub(crate) mod kernel {
