@@ -45,6 +45,7 @@ always @(*) if (f_past) begin
     if (compute_start) one_computation: assert(f_compute == 0);
     if (read_start) one_read: assert(!read_busy);
     if (write_start) one_write: assert(!write_busy);
+    if (write_start) store_is_announced: assert(takes_writer);
     if (f_starts && f_needs_compute) compute_limit_is_kept: assert(f_compute == 0);
     if (f_starts && f_needs_load) load_limit_is_kept: assert(!read_busy);
     if (f_starts && f_needs_store) store_limit_is_kept: assert(!write_busy || f_trace != 0);

@@ -538,7 +538,9 @@ impl<
             self.compute.vector_valid.val() || self.compute.depthwise_valid.val();
         self.trace.stalled.next = self.compute.stalled.val();
         self.trace.preparing.next = self.compute.preparing.val();
-        self.trace.write_ready.next = !self.writer.busy.val() && !self.sequencer.may_store.val();
+        self.trace.write_ready.next = !self.writer.busy.val()
+            && !self.sequencer.may_store.val()
+            && !self.sequencer.takes_writer.val();
         self.trace.write_busy.next = self.writer.busy.val();
         self.trace.write_failed.next = self.writer.failed.val();
         self.trace.select.next = self.source_word.q.val().get_bits::<2>(0);
@@ -615,7 +617,7 @@ impl<
         }
 
         // Write engine: a record of the trace's unless a STORE or the queue engine may want it, which
-        // is known sooner than who starts.
+        // is known a cycle before one starts.
         self.writer.start.next = self.trace.write_start.val() || self.sequencer.write_start.val();
         self.writer.address.next = self.trace.write_address.val();
         self.writer.row_bytes.next = self.trace_bytes.val();
@@ -624,7 +626,7 @@ impl<
         self.writer.source.next = bits::<32>(0);
         self.writer.source_stride.next = bits::<32>(0);
         self.writer.port.next = self.port_trace.val();
-        if self.sequencer.may_store.val() {
+        if self.sequencer.takes_writer.val() {
             self.writer.address.next = self.sequencer.host_address.val();
             self.writer.row_bytes.next = self.sequencer.piece_bytes.val();
             self.writer.rows.next = self.sequencer.pieces.val();

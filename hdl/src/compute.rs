@@ -168,6 +168,8 @@ pub struct ComputeUnit<
     kept_rows: DFF<Bits<16>>,
     kept_is_matrix: DFF<Bit>,
     kept_maximum: DFF<Bit>,
+    begins_matrix: DFF<Bit>,
+    begins_depthwise: DFF<Bit>,
     kept_window: DFF<Bits<16>>,
     kept_is_pool: DFF<Bit>,
     kept_column_tiles: DFF<Bits<16>>,
@@ -305,6 +307,8 @@ impl<
             kept_rows: Default::default(),
             kept_is_matrix: Default::default(),
             kept_maximum: Default::default(),
+            begins_matrix: Default::default(),
+            begins_depthwise: Default::default(),
             kept_window: Default::default(),
             kept_is_pool: Default::default(),
             kept_column_tiles: Default::default(),
@@ -355,6 +359,8 @@ impl<
             kept_rows,
             kept_is_matrix,
             kept_maximum,
+            begins_matrix,
+            begins_depthwise,
             kept_window,
             kept_is_pool,
             kept_column_tiles,
@@ -435,11 +441,13 @@ impl<
             self.kept_window.d.next = self.fields.window_bytes.val();
         }
         self.begins.d.next = self.takes_operands.q.val();
+        self.begins_matrix.d.next = self.takes_operands.q.val() && self.is_matrix.val();
+        self.begins_depthwise.d.next = self.takes_operands.q.val() && !self.is_matrix.val();
         self.is_residual.next = (self.fields.flags.val() & self.residual.val()) != bits::<8>(0);
 
         // Issue of windows, for the array or for the lanes.
         self.matrix.reset.next = self.reset.val();
-        self.matrix.start.next = self.begins.q.val() && self.kept_is_matrix.q.val();
+        self.matrix.start.next = self.begins_matrix.q.val();
         self.matrix.rows.next = self.kept_rows.q.val();
         self.matrix.output_height.next = self.fields.output_height.val();
         self.matrix.output_width.next = self.fields.output_width.val();
@@ -459,7 +467,7 @@ impl<
         self.matrix.first_tile.next = self.kept_first_tile.q.val();
         self.matrix.room.next = self.has_room.q.val();
         self.depthwise.reset.next = self.reset.val();
-        self.depthwise.start.next = self.begins.q.val() && !self.kept_is_matrix.q.val();
+        self.depthwise.start.next = self.begins_depthwise.q.val();
         self.depthwise.rows.next = self.kept_rows.q.val();
         self.depthwise.output_height.next = self.fields.output_height.val();
         self.depthwise.output_width.next = self.fields.output_width.val();
@@ -641,6 +649,8 @@ impl<
         if self.reset.val() {
             self.takes_operands.d.next = false;
             self.begins.d.next = false;
+            self.begins_matrix.d.next = false;
+            self.begins_depthwise.d.next = false;
             self.free.d.next = self.accumulator_rows.val();
             self.free_change.d.next = bits::<16>(0);
             self.sum_row.d.next = bits::<16>(0);

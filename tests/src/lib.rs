@@ -5,6 +5,7 @@
 //! ```
 
 pub mod board;
+pub mod guest;
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;

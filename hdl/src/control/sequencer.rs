@@ -140,8 +140,10 @@ pub struct Sequencer {
     pub read_weights: Signal<Out, Bit>,
     /// Starts the write engine.
     pub write_start: Signal<Out, Bit>,
-    /// A STORE may start in this cycle: known sooner than whether it does.
+    /// The write engine has no time for others: a STORE starts as soon as it can.
     pub may_store: Signal<Out, Bit>,
+    /// It had none in the cycle before: only now a STORE starts, whose operands are known to be wanted.
+    pub takes_writer: Signal<Out, Bit>,
     /// Host address of the first piece.
     pub host_address: Signal<Out, Bits<64>>,
     /// Bytes from piece to piece.
@@ -261,6 +263,7 @@ pub struct Sequencer {
     last_group: DFF<Bit>,
     overrun: DFF<Bit>,
     may_begin: DFF<Bit>,
+    announced: DFF<Bit>,
     checked: DFF<Bit>,
     too_many: DFF<Bit>,
     extent: Extent,
@@ -352,6 +355,7 @@ impl Logic for Sequencer {
             last_group,
             overrun,
             may_begin,
+            announced,
             checked,
             too_many
         );
@@ -611,8 +615,10 @@ impl Logic for Sequencer {
         self.may_store.next = (self.state.q.val() == SequencerState::Dispatch)
             && self.decoder.is_store.val()
             && self.may_begin.q.val();
+        self.announced.d.next = self.may_store.val();
+        self.takes_writer.next = self.announced.q.val();
         // The write engine may be busy with a record of the trace, and would not take the STORE.
-        self.stores.next = self.may_store.val() && !self.write_busy.val();
+        self.stores.next = self.may_store.val() && self.announced.q.val() && !self.write_busy.val();
 
         match self.state.q.val() {
             SequencerState::Idle => {

@@ -204,6 +204,7 @@ pub struct Trace {
     held_began: [DFF<Bits<32>>; UNITS],
     held_ended: [DFF<Bits<32>>; UNITS],
     over: DFF<Bit>,
+    has_record: DFF<Bit>,
     starting: DFF<Bits<64>>,
     starts: [DFF<Bit>; UNITS],
     works: [DFF<Bit>; UNITS],
@@ -252,6 +253,7 @@ impl Logic for Trace {
             held_work,
             held_rest,
             over,
+            has_record,
             starting,
             in_vector,
             in_stall,
@@ -379,15 +381,15 @@ impl Logic for Trace {
             || (!self.waiting.val()
                 && !self.fifo.valid.val()
                 && (self.state.q.val() == TraceState::Idle));
+        // A cycle late; `Counted` is over by then.
+        self.has_record.d.next = self.fifo.valid.val();
         match self.state.q.val() {
             TraceState::Idle => {
-                if self.fifo.valid.val() {
-                    if self.over.q.val() {
-                        self.fifo.pop.next = true;
-                    } else if self.write_ready.val() {
-                        self.write_start.next = true;
-                        self.state.d.next = TraceState::Started;
-                    }
+                if self.over.q.val() {
+                    self.fifo.pop.next = self.fifo.valid.val();
+                } else if self.has_record.q.val() && self.write_ready.val() {
+                    self.write_start.next = true;
+                    self.state.d.next = TraceState::Started;
                 }
             }
             TraceState::Started => {
@@ -413,6 +415,7 @@ impl Logic for Trace {
         }
 
         if self.begins.val() || self.reset.val() {
+            self.has_record.d.next = false;
             self.state.d.next = TraceState::Idle;
             self.written.d.next = bits::<32>(0);
             self.next_address.d.next = self.base.val();

@@ -102,19 +102,23 @@ reg second;
 initial begin
    pending = 2'd0;
    second = 1'b0;
+   row_valid = 1'b0;
 end
-
-always @(*) row_valid = pending != 2'd0;
 
 always @(posedge clock) begin
 {rows}   second <= pending == 2'd2;
    if (pending != 2'd0) pending <= pending - 2'd1;
+   row_valid <= pending > 2'd1;
    if (valid) begin
       held <= results;
       pending <= (rows[1:0] == 2'd3) ? 2'd2 : rows[1:0];
       second <= 1'b0;
+      row_valid <= rows[1:0] != 2'd0;
    end
-   if (reset) pending <= 2'd0;
+   if (reset) begin
+      pending <= 2'd0;
+      row_valid <= 1'b0;
+   end
 end
 "
         ))

@@ -128,6 +128,7 @@ pub struct Drain {
     load_step: DFF<Bits<8>>,
     load_pointer: DFF<Bits<16>>,
     odd: DFF<Bit>,
+    every_other: DFF<Bit>,
     pending: DFF<Bits<8>>,
     some_pending: DFF<Bit>,
     step: DFF<Bit>,
@@ -248,6 +249,7 @@ impl Logic for Drain {
             load_step,
             load_pointer,
             odd,
+            every_other,
             pending,
             some_pending,
             step,
@@ -357,6 +359,8 @@ impl Logic for Drain {
 
         // What is taken in this cycle.
         self.odd.d.next = !self.odd.q.val();
+        // Constant long before the first step.
+        self.every_other.d.next = self.residual.val();
         self.fills_batch.d.next = self.start.val();
         self.fills_line.d.next = self.fills_batch.q.val();
         self.fills_pixel.d.next = self.fills_line.q.val();
@@ -481,7 +485,7 @@ impl Logic for Drain {
         self.will_step.next = self.running.q.val()
             && !self.loading.q.val()
             && self.remain_pending.val()
-            && (!self.residual.val() || !self.odd.q.val());
+            && (!self.every_other.q.val() || !self.odd.q.val());
         self.step.d.next = self.will_step.val();
 
         // So does what each loop takes in the next cycle: what the step ends, or values on their way

@@ -109,8 +109,8 @@ pub struct MatrixIssue {
     fills_pixel: DFF<Bit>,
     fills_window: DFF<Bit>,
     begins: DFF<Bit>,
-    moves: DFF<Bit>,
     waits: DFF<Bit>,
+    prepares: DFF<Bit>,
     waited: DFF<Bit>,
     running: DFF<Bit>,
     fresh: DFF<Bit>,
@@ -182,8 +182,8 @@ impl Logic for MatrixIssue {
             fills_pixel,
             fills_window,
             begins,
-            moves,
             waits,
+            prepares,
             waited,
             running,
             fresh,
@@ -273,17 +273,16 @@ impl Logic for MatrixIssue {
 
         // The loops.
         self.take.next = self.go.q.val() && self.fresh.q.val();
-        self.waits.d.next = self.running.q.val() && !self.go.q.val();
+        self.waits.d.next = self.running.q.val() && !self.fills_window.q.val() && !self.go.q.val();
         self.waited.d.next = self.waits.q.val();
         self.stalled.next = self.waited.q.val();
         self.begins.d.next = self.fills_window.q.val();
-        self.moves.d.next = self.begins.q.val();
-        self.preparing.next = self.start.val()
+        self.prepares.d.next = self.start.val()
             || self.fills_line.q.val()
             || self.fills_pixel.q.val()
             || self.fills_window.q.val()
-            || self.begins.q.val()
-            || self.moves.q.val();
+            || self.begins.q.val();
+        self.preparing.next = self.start.val() || self.prepares.q.val();
         self.fills_line.d.next = self.start.val();
         self.fills_pixel.d.next = self.fills_line.q.val();
         self.fills_window.d.next = self.fills_pixel.q.val();
@@ -346,15 +345,14 @@ impl Logic for MatrixIssue {
         self.tile_pointer.base.next = self.first_tile.val();
         self.tile_pointer.step.next = bits::<16>(1);
         // All loops wait for `go`, so it comes from a register: what the next cycle takes, if anything.
-        self.next_fresh.next = (self.fresh.q.val() && !self.go.q.val())
-            || self.fills_window.q.val()
-            || self.ends_window.q.val();
-        self.still_running.next = self.running.q.val() || self.fills_window.q.val();
+        // Runs from the cycle on in which the first window is filled.
+        self.next_fresh.next = (self.fresh.q.val() && !self.go.q.val()) || self.ends_window.q.val();
+        self.still_running.next = self.running.q.val();
         if self.ends_window.q.val() && self.columns.last.val() && self.window_final.value.val() {
             self.still_running.next = false;
         }
-        self.fresh.d.next = self.next_fresh.val();
-        self.running.d.next = self.still_running.val();
+        self.fresh.d.next = self.next_fresh.val() || self.fills_pixel.q.val();
+        self.running.d.next = self.still_running.val() || self.fills_pixel.q.val();
         self.will_go.next = self.still_running.val() && (!self.next_fresh.val() || self.room.val());
         self.go.d.next = self.will_go.val();
 

@@ -375,7 +375,10 @@ fn sequencer() -> Proof {
         // The first is the mistake that this proof has found: a store was lost in the trace.
         mistakes: vec![
             (
-                ("stores = may_store && ~write_busy;", "stores = may_store;"),
+                (
+                    "stores = may_store && announced$q && ~write_busy;",
+                    "stores = may_store && announced$q;",
+                ),
                 32,
             ),
             (("rows_left$d = following_rows$q;", ""), 25),
