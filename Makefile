@@ -20,7 +20,10 @@ CONFIG ?= tiny
 SEEDS ?= 1
 PYTHON_TOOLS := $(VENV)/bin/python
 
-.PHONY: help setup build test soak netlist-test demo bench emit bitstream reports docs lint clean
+# QEMU and a kernel for the guest test, unpacked.
+GUEST := $(TARGET_DIR)/guest
+
+.PHONY: help setup build test test-guest soak netlist-test demo bench emit bitstream reports docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +39,11 @@ demo: build ## classify 360 held-out handwritten digits on the simulated acceler
 
 test: setup ## run every test of the workspace, on all four configurations
 	cargo test --workspace --locked $(RTL_TESTS)
+
+test-guest: build ## test the driver on a real kernel: a Linux guest with an IOMMU in QEMU, with the simulated accelerator in it
+	@tests/guest/fetch $(GUEST)
+	SYSTOLE_GUEST=$(abspath $(GUEST)) SYSTOLE_BINARY=$(abspath $(SYSTOLE)) \
+	  cargo test --locked -p systole-tests --features guest --test guest
 
 soak: setup ## run 10,000 random programs on the RTL (tiny and small), compare with the functional model; minutes
 	SYSTOLE_COSIM_SEEDS=10000 cargo test --release --locked -p systole-sim --features rtl --test cosim -- --nocapture

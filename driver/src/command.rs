@@ -108,13 +108,18 @@ pub(crate) struct CommandIds {
 }
 
 impl CommandIds {
-    /// None in flight.
-    pub fn new() -> Self {
+    /// None in flight; `next` is given out first.
+    pub fn starting_at(next: u16) -> Self {
         Self {
             in_flight: vec![false; 1 << u16::BITS],
-            next: 0,
+            next,
             count: 0,
         }
+    }
+
+    /// The id that is given out next, if it is not in flight.
+    pub fn next(&self) -> u16 {
+        self.next
     }
 
     /// Number of ids in flight.
@@ -189,7 +194,7 @@ mod tests {
 
     #[test]
     fn ids_in_flight_are_not_given_out_twice() {
-        let mut ids = CommandIds::new();
+        let mut ids = CommandIds::starting_at(0);
         let held = ids.take().unwrap();
         for _ in 0..u16::MAX {
             let id = ids.take().unwrap();
@@ -203,7 +208,7 @@ mod tests {
 
     #[test]
     fn ids_run_out_only_when_all_are_in_flight() {
-        let mut ids = CommandIds::new();
+        let mut ids = CommandIds::starting_at(0);
         for _ in 0..1 << 16 {
             ids.take().unwrap();
         }

@@ -9,7 +9,7 @@
 //! this driver's interface.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub msix: Option<MsiX>,
     timeout: Duration,
     queue_in_use: AtomicBool,
+    /// First command id of the next queue pair.
+    pub next_id: AtomicU16,
     /// Held while a 64-bit counter is read: the low half latches the high one.
     latch: Mutex<()>,
 }
@@ -94,6 +96,7 @@ impl Device {
             msix,
             timeout: options.timeout,
             queue_in_use: AtomicBool::new(false),
+            next_id: AtomicU16::new(0),
             latch: Mutex::new(()),
         };
         shared.reset()?;
@@ -161,6 +164,23 @@ impl Device {
             })
         };
         (0..shared.identity.slot_count).map(slot).collect()
+    }
+
+    /// Brings a device back that has failed: resets it and makes sure that it is still the same one.
+    /// Slots become empty, counters zero; buffers stay mapped.
+    ///
+    /// # Errors
+    /// [`Error::OtherDevice`] if it now says something else about itself; those of
+    /// [`reset`](Self::reset) and of identification.
+    pub fn recover(&self) -> Result<(), Error> {
+        let _claim = QueueClaim::new(&self.shared)?;
+        self.shared.reset()?;
+        let transport = &*self.shared.transport;
+        pci::check_identifiers(transport)?;
+        match Identity::read(transport)? == self.shared.identity {
+            true => Ok(()),
+            false => Err(Error::OtherDevice),
+        }
     }
 
     /// Resets the device: slots become empty, counters zero. Buffers stay mapped.

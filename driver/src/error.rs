@@ -316,6 +316,11 @@ pub enum Error {
         /// What it may hold.
         expected: &'static str,
     },
+    /// After a reset the device has other dimensions than before.
+    #[error(
+        "after its reset the device is another one than before: it was programmed again; open it anew"
+    )]
+    OtherDevice,
     /// CONTROL.RESET did not clear in time.
     #[error(
         "the device did not finish its reset within {timeout:?}; restart the device process, or power-cycle the board"

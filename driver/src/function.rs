@@ -271,6 +271,14 @@ mod tests {
         assert!(matches!(error, Error::NoFunction { .. }), "{error}");
     }
 
+    #[test]
+    fn the_udev_rule_names_the_accelerator() {
+        let rules = include_str!("../udev/60-systole.rules");
+        let identifiers =
+            format!(r#"ATTR{{vendor}}=="{PCI_VENDOR:#06x}", ATTR{{device}}=="{PCI_DEVICE:#06x}""#);
+        assert!(rules.contains(&identifiers), "{identifiers}");
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,20}") {

@@ -15,6 +15,7 @@
 use std::hint;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -106,7 +107,7 @@ impl QueuePair {
             submission: SubmissionRing::new(transport(), options.entries)?,
             completion: CompletionRing::new(transport(), completions)?,
             interrupt: None,
-            ids: CommandIds::new(),
+            ids: CommandIds::starting_at(shared.next_id.load(Ordering::Relaxed)),
             probe: Deadline::after(PROBE_INTERVAL),
             claim,
         };
@@ -284,9 +285,13 @@ impl QueuePair {
 
 impl Drop for QueuePair {
     fn drop(&mut self) {
+        // The next queue pair's ids go on from here, so that what a faulty device says of commands of
+        // this one is not taken for an answer to a newer one.
+        let shared = &self.claim.shared;
+        shared.next_id.store(self.ids.next(), Ordering::Relaxed);
         // The rings must stay mapped until the device has stopped. Where it does not stop, ending
         // the mappings keeps it away from the memory all the same.
-        if let Err(error) = self.claim.shared.disable() {
+        if let Err(error) = shared.disable() {
             tracing::debug!(%error, "the device was not disabled");
         }
     }

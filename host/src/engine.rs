@@ -52,6 +52,9 @@ pub struct EngineOptions {
     pub version: u32,
     /// Longest time from one completion of the device to the next while it has work.
     pub timeout: Duration,
+    /// How often a batch is handed to the device again after the device has failed with it: a device
+    /// that times out, stops or answers nonsense is reset and its model loaded again.
+    pub retries: u32,
     /// Collect the device's counters for every command.
     pub statistics: bool,
     /// Collect a record of each instruction for every command.
@@ -59,14 +62,15 @@ pub struct EngineOptions {
 }
 
 impl Default for EngineOptions {
-    /// 64 rows, polling, version 1, half a minute (a simulated device is slow), neither statistics nor
-    /// trace.
+    /// 64 rows, polling, version 1, half a minute (a simulated device is slow), two retries, neither
+    /// statistics nor trace.
     fn default() -> Self {
         Self {
             batch: 64,
             mode: CompletionMode::Polling,
             version: 1,
             timeout: Duration::from_secs(30),
+            retries: 2,
             statistics: false,
             trace: false,
         }
@@ -210,6 +214,14 @@ impl Engine {
     /// The resident network.
     pub fn network(&self) -> Arc<Network> {
         Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How often the device has failed and was brought back since the engine was made.
+    pub fn recoveries(&self) -> u64 {
+        match &self.worker {
+            Worker::Cpu(_) => 0,
+            Worker::Device(worker) => worker.recoveries(),
+        }
     }
 
     /// The device's counters; `None` on the CPU. The difference of `busy_cycles` between two

@@ -5,6 +5,7 @@
 //! ```
 
 pub mod board;
+pub mod faults;
 pub mod guest;
 
 use std::path::PathBuf;
@@ -60,6 +61,11 @@ impl Served {
             thread: Some(thread),
             _directory: directory,
         }
+    }
+
+    /// Where it is served.
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Opens it with the driver.

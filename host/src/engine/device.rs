@@ -15,14 +15,15 @@
 mod install;
 mod lane;
 mod model;
+mod recover;
 mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
-use systole_driver::{CompletionMode, Device, QueueOptions};
+use systole_driver::{CompletionMode, Device};
 
 use super::pending::Reply;
 use super::{EngineError, EngineOptions, PendingBatch, start_thread};
@@ -65,6 +66,17 @@ pub(super) struct DeviceWorker {
     thread: Option<JoinHandle<()>>,
     target: Target,
     options: EngineOptions,
+    recoveries: Recoveries,
+}
+
+/// How often a device was brought back.
+#[derive(Clone, Debug, Default)]
+struct Recoveries(Arc<AtomicU64>);
+
+impl Recoveries {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl DeviceWorker {
@@ -78,15 +90,18 @@ impl DeviceWorker {
         let program = compile(network, &target, options)?;
         // What an earlier owner left in the slots would be in the way.
         device.reset()?;
-        // Lanes, and a load or unload beside them.
-        let entries = (LANES as u32 + 3).next_power_of_two();
-        let queue = device.queue_pair(QueueOptions {
-            entries,
-            mode: options.mode,
-        })?;
         let models = Models::new(&target);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut work = Work::new(device, queue, models, program, options, Arc::clone(&stop));
+        let recoveries = Recoveries::default();
+        let stopped = Arc::clone(&stop);
+        let mut work = Work::new(
+            device,
+            models,
+            program,
+            options,
+            stopped,
+            recoveries.clone(),
+        )?;
         work.load_first()?;
         let (jobs, queue) = crossbeam_channel::unbounded();
         let thread = start_thread("systole-device", move || work.run(&queue))?;
@@ -96,7 +111,12 @@ impl DeviceWorker {
             thread: Some(thread),
             target,
             options,
+            recoveries,
         })
+    }
+
+    pub(super) fn recoveries(&self) -> u64 {
+        self.recoveries.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn submit(&self, rows: Vec<i8>) -> PendingBatch {

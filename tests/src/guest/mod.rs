@@ -209,7 +209,7 @@ fn qemu(fetched: &Path, initrd: &Path, socket: &Path, kernel_log: &Path) -> Comm
             "-object",
             "memory-backend-memfd,id=memory,size=512M,share=on",
         ])
-        .args(["-accel", "tcg", "-cpu", "max", "-m", "512M"])
+        .args(["-accel", "tcg", "-cpu", "Nehalem", "-m", "512M"])
         .args(["-nodefaults", "-no-user-config", "-no-reboot"])
         .args(["-device", "intel-iommu,intremap=on,caching-mode=on"])
         .args(["-device", &device])

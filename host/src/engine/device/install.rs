@@ -104,14 +104,14 @@ impl Work {
     }
 
     /// Loads the serving model again if it isn't resident any more.
-    fn restore(&mut self) -> Result<(), EngineError> {
+    pub(super) fn restore(&mut self) -> Result<(), EngineError> {
         if self.models.is_resident() {
             return Ok(());
         }
         let Some(serving) = self.models.serving() else {
             return Ok(());
         };
-        tracing::warn!(version = serving.version, "going back to the model before");
+        tracing::debug!(version = serving.version, "loading the serving model again");
         let (program, placement) = (serving.program.clone(), serving.placement);
         let version = serving.version;
         let image = self.buffer(&program.image())?;
@@ -145,8 +145,8 @@ impl Work {
 
     /// Carries out one command while nothing else is in flight.
     fn carry_out(&mut self, command: Command, what: &'static str) -> Result<(), EngineError> {
-        let id = self.queue.submit(command)?;
-        self.queue.ring()?;
+        let id = self.queue()?.submit(command)?;
+        self.queue()?.ring()?;
         self.last_progress = Instant::now();
         loop {
             let Some(completion) = self.wait(self.options.timeout)? else {

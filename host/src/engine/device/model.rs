@@ -48,6 +48,13 @@ impl Models {
         self.streams[usize::from(slot)] = None;
     }
 
+    /// Notes that the device has been reset: all slots are empty.
+    pub fn vacate_all(&mut self) {
+        for slot in 0..self.streams.len() {
+            self.vacate(slot as u8);
+        }
+    }
+
     /// Notes that a program is resident, without letting it serve.
     pub fn occupy(&mut self, placement: Placement, stream: Option<DmaBuffer>) {
         self.residency.occupy(placement);

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use systole_driver::{Command, CommandId, Completion, Device, QueuePair};
+use systole_driver::{Command, CommandId, Completion, Device, QueueOptions, QueuePair};
 
 use super::lane::Lane;
 use super::model::Models;
-use super::{Job, attention, finish};
+use super::{Job, LANES, Recoveries, attention, finish};
 use crate::compiler::Program;
 use crate::engine::pending::Reply;
 use crate::engine::{BatchResult, CommandReport, EngineError, EngineOptions};
@@ -33,8 +33,10 @@ struct InFlight {
 }
 
 /// A batch that is not answered yet.
-struct Batch {
-    number: u64,
+pub(super) struct Batch {
+    pub number: u64,
+    /// Times that the device has failed with it.
+    pub failures: u32,
     rows: Vec<i8>,
     count: usize,
     /// Rows that have been handed to the device.
@@ -48,8 +50,9 @@ struct Batch {
 /// The thread's state.
 pub(super) struct Work {
     pub(super) device: Device,
-    // Before the lanes: the device has stopped when their mappings end.
-    pub(super) queue: QueuePair,
+    // Before the lanes: the device has stopped when their mappings end. `None` only while the device
+    // is being recovered.
+    pub(super) queue: Option<QueuePair>,
     pub(super) models: Models,
     first: Option<Program>,
     pub(super) options: EngineOptions,
@@ -58,25 +61,28 @@ pub(super) struct Work {
     lanes: Vec<Lane>,
     free: Vec<usize>,
     in_flight: VecDeque<InFlight>,
-    batches: VecDeque<Batch>,
+    pub(super) batches: VecDeque<Batch>,
     next_batch: u64,
     staging: Vec<u8>,
     pub(super) last_progress: Instant,
+    /// Failures of the device since its last completion.
+    pub(super) failures: u32,
+    pub(super) recoveries: Recoveries,
 }
 
 impl Work {
     /// Nothing is resident yet.
     pub fn new(
         device: Device,
-        queue: QueuePair,
         models: Models,
         first: Program,
         options: EngineOptions,
         stop: Arc<AtomicBool>,
-    ) -> Self {
-        Self {
+        recoveries: Recoveries,
+    ) -> Result<Self, EngineError> {
+        let mut work = Self {
             device,
-            queue,
+            queue: None,
             models,
             first: Some(first),
             options,
@@ -88,6 +94,38 @@ impl Work {
             next_batch: 0,
             staging: Vec::new(),
             last_progress: Instant::now(),
+            failures: 0,
+            recoveries,
+        };
+        work.queue = Some(work.device.queue_pair(work.queue_options())?);
+        Ok(work)
+    }
+
+    /// How the queue pair is made: entries for the lanes, and a load or unload beside them.
+    pub(super) fn queue_options(&self) -> QueueOptions {
+        QueueOptions {
+            entries: (LANES as u32 + 3).next_power_of_two(),
+            mode: self.options.mode,
+        }
+    }
+
+    /// The queue pair.
+    pub(super) fn queue(&mut self) -> Result<&mut QueuePair, EngineError> {
+        self.queue.as_mut().ok_or(EngineError::Stopped)
+    }
+
+    /// Number of the batch whose command the device has had for longest.
+    pub(super) fn oldest_batch(&self) -> Option<u64> {
+        self.in_flight.front().map(|command| command.batch)
+    }
+
+    /// Takes back what the device has and has not answered.
+    pub(super) fn forget_flight(&mut self) {
+        self.in_flight.clear();
+        self.free = (0..self.lanes.len()).collect();
+        for batch in &mut self.batches {
+            // Commands of a batch complete in order, so what is done is its beginning.
+            batch.sent = batch.done;
         }
     }
 
@@ -111,8 +149,13 @@ impl Work {
     /// Works until the engine is dropped or the device fails. Batches that are not answered then
     /// learn that the engine has stopped, because nobody holds the other end any more.
     pub fn run(mut self, jobs: &Receiver<Job>) {
-        let Err(error) = self.serve(jobs) else {
-            return;
+        let error = loop {
+            let Err(error) = self.serve(jobs) else {
+                return;
+            };
+            if let Err(error) = self.recover(error) {
+                break error;
+            }
         };
         // The device is lost: all that wait learn why, and so do those who still come. Stopping
         // the device can take its time, so those who wait come first.
@@ -142,7 +185,7 @@ impl Work {
                 self.accept(job)?;
                 self.submit()?;
             }
-            self.queue.ring()?;
+            self.queue()?.ring()?;
             self.complete(false)?;
         }
         self.wind_down()
@@ -173,10 +216,9 @@ impl Work {
                 reply,
             } => {
                 // What was submitted before is finished with the old network.
-                while !self.batches.is_empty() {
-                    self.submit()?;
-                    self.queue.ring()?;
-                    self.complete(true)?;
+                if let Err(error) = self.drain() {
+                    let _ = reply.send(Err(error.clone()));
+                    return Err(error);
                 }
                 let memory = match self.prepare(&program) {
                     Ok(memory) => memory,
@@ -201,6 +243,16 @@ impl Work {
         }
     }
 
+    /// Completes all batches.
+    fn drain(&mut self) -> Result<(), EngineError> {
+        while !self.batches.is_empty() {
+            self.submit()?;
+            self.queue()?.ring()?;
+            self.complete(true)?;
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, rows: Vec<i8>, reply: Reply) {
         let Some(serving) = self.models.serving() else {
             let _ = reply.send(Err(EngineError::Stopped));
@@ -213,6 +265,7 @@ impl Work {
         let count = rows.len() / input;
         let mut batch = Batch {
             number: self.next_batch,
+            failures: 0,
             count,
             sent: 0,
             done: 0,
@@ -255,7 +308,8 @@ impl Work {
                     u16::try_from(rows).unwrap_or(u16::MAX),
                     &lane.addresses(program, self.options.statistics),
                 );
-                let id = self.queue.submit(Command::Run(entry))?;
+                let queue = self.queue.as_mut().ok_or(EngineError::Stopped)?;
+                let id = queue.submit(Command::Run(entry))?;
                 if self.in_flight.is_empty() {
                     self.last_progress = Instant::now();
                 }
@@ -288,7 +342,7 @@ impl Work {
             Some(completion) => self.finish(completion)?,
             None => return Ok(()),
         }
-        while let Some(completion) = self.queue.poll()? {
+        while let Some(completion) = self.queue()?.poll()? {
             self.finish(completion)?;
         }
         Ok(())
@@ -300,7 +354,7 @@ impl Work {
             .options
             .timeout
             .saturating_sub(self.last_progress.elapsed());
-        match self.queue.wait(pause.min(left)) {
+        match self.queue()?.wait(pause.min(left)) {
             Ok(completion) => {
                 self.last_progress = Instant::now();
                 Ok(Some(completion))
@@ -376,6 +430,7 @@ impl Work {
             elapsed: command.since.elapsed(),
         });
         batch.done += command.rows;
+        self.failures = 0;
         self.free.push(command.lane);
         if batch.done == batch.count {
             let mut batch = self
@@ -390,7 +445,7 @@ impl Work {
 }
 
 /// Answers a batch once; nobody may be waiting any more.
-fn answer(batch: &mut Batch, result: Result<BatchResult, EngineError>) {
+pub(super) fn answer(batch: &mut Batch, result: Result<BatchResult, EngineError>) {
     if let Some(reply) = batch.reply.take() {
         let _ = reply.send(result);
     }
