@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use systole_driver::{Address, CompletionMode, Device, DeviceStatus, OpenOptions, VfioUser};
 use systole_host::Network;
@@ -223,14 +223,14 @@ fn run(work: &Work, thread: u64) -> [u64; 4] {
         // A case that hangs is not waited for.
         let (sender, done) = channel();
         let (lost, answers) = thread::scope(|scope| {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 if done.recv_timeout(CASE).is_err() {
                     eprintln!("case {seed} hangs");
                     std::process::abort();
                 }
             });
             let outcome = case(work, &rig, seed);
-            sender.send(()).expect("the watchdog waits");
+            let _ = sender.send(());
             outcome
         });
         counts[0] += 1;

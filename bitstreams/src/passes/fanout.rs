@@ -11,13 +11,16 @@
 //! nothing else in the cycle if what comes is a register, too. Synthesis has merged what the design
 //! had copied, and joins it again whenever it looks the same.
 //!
+//! A register that is always given the same constant has a copy for each cell that reads it: synthesis
+//! makes one of all of them, wherever they are, and then their readers have nothing in common.
+//!
 //! Only names of numbered units tell neighbours: copies whose readers are all over the chip would
 //! have as many wires across it. (Copies of the registers that choose a row of accumulators or turn
 //! a word of the scratchpad made all wires together 10% longer.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::netlist::{Bit, Module, Net};
+use crate::netlist::{Bit, Cell, Module, Net};
 
 /// Readers of one copy.
 const READERS: usize = 64;
@@ -39,30 +42,42 @@ struct Reader {
 /// Copies registers; returns how many were added.
 pub(super) fn copy_registers(module: &mut Module) -> usize {
     let mut readers = readers(module);
-    readers.retain(|_, pins| pins.len() > READERS && are_of_units(pins));
-    let registers: Vec<(String, u64)> = module
+    let registers: Vec<(String, u64, bool)> = module
         .cells
         .iter()
         .filter(|(_, cell)| cell.kind == REGISTER)
         .filter_map(|(name, cell)| match cell.connections.get("Q")?[..] {
-            [Bit::Net(net)] if readers.contains_key(&net) => Some((name.clone(), net)),
+            [Bit::Net(net)] => Some((name.clone(), net, is_given_a_constant(cell))),
             _ => None,
         })
         .collect();
     let mut next = module.next_net();
     let mut added = 0;
-    for (name, net) in registers {
+    for (name, net, is_constant) in registers {
         let Some(mut pins) = readers.remove(&net) else {
             continue;
         };
         pins.sort();
-        for (number, chunk) in shares(&pins).into_iter().enumerate().skip(1) {
+        let shares = if is_constant {
+            pins.chunk_by(|one, other| one.cell == other.cell).collect()
+        } else if pins.len() > READERS && are_of_units(&pins) {
+            shares(&pins)
+        } else {
+            continue;
+        };
+        for (number, chunk) in shares.into_iter().enumerate().skip(1) {
             copy(module, &name, number, next, chunk);
             next += 1;
             added += 1;
         }
     }
     added
+}
+
+/// Whether a register takes the same constant in each cycle.
+fn is_given_a_constant(register: &Cell) -> bool {
+    let input = register.connections.get("DI");
+    matches!(input.map(Vec::as_slice), Some([Bit::Constant(_)]))
 }
 
 /// A copy of a register whose output is a new net, which these pins read.
@@ -203,6 +218,26 @@ mod tests {
         for register in [original, copy] {
             assert!(outputs.contains(&&register.connections["DI"]));
         }
+    }
+
+    #[test]
+    fn each_reader_of_a_constant_register_has_its_own() {
+        let mut module = module(5);
+        let register = module.cells.get_mut("r").expect("it is there");
+        register
+            .connections
+            .insert("DI".into(), vec![Bit::constant("1")]);
+        assert_eq!(copy_registers(&mut module), 4);
+        let nets: BTreeSet<_> = (0..5)
+            .map(|lut| {
+                format!(
+                    "{:?}",
+                    module.cells[&format!("lane${lut}.lut")].connections["A"]
+                )
+            })
+            .collect();
+        assert_eq!(nets.len(), 5);
+        assert_eq!(copy_registers(&mut module), 0, "once is enough");
     }
 
     #[test]
