@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use systole_regs::registers::{self as register, control, status};
 
 use crate::deadline::Deadline;
 use crate::identity::{Counters, Identity, Region, SlotState};
+use crate::lock::lock;
 use crate::pci::{self, MsiX};
 use crate::queue::{QueueOptions, QueuePair};
 use crate::serial::Serial;
@@ -224,7 +225,7 @@ impl Shared {
     }
 
     fn read_u64(&self, low: u32, high: u32) -> Result<u64, Error> {
-        let _latch = self.latch.lock().unwrap_or_else(PoisonError::into_inner);
+        let _latch = lock(&self.latch);
         let low = self.read(low)?;
         let high = self.read(high)?;
         Ok(u64::from(high) << 32 | u64::from(low))

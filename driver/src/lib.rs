@@ -42,6 +42,7 @@ mod function;
 mod identity;
 mod interrupts;
 mod iova;
+mod lock;
 mod memory;
 mod pci;
 mod queue;

@@ -34,8 +34,9 @@ use systole_regs::BAR0_BYTES;
 
 use self::config::{CONFIG_BYTES, Config, VECTORS};
 use self::tty::Tty;
-use self::worker::{Shared, Worker, lock};
+use self::worker::{Shared, Worker};
 use crate::iova::IovaAllocator;
+use crate::lock::lock;
 use crate::memory::{page_bytes, write_barrier};
 use crate::{BarOffset, DmaMemory, Error, Transport};
 

@@ -20,7 +20,7 @@ mod message;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytemuck::{Zeroable, bytes_of};
@@ -33,6 +33,7 @@ use self::message::{
     parse_version, version_request,
 };
 use crate::iova::IovaAllocator;
+use crate::lock::lock;
 use crate::memory::{page_bytes, write_barrier};
 use crate::vfio::kernel::{
     VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_DMA_MAP_FLAG_READ,
@@ -268,11 +269,6 @@ impl Transport for VfioUser {
     fn probe(&self) -> Result<(), Error> {
         lock(&self.connection).probe()
     }
-}
-
-/// Locks what no panic can leave half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One exchange. A reply that `understand` cannot make sense of ends the connection.

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -30,6 +30,7 @@ use super::link::{Event, Fault, Heard, Link};
 use super::tty::Tty;
 use crate::Error;
 use crate::deadline::Deadline;
+use crate::lock::lock;
 
 /// Requests that may wait before those who write registers have to.
 const REQUESTS_MAX: usize = 64;
@@ -82,11 +83,6 @@ pub(super) struct Shared {
     changed: Condvar,
     wake: EventFd,
     stop: AtomicBool,
-}
-
-/// Locks what no panic can leave half changed.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

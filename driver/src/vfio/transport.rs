@@ -10,7 +10,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use nix::errno::Errno;
 
@@ -21,6 +21,7 @@ use super::open::{Opened, open};
 use super::region::{MappedArea, RegionInfo};
 use crate::interrupts::Interrupt;
 use crate::iova::IovaAllocator;
+use crate::lock::lock;
 use crate::memory::{HUGE_PAGE, page_bytes, read_barrier, write_barrier};
 use crate::{BarOffset, DmaMemory, Error, Iova, PciAddress, Transport};
 
@@ -123,7 +124,7 @@ impl Vfio {
 }
 
 /// What an error of pread and pwrite on the function's file means: the kernel answers for a function
-/// that has gone with EIO or ENODEV.
+/// that has gone with ENODEV.
 fn lost(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |source| match source.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV) => Error::DeviceGone,
@@ -245,11 +246,6 @@ impl Transport for Vfio {
         }
         Ok(())
     }
-}
-
-/// Locks what no panic can leave half changed.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks about a region.
