@@ -38,6 +38,7 @@ use self::worker::{Shared, Worker};
 use crate::iova::IovaAllocator;
 use crate::lock::lock;
 use crate::memory::{page_bytes, write_barrier};
+use crate::transport::{CONFIG, check_access};
 use crate::{BarOffset, DmaMemory, Error, Transport};
 
 /// Bytes of one register.
@@ -99,15 +100,7 @@ impl Serial {
     }
 
     fn check_config(offset: u16, length: usize) -> Result<(), Error> {
-        let natural = matches!(length, 1 | 2 | 4) && usize::from(offset).is_multiple_of(length);
-        if natural && usize::from(offset) + length <= CONFIG_BYTES {
-            return Ok(());
-        }
-        Err(Error::BadAccess {
-            space: "configuration space",
-            offset: u32::from(offset),
-            length,
-        })
+        check_access(CONFIG, CONFIG_BYTES as u64, offset.into(), length)
     }
 }
 

@@ -77,3 +77,31 @@ pub trait Transport: Send + Sync {
     /// [`Error::DeviceGone`].
     fn probe(&self) -> Result<(), Error>;
 }
+
+/// Checks that an access of `length` bytes, 1, 2 or 4, is naturally aligned and inside the `size` bytes
+/// of a space.
+///
+/// # Errors
+/// [`Error::BadAccess`].
+pub(crate) fn check_access(
+    space: &'static str,
+    size: u64,
+    offset: u32,
+    length: usize,
+) -> Result<(), Error> {
+    let natural = matches!(length, 1 | 2 | 4) && (offset as usize).is_multiple_of(length);
+    if natural && u64::from(offset) + length as u64 <= size {
+        return Ok(());
+    }
+    Err(Error::BadAccess {
+        space,
+        offset,
+        length,
+    })
+}
+
+/// The space of registers, in errors.
+pub(crate) const BAR0: &str = "BAR0";
+
+/// Configuration space, in errors.
+pub(crate) const CONFIG: &str = "configuration space";

@@ -35,6 +35,7 @@ use self::message::{
 use crate::iova::IovaAllocator;
 use crate::lock::lock;
 use crate::memory::{page_bytes, write_barrier};
+use crate::transport::{BAR0, CONFIG, check_access};
 use crate::vfio::kernel::{
     VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_DMA_MAP_FLAG_READ,
     VFIO_DMA_MAP_FLAG_WRITE, VFIO_IRQ_INFO_EVENTFD, VFIO_IRQ_SET_ACTION_TRIGGER,
@@ -148,27 +149,11 @@ impl VfioUser {
     }
 
     fn check_register(&self, offset: BarOffset) -> Result<(), Error> {
-        let end = u64::from(offset.0) + REGISTER_BYTES as u64;
-        if offset.0.is_multiple_of(REGISTER_BYTES as u32) && end <= self.bar_bytes {
-            return Ok(());
-        }
-        Err(Error::BadAccess {
-            space: "BAR0",
-            offset: offset.0,
-            length: REGISTER_BYTES,
-        })
+        check_access(BAR0, self.bar_bytes, offset.0, REGISTER_BYTES)
     }
 
     fn check_config(&self, offset: u16, length: usize) -> Result<(), Error> {
-        let natural = matches!(length, 1 | 2 | 4) && usize::from(offset).is_multiple_of(length);
-        if natural && u64::from(offset) + length as u64 <= self.config_bytes {
-            return Ok(());
-        }
-        Err(Error::BadAccess {
-            space: "configuration space",
-            offset: u32::from(offset),
-            length,
-        })
+        check_access(CONFIG, self.config_bytes, offset.into(), length)
     }
 }
 

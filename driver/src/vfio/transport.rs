@@ -23,6 +23,7 @@ use crate::interrupts::Interrupt;
 use crate::iova::IovaAllocator;
 use crate::lock::lock;
 use crate::memory::{HUGE_PAGE, page_bytes, read_barrier, write_barrier};
+use crate::transport::{BAR0, CONFIG, check_access};
 use crate::{BarOffset, DmaMemory, Error, Iova, PciAddress, Transport};
 
 use systole_regs::BAR0_BYTES;
@@ -107,15 +108,8 @@ impl Vfio {
         offset: u32,
         length: usize,
     ) -> Result<u64, Error> {
-        let natural = matches!(length, 1 | 2 | 4) && (offset as usize).is_multiple_of(length);
-        if natural && u64::from(offset) + length as u64 <= region.size {
-            return Ok(region.file_offset + u64::from(offset));
-        }
-        Err(Error::BadAccess {
-            space,
-            offset,
-            length,
-        })
+        check_access(space, region.size, offset, length)?;
+        Ok(region.file_offset + u64::from(offset))
     }
 
     fn release(&self, iova: Iova, bytes: usize) {
@@ -134,7 +128,7 @@ fn lost(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
 
 impl Transport for Vfio {
     fn read_register(&self, offset: BarOffset) -> Result<u32, Error> {
-        let place = Self::place("BAR0", &self.bar, offset.0, REGISTER_BYTES)?;
+        let place = Self::place(BAR0, &self.bar, offset.0, REGISTER_BYTES)?;
         if let Some(value) = self.areas.iter().find_map(|area| area.read(offset)) {
             return Ok(value);
         }
@@ -147,7 +141,7 @@ impl Transport for Vfio {
     }
 
     fn write_register(&self, offset: BarOffset, value: u32) -> Result<(), Error> {
-        let place = Self::place("BAR0", &self.bar, offset.0, REGISTER_BYTES)?;
+        let place = Self::place(BAR0, &self.bar, offset.0, REGISTER_BYTES)?;
         if self.areas.iter().any(|area| area.write(offset, value)) {
             return Ok(());
         }
@@ -158,16 +152,14 @@ impl Transport for Vfio {
     }
 
     fn read_config(&self, offset: u16, data: &mut [u8]) -> Result<(), Error> {
-        let space = "configuration space";
-        let place = Self::place(space, &self.config, offset.into(), data.len())?;
+        let place = Self::place(CONFIG, &self.config, offset.into(), data.len())?;
         self.device
             .read_exact_at(data, place)
             .map_err(lost("reading configuration space"))
     }
 
     fn write_config(&self, offset: u16, data: &[u8]) -> Result<(), Error> {
-        let space = "configuration space";
-        let place = Self::place(space, &self.config, offset.into(), data.len())?;
+        let place = Self::place(CONFIG, &self.config, offset.into(), data.len())?;
         self.device
             .write_all_at(data, place)
             .map_err(lost("writing configuration space"))
