@@ -47,6 +47,7 @@ mod memory;
 mod pci;
 mod queue;
 mod ring;
+mod rings;
 mod serial;
 mod transport;
 mod vfio;

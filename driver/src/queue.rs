@@ -21,13 +21,14 @@ use std::time::Duration;
 
 use systole_regs::registers::{self as register, INTERRUPT_ENABLE, control};
 
-use crate::command::CommandIds;
+use crate::command::ENTRY_BYTES;
 use crate::deadline::Deadline;
 use crate::device::{QueueClaim, Shared};
 use crate::interrupts::Interrupt;
 use crate::pci;
-use crate::ring::{CompletionRing, SubmissionRing};
-use crate::{Command, CommandId, Completion, Error, Iova};
+use crate::ring::{COMPLETION_BYTES, CompletionRing, SubmissionRing};
+use crate::rings::Rings;
+use crate::{Command, CommandId, Completion, DmaBuffer, Error, Iova};
 
 /// Longest time without a look at the completion ring and at the device's status.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
@@ -76,10 +77,8 @@ impl Default for QueueOptions {
 #[derive(Debug)]
 pub struct QueuePair {
     // Order matters: the rings' mappings end before another queue pair may be made.
-    submission: SubmissionRing,
-    completion: CompletionRing,
+    rings: Rings<DmaBuffer>,
     interrupt: Option<Interrupt>,
-    ids: CommandIds,
     /// When the device is asked next whether it lives.
     probe: Deadline,
     claim: QueueClaim,
@@ -99,15 +98,19 @@ impl QueuePair {
         // Queue registers may be written only while the device is disabled. It is, unless the
         // last owner could not wait for it.
         shared.disable()?;
-        let transport = || Arc::clone(&shared.transport);
+        let memory = |entries: u32, bytes: usize| {
+            DmaBuffer::new(Arc::clone(&shared.transport), entries as usize * bytes)
+        };
         // A completion ring of twice the size has room for a lap of completions that the device
         // does not know to be read, and so its doorbell rings once in a lap.
         let completions = options.entries.saturating_mul(2).min(maximum);
         let mut queue = Self {
-            submission: SubmissionRing::new(transport(), options.entries)?,
-            completion: CompletionRing::new(transport(), completions)?,
+            rings: Rings::new(
+                SubmissionRing::new(memory(options.entries, ENTRY_BYTES)?, options.entries),
+                CompletionRing::new(memory(completions, COMPLETION_BYTES)?, completions),
+                shared.next_id.load(Ordering::Relaxed),
+            ),
             interrupt: None,
-            ids: CommandIds::starting_at(shared.next_id.load(Ordering::Relaxed)),
             probe: Deadline::after(PROBE_INTERVAL),
             claim,
         };
@@ -120,6 +123,7 @@ impl QueuePair {
 
     fn program(&self) -> Result<(), Error> {
         let shared = &self.claim.shared;
+        let (submission, completion) = (self.rings.submission(), self.rings.completion());
         let base = |low, high, Iova(address): Iova| {
             shared.write(low, address as u32)?;
             shared.write(high, (address >> 32) as u32)
@@ -127,15 +131,15 @@ impl QueuePair {
         base(
             register::SUBMISSION_BASE_LOW,
             register::SUBMISSION_BASE_HIGH,
-            self.submission.base(),
+            submission.memory().iova(),
         )?;
-        shared.write(register::SUBMISSION_ENTRIES, self.submission.entries())?;
+        shared.write(register::SUBMISSION_ENTRIES, submission.entries())?;
         base(
             register::COMPLETION_BASE_LOW,
             register::COMPLETION_BASE_HIGH,
-            self.completion.base(),
+            completion.memory().iova(),
         )?;
-        shared.write(register::COMPLETION_ENTRIES, self.completion.entries())?;
+        shared.write(register::COMPLETION_ENTRIES, completion.entries())?;
         let interrupt = match self.interrupt {
             Some(_) => u32::from(VECTOR) | INTERRUPT_ENABLE,
             None => 0,
@@ -151,15 +155,7 @@ impl QueuePair {
     /// # Errors
     /// [`Error::QueueFull`] if no entry is free; take a completion and try again.
     pub fn submit(&mut self, command: Command) -> Result<CommandId, Error> {
-        // The device may have read an entry and not answered it. Counting commands as well as
-        // entries bounds what the completion ring must hold.
-        let holds = self.submission.entries() as usize - 1;
-        if self.submission.is_full() || self.ids.count() >= holds {
-            return Err(Error::QueueFull);
-        }
-        let id = self.ids.take().ok_or(Error::QueueFull)?;
-        self.submission.push(&command.entry(id))?;
-        Ok(id)
+        self.rings.submit(command)
     }
 
     /// Tells the device of everything submitted since the last time: one register write, and
@@ -168,22 +164,24 @@ impl QueuePair {
     /// # Errors
     /// [`Error::DeviceGone`]; errors of the transport.
     pub fn ring(&mut self) -> Result<(), Error> {
-        let Some(tail) = self.submission.unrung() else {
+        let Some(doorbells) = self.rings.doorbells() else {
             return Ok(());
         };
         let shared = &self.claim.shared;
-        // At most 65535 commands are in flight.
-        if let Some(head) = self.completion.must_report(self.ids.count() as u32) {
+        if let Some(head) = doorbells.completion_head {
             shared.write(register::COMPLETION_HEAD_DOORBELL, head)?;
-            self.completion.note_reported();
+            self.rings.note_reported();
         }
         // The transport orders the entries before this write.
-        shared.write(register::SUBMISSION_TAIL_DOORBELL, tail)?;
+        shared.write(
+            register::SUBMISSION_TAIL_DOORBELL,
+            doorbells.submission_tail,
+        )?;
         if self.in_flight() == 0 {
             // The device was idle, and so nobody has been asking for it.
             self.probe = Deadline::after(PROBE_INTERVAL);
         }
-        self.submission.note_rung();
+        self.rings.note_rung();
         Ok(())
     }
 
@@ -194,17 +192,11 @@ impl QueuePair {
     /// [`Error::UnknownCommand`] and [`Error::CorruptCompletion`], after which the device is not
     /// to be trusted: drop the queue pair and reset the device.
     pub fn poll(&mut self) -> Result<Option<Completion>, Error> {
-        let Some(entry) = self.completion.pop()? else {
-            return Ok(None);
-        };
-        self.probe = Deadline::after(PROBE_INTERVAL);
-        if !self.ids.finish(entry.command_id) {
-            return Err(Error::UnknownCommand {
-                command_id: entry.command_id,
-            });
+        let completion = self.rings.poll()?;
+        if completion.is_some() {
+            self.probe = Deadline::after(PROBE_INTERVAL);
         }
-        self.submission.advance(entry.submission_head)?;
-        Ok(Some(Completion::from(entry)))
+        Ok(completion)
     }
 
     /// Waits for a completion.
@@ -249,9 +241,7 @@ impl QueuePair {
 
     /// Commands that the device has been told of and has not completed.
     pub fn in_flight(&self) -> usize {
-        // A faulty device may have completed what it was never told of.
-        let unrung = self.submission.unrung_count() as usize;
-        self.ids.count().saturating_sub(unrung)
+        self.rings.in_flight()
     }
 
     /// Looks at the completion ring for the length of `pause`.
@@ -288,7 +278,7 @@ impl Drop for QueuePair {
         // The next queue pair's ids go on from here, so that what a faulty device says of commands of
         // this one is not taken for an answer to a newer one.
         let shared = &self.claim.shared;
-        shared.next_id.store(self.ids.next(), Ordering::Relaxed);
+        shared.next_id.store(self.rings.next_id(), Ordering::Relaxed);
         // The rings must stay mapped until the device has stopped. Where it does not stop, ending
         // the mappings keeps it away from the memory all the same.
         if let Err(error) = shared.disable() {

@@ -10,15 +10,14 @@
 //!
 //! A ring of N entries holds N - 1; head equal to tail means empty.
 
-use std::sync::Arc;
-
 use systole_regs::entries::CompletionEntry;
 
 use crate::command::ENTRY_BYTES;
 use crate::memory::read_barrier;
-use crate::{DmaBuffer, Error, Iova, Transport};
+use crate::{DmaBuffer, Error};
 
-const COMPLETION_BYTES: usize = size_of::<CompletionEntry>();
+/// Bytes of a completion.
+pub(crate) const COMPLETION_BYTES: usize = size_of::<CompletionEntry>();
 
 /// Offset of the completion's second word, in which the phase is.
 const PHASE_WORD: usize = 8;
@@ -42,10 +41,43 @@ fn distance(from: u32, to: u32, entries: u32) -> u32 {
     }
 }
 
+/// What a ring lies in: memory that the device has too, or, in tests of the order of accesses, a model
+/// of such memory.
+pub(crate) trait RingMemory {
+    /// Writes an entry at `offset`, a multiple of its size, as words in the order of their addresses.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`].
+    fn store(&mut self, offset: usize, entry: &[u8; ENTRY_BYTES]) -> Result<(), Error>;
+
+    /// Reads the word at `offset`, a multiple of 8, as a whole.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`].
+    fn load(&self, offset: usize) -> Result<u64, Error>;
+
+    /// Keeps later loads behind earlier ones.
+    fn read_barrier();
+}
+
+impl RingMemory for DmaBuffer {
+    fn store(&mut self, offset: usize, entry: &[u8; ENTRY_BYTES]) -> Result<(), Error> {
+        self.write(offset, entry)
+    }
+
+    fn load(&self, offset: usize) -> Result<u64, Error> {
+        self.read_value(offset)
+    }
+
+    fn read_barrier() {
+        read_barrier();
+    }
+}
+
 /// The ring that the host fills.
 #[derive(Debug)]
-pub(crate) struct SubmissionRing {
-    memory: DmaBuffer,
+pub(crate) struct SubmissionRing<M> {
+    memory: M,
     entries: u32,
     /// Oldest entry that the device may still have to read.
     head: u32,
@@ -55,21 +87,21 @@ pub(crate) struct SubmissionRing {
     rung: u32,
 }
 
-impl SubmissionRing {
-    /// An empty ring of `entries` entries.
-    pub fn new(transport: Arc<dyn Transport>, entries: u32) -> Result<Self, Error> {
-        Ok(Self {
-            memory: DmaBuffer::new(transport, entries as usize * ENTRY_BYTES)?,
+impl<M: RingMemory> SubmissionRing<M> {
+    /// An empty ring of `entries` entries of [`ENTRY_BYTES`] in `memory`.
+    pub fn new(memory: M, entries: u32) -> Self {
+        Self {
+            memory,
             entries,
             head: 0,
             tail: 0,
             rung: 0,
-        })
+        }
     }
 
-    /// Bus address of the ring.
-    pub fn base(&self) -> Iova {
-        self.memory.iova()
+    /// What the ring lies in.
+    pub fn memory(&self) -> &M {
+        &self.memory
     }
 
     /// Number of entries, one more than it holds.
@@ -85,7 +117,7 @@ impl SubmissionRing {
     /// Writes an entry at the tail; the ring must not be full.
     pub fn push(&mut self, entry: &[u8; ENTRY_BYTES]) -> Result<(), Error> {
         debug_assert!(!self.is_full());
-        self.memory.write(self.tail as usize * ENTRY_BYTES, entry)?;
+        self.memory.store(self.tail as usize * ENTRY_BYTES, entry)?;
         self.tail = successor(self.tail, self.entries);
         Ok(())
     }
@@ -127,8 +159,8 @@ impl SubmissionRing {
 
 /// The ring that the device fills.
 #[derive(Debug)]
-pub(crate) struct CompletionRing {
-    memory: DmaBuffer,
+pub(crate) struct CompletionRing<M> {
+    memory: M,
     entries: u32,
     /// Where the next completion will be.
     head: u32,
@@ -138,21 +170,21 @@ pub(crate) struct CompletionRing {
     unreported: u32,
 }
 
-impl CompletionRing {
-    /// An empty, zeroed ring of `entries` entries.
-    pub fn new(transport: Arc<dyn Transport>, entries: u32) -> Result<Self, Error> {
-        Ok(Self {
-            memory: DmaBuffer::new(transport, entries as usize * COMPLETION_BYTES)?,
+impl<M: RingMemory> CompletionRing<M> {
+    /// An empty ring of `entries` entries of [`COMPLETION_BYTES`] in `memory`, which is zero.
+    pub fn new(memory: M, entries: u32) -> Self {
+        Self {
+            memory,
             entries,
             head: 0,
             phase: 1,
             unreported: 0,
-        })
+        }
     }
 
-    /// Bus address of the ring.
-    pub fn base(&self) -> Iova {
-        self.memory.iova()
+    /// What the ring lies in.
+    pub fn memory(&self) -> &M {
+        &self.memory
     }
 
     /// Number of entries, one more than it holds.
@@ -167,14 +199,15 @@ impl CompletionRing {
     pub fn pop(&mut self) -> Result<Option<CompletionEntry>, Error> {
         let offset = self.head as usize * COMPLETION_BYTES;
         // One aligned 64-bit read: the phase is never seen without its word's other fields.
-        let word: u64 = self.memory.read_value(offset + PHASE_WORD)?;
+        let word = self.memory.load(offset + PHASE_WORD)?;
         let phase = (word >> PHASE_SHIFT) as u16;
         if phase & 1 != self.phase {
             return Ok(None);
         }
         // The phase shows that the entry is complete; nothing of it may be read before.
-        read_barrier();
-        let entry: CompletionEntry = self.memory.read_value(offset)?;
+        M::read_barrier();
+        // The word with the phase is not read again: what was looked at is what is used.
+        let entry: CompletionEntry = bytemuck::cast([self.memory.load(offset)?, word]);
         self.head = successor(self.head, self.entries);
         if self.head == 0 {
             self.phase ^= 1;

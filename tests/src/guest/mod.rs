@@ -117,7 +117,11 @@ impl Guest {
     /// # Panics
     /// If it has not ended after `timeout`, or the guest is gone.
     pub fn run(&mut self, line: &str, timeout: Duration) -> Output {
-        writeln!(self.input, "{}{line}", self.variables).expect("the guest reads");
+        // Seen when the test fails.
+        println!("guest> {line}");
+        let sent = format!("{}{line}\n", self.variables);
+        let sent = self.input.write_all(sent.as_bytes());
+        sent.expect("the guest reads");
         let (text, status) = self.read_until("guest: status ", timeout);
         let status = status.parse().expect("a status is a number");
         Output { text, status }
