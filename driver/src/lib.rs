@@ -61,7 +61,7 @@ pub use discovery::{Candidate, devices};
 pub use error::{DeviceStatus, Error};
 pub use function::{PciAddress, PciFunction};
 pub use identity::{Counters, Identity, Region, SlotState};
-pub use memory::{DmaBuffer, DmaMemory};
+pub use memory::{DmaBuffer, DmaMemory, SharedMemory};
 pub use queue::{CompletionMode, QueueOptions, QueuePair};
 pub use serial::Serial;
 pub use transport::Transport;

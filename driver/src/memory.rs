@@ -52,20 +52,20 @@ pub(crate) fn page_bytes() -> usize {
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
 /// Zeroed, page-aligned memory behind a file descriptor that another process can map.
-pub(crate) struct SharedMemory {
+pub struct SharedMemory {
     file: OwnedFd,
     map: MmapRaw,
 }
 
 impl SharedMemory {
     /// Allocates `bytes` bytes, a multiple of the page size and not zero.
-    pub fn allocate(bytes: usize) -> Result<Self, Error> {
+    pub(crate) fn allocate(bytes: usize) -> Result<Self, Error> {
         Self::allocate_in(MFdFlags::empty(), bytes)
     }
 
     /// As [`allocate`](Self::allocate), on large pages where the machine has kept enough of them
     /// (`vm.nr_hugepages`); `bytes` is a multiple of [`HUGE_PAGE`].
-    pub fn allocate_huge(bytes: usize) -> Result<Self, Error> {
+    pub(crate) fn allocate_huge(bytes: usize) -> Result<Self, Error> {
         Self::allocate_in(MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB, bytes)
     }
 
@@ -93,12 +93,13 @@ impl SharedMemory {
         Ok(Self { file, map })
     }
 
-    /// Size in bytes.
+    /// Size in bytes, a multiple of the page size; never zero.
+    #[expect(clippy::len_without_is_empty, reason = "memory is never empty")]
     pub fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// Copies bytes out, for a device that this process serves.
+    /// Copies bytes out, in aligned words where there are some, for a device that this process serves.
     ///
     /// # Errors
     /// [`Error::OutOfBounds`]; `data` is unchanged then.
@@ -110,7 +111,8 @@ impl SharedMemory {
         Ok(())
     }
 
-    /// Copies bytes in, for a device that this process serves.
+    /// Copies bytes in, in aligned words in the order of their addresses, for a device that this
+    /// process serves. What must be seen in an order needs a release fence between two calls.
     ///
     /// # Errors
     /// [`Error::OutOfBounds`]; nothing is written then.
@@ -138,7 +140,8 @@ impl SharedMemory {
 }
 
 /// Memory that a transport has mapped for the device. Belongs to a [`DmaBuffer`], which ends the
-/// mapping.
+/// mapping. Where a mapping cannot be ended, its bus addresses are not given out again, and the pages
+/// live for as long as the kernel has them pinned or the device's process has them mapped.
 pub struct DmaMemory {
     memory: Arc<SharedMemory>,
     iova: Iova,
@@ -146,12 +149,13 @@ pub struct DmaMemory {
 }
 
 impl DmaMemory {
-    /// Allocates memory of `bytes` bytes, rounded up to pages, before it has a bus address.
+    /// Allocates memory of `bytes` bytes, rounded up to pages, before it has a bus address; for
+    /// implementations of [`Transport::map_dma`].
     ///
     /// # Errors
     /// [`Error::BufferSize`] for zero bytes or more than the machine can address;
     /// [`Error::System`] where the system refuses.
-    pub(crate) fn allocate(bytes: usize) -> Result<Self, Error> {
+    pub fn allocate(bytes: usize) -> Result<Self, Error> {
         let reason = if bytes == 0 {
             "it has no size"
         } else {
@@ -192,13 +196,13 @@ impl DmaMemory {
         self.memory.map.as_mut_ptr()
     }
 
-    /// Gives the memory its bus address.
-    pub(crate) fn place(&mut self, iova: Iova) {
+    /// Gives the memory its bus address, which is page-aligned.
+    pub fn place(&mut self, iova: Iova) {
         self.iova = iova;
     }
 
     /// The same memory, for a transport that serves the device's accesses itself.
-    pub(crate) fn share(&self) -> Arc<SharedMemory> {
+    pub fn share(&self) -> Arc<SharedMemory> {
         Arc::clone(&self.memory)
     }
 
