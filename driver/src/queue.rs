@@ -278,7 +278,9 @@ impl Drop for QueuePair {
         // The next queue pair's ids go on from here, so that what a faulty device says of commands of
         // this one is not taken for an answer to a newer one.
         let shared = &self.claim.shared;
-        shared.next_id.store(self.rings.next_id(), Ordering::Relaxed);
+        shared
+            .next_id
+            .store(self.rings.next_id(), Ordering::Relaxed);
         // The rings must stay mapped until the device has stopped. Where it does not stop, ending
         // the mappings keeps it away from the memory all the same.
         if let Err(error) = shared.disable() {

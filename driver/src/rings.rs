@@ -28,7 +28,11 @@ pub(crate) struct Rings<M> {
 
 impl<M: RingMemory> Rings<M> {
     /// Empty rings, whose commands are numbered from `first_id` on.
-    pub fn new(submission: SubmissionRing<M>, completion: CompletionRing<M>, first_id: u16) -> Self {
+    pub fn new(
+        submission: SubmissionRing<M>,
+        completion: CompletionRing<M>,
+        first_id: u16,
+    ) -> Self {
         Self {
             submission,
             completion,
@@ -111,3 +115,6 @@ impl<M: RingMemory> Rings<M> {
         self.ids.count().saturating_sub(unrung)
     }
 }
+
+#[cfg(test)]
+mod ordering;
