@@ -42,10 +42,14 @@ impl Interrupt {
         if !wait_for(self.eventfd.as_fd(), PollFlags::POLLIN, timeout)? {
             return Ok(false);
         }
+        self.clear().map(|()| true)
+    }
+
+    /// Forgets what was signalled, without waiting.
+    pub fn clear(&self) -> Result<(), Error> {
         match self.eventfd.read() {
-            Ok(_) => Ok(true),
-            // Another reader of the same eventfd was faster; the wait was not in vain.
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(true),
+            // Nothing was signalled, or another reader of the same eventfd was faster.
+            Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
             Err(errno) => Err(Error::system("reading an eventfd")(errno)),
         }
     }

@@ -13,6 +13,7 @@
 //! - [`Device`] and [`Identity`]: what was opened, and what it says it is.
 //! - [`DmaBuffer`]: memory shared with the device.
 //! - [`QueuePair`], [`Command`], [`Completion`]: work and its answers.
+//!   With the feature `tokio`, `QueuePair::wait_async` waits in a tokio runtime.
 //! - [`Transport`]: how a PCIe function is reached. [`Vfio`] reaches a function of this machine
 //!   through the kernel's VFIO, [`VfioUser`] a device process, [`Serial`] a board behind a UART.
 //! - [`devices`]: what there is to open. [`bind`] and [`unbind`]: handing a [`PciFunction`] to user

@@ -12,6 +12,9 @@
 //! ring again at least every 100 ms, whatever interrupts say, and asks the device whether it is
 //! still there.
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
+
 use std::hint;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -79,6 +82,9 @@ pub struct QueuePair {
     // Order matters: the rings' mappings end before another queue pair may be made.
     rings: Rings<DmaBuffer>,
     interrupt: Option<Interrupt>,
+    /// The interrupt's eventfd in the runtime that watched it last.
+    #[cfg(feature = "tokio")]
+    watched: Option<asynchronous::Watched>,
     /// When the device is asked next whether it lives.
     probe: Deadline,
     claim: QueueClaim,
@@ -111,6 +117,8 @@ impl QueuePair {
                 shared.next_id.load(Ordering::Relaxed),
             ),
             interrupt: None,
+            #[cfg(feature = "tokio")]
+            watched: None,
             probe: Deadline::after(PROBE_INTERVAL),
             claim,
         };
@@ -226,17 +234,26 @@ impl QueuePair {
             if let Some(completion) = found {
                 return Ok(completion);
             }
-            if self.probe.has_passed()
-                && let Some(completion) = self.probe()?
-            {
+            if let Some(completion) = self.after_pause(deadline)? {
                 return Ok(completion);
             }
-            if deadline.has_passed() {
-                // However short the timeout, a device that is gone is not called slow.
-                self.claim.shared.transport.probe()?;
-                return Err(Error::Timeout);
-            }
         }
+    }
+
+    /// What a wait does after a pause without a completion: asks for the device when it is time, and
+    /// ends when the time is over.
+    fn after_pause(&mut self, deadline: Deadline) -> Result<Option<Completion>, Error> {
+        if self.probe.has_passed()
+            && let Some(completion) = self.probe()?
+        {
+            return Ok(Some(completion));
+        }
+        if deadline.has_passed() {
+            // However short the timeout, a device that is gone is not called slow.
+            self.claim.shared.transport.probe()?;
+            return Err(Error::Timeout);
+        }
+        Ok(None)
     }
 
     /// Commands that the device has been told of and has not completed.

@@ -8,6 +8,7 @@
 //!                                     +--> hostile server                | MSI-X: the eventfd
 //! ```
 
+mod asynchronous;
 mod device;
 mod failures;
 mod identification;
