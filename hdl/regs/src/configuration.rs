@@ -2,6 +2,8 @@
 //! here; software takes them from the device's identification registers, which repeat them.
 
 use crate::instructions::{IMPLEMENTED, SHARED_COLUMNS, feature, tile_steps};
+use crate::registers as register;
+use crate::{ABI_VERSION, MAGIC, QUEUE_COUNT, QUEUE_ENTRIES_MAX, SLOT_COUNT};
 
 /// How the array multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,30 @@ impl Configuration {
             features |= feature::SHARED_COLUMNS;
         }
         features
+    }
+
+    /// What the identification registers say, but for the build hash: offsets and values.
+    pub const fn identification(&self) -> [(u32, u32); 15] {
+        [
+            (register::MAGIC, MAGIC),
+            (register::ABI_VERSION, ABI_VERSION),
+            (register::ARRAY_ROWS, self.rows as u32),
+            (register::ARRAY_COLUMNS, self.columns as u32),
+            (register::REQUANTIZE_LANES, self.requantize_lanes as u32),
+            (register::SCRATCHPAD_BYTES, self.scratchpad_bytes as u32),
+            (register::WEIGHT_TILES, self.weight_tiles as u32),
+            (register::PARAMETER_ENTRIES, self.parameter_entries as u32),
+            (
+                register::PROGRAM_INSTRUCTIONS,
+                self.program_instructions as u32,
+            ),
+            (register::ACCUMULATOR_ROWS, self.accumulator_rows as u32),
+            (register::SLOT_COUNT, SLOT_COUNT),
+            (register::QUEUE_COUNT, QUEUE_COUNT),
+            (register::QUEUE_ENTRIES_MAX, QUEUE_ENTRIES_MAX),
+            (register::CLOCK_KHZ, self.clock_khz),
+            (register::FEATURES, self.features()),
+        ]
     }
 
     /// Bytes of one scratchpad word, its number of banks: a row vector, or a beat of the bus where

@@ -18,6 +18,7 @@ use crate::link::Link;
 use crate::machine::Machine;
 use crate::measure::{Contender, ContenderError, Measured, Plan, measure};
 use crate::onnx::{self, Onnx, OnnxError, OnnxRuntime, Setting};
+use crate::overhead;
 use crate::plot;
 use crate::report::{
     Agreement, Kind, Measurement, Method, ModelSummary, NotAvailable, Report, Versions,
@@ -199,6 +200,7 @@ fn bench(
         },
         link: Link::GEN2_X1,
         measured: Vec::new(),
+        overhead: Vec::new(),
         simulated: Vec::new(),
         agreement: Vec::new(),
         not_available: Vec::new(),
@@ -217,7 +219,8 @@ fn bench(
         }
         Err(error) => report.not_available(onnx::NAME, None, &error),
     }
-    let progress = progress(batches.len() * (plan.rounds + devices.len()));
+    let progress = progress(batches.len() * (plan.rounds + devices.len()) + plan.rounds);
+    add_overhead(plan, &mut report, || progress.inc(1));
     for batch in batches {
         let rows = random_rows(batch * network.input_elements());
         let measured = measure(&mut contenders, &rows, batch, plan, || progress.inc(1));
@@ -286,6 +289,28 @@ fn compute_once(
     contender.prepare(rows, count)?;
     contender.compute()?;
     contender.outputs()
+}
+
+/// Measures what the driver adds, all in the same rounds.
+fn add_overhead(plan: Plan, report: &mut Report, progress: impl FnMut()) {
+    let mut contenders = Vec::new();
+    for (name, contender) in overhead::contenders() {
+        match contender {
+            Ok(contender) => contenders.push(contender),
+            Err(error) => report.not_available(name, None, &error),
+        }
+    }
+    for one in measure(&mut contenders, &[], 1, plan, progress) {
+        match one.result {
+            Ok(measurement) => report.overhead.push(Measurement {
+                contender: one.name,
+                kind: Kind::Measured,
+                batch: 1,
+                timing: measurement.timing,
+            }),
+            Err(error) => report.not_available(&one.name, None, &error),
+        }
+    }
 }
 
 /// Moves figures into the report. Returns the CPU backend's outputs, which the others are

@@ -173,6 +173,8 @@ pub struct Report {
     pub link: Link,
     /// Measured figures.
     pub measured: Vec<Measurement>,
+    /// A command from submission to completion, without a device's time, and what to compare it with.
+    pub overhead: Vec<Measurement>,
     /// Simulated figures.
     pub simulated: Vec<Simulation>,
     /// Whether all computed the same.
@@ -253,6 +255,23 @@ impl fmt::Display for Report {
                 figure.median_us,
                 figure.median_us / figure.batch as f64
             )?;
+        }
+        if !self.overhead.is_empty() {
+            writeln!(
+                formatter,
+                "\nfrom submission to completion with a device in memory, which answers at once; ns"
+            )?;
+            for one in &self.overhead {
+                writeln!(
+                    formatter,
+                    "{:<10} {:<34} {:>19.0} median {:>8.0} p99",
+                    one.kind,
+                    one.contender,
+                    one.timing.median_us * 1e3,
+                    one.timing.p99_us * 1e3
+                )?;
+            }
+            writeln!(formatter)?;
         }
         for one in self.agreement.iter().filter(|one| one.differing > 0) {
             writeln!(

@@ -1,7 +1,7 @@
 //! BAR0: which offset reads and writes what.
 
+use systole_regs::Status;
 use systole_regs::registers::{self as offset, INTERRUPT_ENABLE, control, status};
-use systole_regs::{ABI_VERSION, MAGIC, QUEUE_COUNT, QUEUE_ENTRIES_MAX, SLOT_COUNT, Status};
 
 use super::FunctionalModel;
 
@@ -10,24 +10,11 @@ const INTERRUPT_BITS: u32 = INTERRUPT_ENABLE | 0x7ff;
 
 impl FunctionalModel {
     pub(super) fn read(&self, address: u32) -> u32 {
-        let configuration = &self.configuration;
+        let identification = self.configuration.identification();
+        if let Some(&(_, value)) = identification.iter().find(|(at, _)| *at == address) {
+            return value;
+        }
         match address {
-            offset::MAGIC => MAGIC,
-            offset::ABI_VERSION => ABI_VERSION,
-            offset::ARRAY_ROWS => configuration.rows as u32,
-            offset::ARRAY_COLUMNS => configuration.columns as u32,
-            offset::REQUANTIZE_LANES => configuration.requantize_lanes as u32,
-            offset::SCRATCHPAD_BYTES => configuration.scratchpad_bytes as u32,
-            offset::WEIGHT_TILES => configuration.weight_tiles as u32,
-            offset::PARAMETER_ENTRIES => configuration.parameter_entries as u32,
-            offset::PROGRAM_INSTRUCTIONS => configuration.program_instructions as u32,
-            offset::ACCUMULATOR_ROWS => configuration.accumulator_rows as u32,
-            offset::SLOT_COUNT => SLOT_COUNT,
-            offset::QUEUE_COUNT => QUEUE_COUNT,
-            offset::QUEUE_ENTRIES_MAX => QUEUE_ENTRIES_MAX,
-            offset::CLOCK_KHZ => configuration.clock_khz,
-            offset::FEATURES => configuration.features(),
-
             offset::CONTROL => u32::from(self.enabled) * control::ENABLE,
             offset::STATUS => self.status(),
 

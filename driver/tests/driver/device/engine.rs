@@ -11,7 +11,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use systole_regs::configuration::SMALL;
 use systole_regs::entries::{CompletionEntry, LoadEntry, RunEntry, Statistics, flag, opcode};
 use systole_regs::registers::{self as register, INTERRUPT_ENABLE, control, status};
-use systole_regs::{ABI_VERSION, BAR0_BYTES, MAGIC, Status, instructions};
+use systole_regs::{BAR0_BYTES, Status};
 
 use super::{Script, Shared};
 
@@ -72,28 +72,10 @@ impl Engine {
             commands: 0,
             errors: 0,
         };
-        for (offset, value) in [
-            (register::MAGIC, MAGIC),
-            (register::ABI_VERSION, ABI_VERSION),
-            (register::ARRAY_ROWS, SMALL.rows as u32),
-            (register::ARRAY_COLUMNS, SMALL.columns as u32),
-            (register::REQUANTIZE_LANES, SMALL.requantize_lanes as u32),
-            (register::SCRATCHPAD_BYTES, SMALL.scratchpad_bytes as u32),
-            (register::WEIGHT_TILES, SMALL.weight_tiles as u32),
-            (register::PARAMETER_ENTRIES, SMALL.parameter_entries as u32),
-            (
-                register::PROGRAM_INSTRUCTIONS,
-                SMALL.program_instructions as u32,
-            ),
-            (register::ACCUMULATOR_ROWS, SMALL.accumulator_rows as u32),
-            (register::SLOT_COUNT, systole_regs::SLOT_COUNT),
-            (register::QUEUE_COUNT, systole_regs::QUEUE_COUNT),
-            (register::QUEUE_ENTRIES_MAX, systole_regs::QUEUE_ENTRIES_MAX),
-            (register::CLOCK_KHZ, SMALL.clock_khz),
-            (register::FEATURES, instructions::IMPLEMENTED),
+        for (offset, value) in SMALL.identification().into_iter().chain([
             (register::BUILD_HASH_LOW, u32::MAX),
             (register::BUILD_HASH_HIGH, 0x1234_5678),
-        ] {
+        ]) {
             engine.set(offset, value);
         }
         for (offset, value) in engine.script.registers.clone() {
