@@ -1,23 +1,16 @@
 //! Faults of every kind between the driver and a device: each is answered with a typed error or
 //! repaired, no answer is wrong or comes twice, and the device works again afterwards.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use systole_driver::{Address, CompletionMode, Device, DeviceStatus, OpenOptions, VfioUser};
-use systole_host::Network;
-use systole_host::cpu::CpuExecutor;
-use systole_host::engine::{Backend, Engine, EngineError, EngineOptions};
+use systole_driver::{CompletionMode, DeviceStatus};
+use systole_host::engine::EngineError;
 use systole_regs::Status;
-use systole_regs::configuration::TINY;
-use systole_sim::model::FunctionalModel;
-use systole_tests::Served;
-use systole_tests::faults::{Fault, Faulty};
+use systole_tests::faults::{Fault, ROWS, Rig, Work};
 
 /// Cases with a seed of their own.
 const CASES: u64 = 1000;
@@ -25,79 +18,8 @@ const CASES: u64 = 1000;
 /// Threads that share them.
 const THREADS: u64 = 2;
 
-/// Longest time that a device may take for one thing before it counts as failed.
-const PATIENCE: Duration = Duration::from_millis(150);
-
 /// Longest time of a case: several resets that each run into a timeout.
 const CASE: Duration = Duration::from_secs(20);
-
-/// Rows of a batch, and of a command.
-const ROWS: (usize, usize) = (11, 2);
-
-/// A network, rows for it, and their answers.
-struct Work {
-    network: Arc<Network>,
-    rows: Vec<i8>,
-    answers: Vec<i8>,
-}
-
-impl Work {
-    fn new() -> Work {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/demo/digits.onnx");
-        let network = Arc::new(Network::load(&path).expect("the demo's model is supported"));
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        let rows: Vec<i8> = (0..ROWS.0 * 64).map(|_| random.random()).collect();
-        let answers = CpuExecutor::new(&network)
-            .expect("it is consistent")
-            .run(&rows, ROWS.0);
-        Work {
-            network,
-            rows,
-            answers,
-        }
-    }
-
-    /// The batch of a case: rows from some row on, and then the first ones, so that batches differ.
-    fn turned(values: &[i8], by: usize) -> Vec<i8> {
-        let width = values.len() / ROWS.0;
-        let mut values = values.to_vec();
-        values.rotate_left(by % ROWS.0 * width);
-        values
-    }
-}
-
-/// A served functional model, the proxy before it, and an engine on top.
-struct Rig {
-    served: Served,
-    faulty: Arc<Faulty>,
-    engine: Engine,
-}
-
-impl Rig {
-    fn new(work: &Work, mode: CompletionMode) -> Rig {
-        let served = Served::core(FunctionalModel::new(TINY));
-        let Address::VfioUser(socket) = served.address() else {
-            panic!("it is served at a socket");
-        };
-        let transport = VfioUser::connect(socket, Duration::from_secs(5)).expect("it answers");
-        let faulty = Faulty::new(Arc::new(transport));
-        let options = OpenOptions { timeout: PATIENCE };
-        let device = Device::over(faulty.clone(), options).expect("it opens");
-        let options = EngineOptions {
-            batch: ROWS.1,
-            mode,
-            timeout: PATIENCE,
-            ..EngineOptions::default()
-        };
-        let network = Arc::clone(&work.network);
-        let engine = Engine::new(network, Backend::Device(device), options).expect("it fits");
-        Rig {
-            served,
-            faulty,
-            engine,
-        }
-    }
-}
 
 fn fault(random: &mut ChaCha8Rng) -> Fault {
     let few = |random: &mut ChaCha8Rng| random.random_range(1..4);
@@ -136,9 +58,9 @@ fn case(work: &Work, rig: &Rig, seed: u64) -> (bool, Vec<Result<(), EngineError>
         rig.faulty.inject(fault);
     }
     let turns: Vec<usize> = (0..3).map(|_| random.random_range(0..ROWS.0)).collect();
-    let submit = |&by: &usize| rig.engine.submit(Work::turned(&work.rows, by));
+    let submit = |&by: &usize| rig.engine.submit(work.batch(by));
     let check = |by: usize, outputs: &[i8]| {
-        let expected = Work::turned(&work.answers, by);
+        let expected = work.answer(by);
         assert!(
             outputs == expected,
             "case {seed}: a wrong answer after {faults:?}"
@@ -158,7 +80,7 @@ fn case(work: &Work, rig: &Rig, seed: u64) -> (bool, Vec<Result<(), EngineError>
     // engine has given the device up.
     let healed = Instant::now();
     loop {
-        match rig.engine.submit(Work::turned(&work.rows, 1)).wait() {
+        match rig.engine.submit(work.batch(1)).wait() {
             Ok(result) => {
                 check(1, &result.outputs);
                 return (false, answers);
@@ -247,6 +169,6 @@ fn run(work: &Work, thread: u64) -> [u64; 4] {
         }
     }
     counts[2] += rig.engine.recoveries();
-    drop(rig.served);
+    drop(rig);
     counts
 }

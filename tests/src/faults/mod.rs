@@ -11,6 +11,7 @@
 //!
 //! Faults come from a plan, one after the other, so that a seed repeats a case.
 
+mod rig;
 mod ring;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -25,6 +26,8 @@ use systole_regs::Status;
 use systole_regs::registers::{self as register, control, status};
 
 use ring::{Mapping, Pump};
+
+pub use rig::{PATIENCE, ROWS, Rig, Work};
 
 /// What goes wrong, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
