@@ -10,6 +10,12 @@ use crate::DeviceStatus;
 /// Bytes of a submission entry.
 pub(crate) const ENTRY_BYTES: usize = size_of::<RunEntry>();
 
+/// Most bus addresses that an entry names.
+pub(crate) const ADDRESSES: usize = 5;
+
+/// The field of a LOAD that names what must stay where it is while the model is resident.
+pub(crate) const STREAM: &str = "stream_address";
+
 /// What the device is asked to do. The command id of an entry is filled in on submission, and
 /// its opcode too, so both may be left zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +31,34 @@ pub enum Command {
         /// The slot to empty.
         slot: u8,
     },
-    /// These bytes as they are, but for the command id in bytes 2 and 3. For tests of what the
-    /// device says to entries that are wrong.
+    /// These bytes as they are, but for the command id in bytes 2 and 3, whatever addresses they name.
+    /// For tests of what the device says to entries that are wrong.
     Raw([u8; 64]),
 }
 
 impl Command {
+    /// Fields of the entry that are bus addresses, with what they say; zero is no address.
+    pub(crate) fn addresses(&self) -> [(&'static str, u64); ADDRESSES] {
+        const NONE: (&str, u64) = ("", 0);
+        match self {
+            Command::Load(entry) => [
+                ("image_address", entry.image_address),
+                (STREAM, entry.stream_address),
+                ("statistics_address", entry.statistics_address),
+                NONE,
+                NONE,
+            ],
+            Command::Run(entry) => [
+                ("input_address", entry.input_address),
+                ("output_address", entry.output_address),
+                ("statistics_address", entry.statistics_address),
+                ("workspace_address", entry.workspace_address),
+                ("trace_address", entry.trace_address),
+            ],
+            Command::Nop | Command::Unload { .. } | Command::Raw(_) => [NONE; ADDRESSES],
+        }
+    }
+
     /// The bytes of the entry.
     pub(crate) fn entry(self, id: CommandId) -> [u8; ENTRY_BYTES] {
         let mut bytes = match self {

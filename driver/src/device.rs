@@ -17,6 +17,7 @@ use std::time::Duration;
 use systole_regs::registers::{self as register, control, status};
 
 use crate::deadline::Deadline;
+use crate::holds::Kept;
 use crate::identity::{Counters, Identity, Region, SlotState};
 use crate::lock::lock;
 use crate::pci::{self, MsiX};
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     queue_in_use: AtomicBool,
     /// First command id of the next queue pair.
     pub next_id: AtomicU16,
+    /// Buffers that the device may reach without a command in flight.
+    pub kept: Kept,
     /// Held while a 64-bit counter is read: the low half latches the high one.
     latch: Mutex<()>,
 }
@@ -98,6 +101,7 @@ impl Device {
             timeout: options.timeout,
             queue_in_use: AtomicBool::new(false),
             next_id: AtomicU16::new(0),
+            kept: Kept::default(),
             latch: Mutex::new(()),
         };
         shared.reset()?;
@@ -267,7 +271,10 @@ impl Shared {
         self.write(register::CONTROL, 0)?;
         let timeout = self.timeout;
         match self.wait_until_clear(register::STATUS, status::BUSY)? {
-            true => Ok(()),
+            true => {
+                self.kept.stopped();
+                Ok(())
+            }
             false => Err(Error::StillBusy { timeout }),
         }
     }
@@ -279,7 +286,10 @@ impl Shared {
         self.write(register::CONTROL, control::RESET)?;
         let timeout = self.timeout;
         match self.wait_until_clear(register::CONTROL, control::RESET)? {
-            true => self.check_status().map(drop),
+            true => {
+                self.kept.reset();
+                self.check_status().map(drop)
+            }
             false => Err(Error::ResetTimeout { timeout }),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use systole_regs::Status;
 
-use crate::PciAddress;
+use crate::{Iova, PciAddress};
 
 /// A failed operation of the driver.
 #[derive(Debug, thiserror::Error)]
@@ -382,6 +382,17 @@ pub enum Error {
     CorruptCompletion {
         /// What is impossible about it.
         detail: String,
+    },
+    /// A command that names an address in none of the buffers that were handed over with it.
+    #[error(
+        "the command's {field} {address} is in none of the buffers that were handed over with it; \
+         use `submit_with` with the buffer that it is in"
+    )]
+    NotHeld {
+        /// The field of the entry.
+        field: &'static str,
+        /// What it says.
+        address: Iova,
     },
     /// Reading or writing outside a DMA buffer.
     #[error("{length} bytes at offset {offset} reach beyond a DMA buffer of {size} bytes")]

@@ -40,6 +40,7 @@ mod device;
 mod discovery;
 mod error;
 mod function;
+mod holds;
 mod identity;
 mod interrupts;
 mod iova;

@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
@@ -224,31 +225,70 @@ impl AsFd for DmaMemory {
     }
 }
 
-/// Memory that the device reads and writes by DMA: zeroed, page-aligned, mapped until dropped.
+/// Memory that the device reads and writes by DMA: zeroed, page-aligned.
 ///
-/// Drop it only when no command in flight names it: the device would answer such a command with
-/// `DmaReadError` or `DmaWriteError`.
+/// It is mapped until it is dropped and no command that it was handed over with
+/// ([`QueuePair::submit_with`](crate::QueuePair::submit_with)) is in flight any more.
 pub struct DmaBuffer {
+    mapping: Arc<Mapping>,
+}
+
+/// A mapping, which ends with the last that holds it.
+struct Mapping {
     transport: Arc<dyn Transport>,
     memory: DmaMemory,
+}
+
+/// Keeps a buffer mapped, and its addresses from being given out again.
+#[derive(Clone)]
+pub(crate) struct Hold(Arc<Mapping>);
+
+impl Hold {
+    /// Whether both keep the same buffer.
+    pub fn is(&self, other: &Hold) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hold({})", self.0.memory.iova)
+    }
 }
 
 impl DmaBuffer {
     /// Allocates `bytes` bytes and maps them for the device behind `transport`.
     pub(crate) fn new(transport: Arc<dyn Transport>, bytes: usize) -> Result<Self, Error> {
         let memory = transport.map_dma(bytes)?;
-        Ok(Self { transport, memory })
+        Ok(Self {
+            mapping: Arc::new(Mapping { transport, memory }),
+        })
+    }
+
+    /// Keeps the buffer mapped beyond its end.
+    pub(crate) fn hold(&self) -> Hold {
+        Hold(Arc::clone(&self.mapping))
+    }
+
+    /// Whether `address` is a byte of the buffer for the device behind `transport`.
+    pub(crate) fn covers(&self, transport: &Arc<dyn Transport>, address: u64) -> bool {
+        let Mapping {
+            transport: own,
+            memory,
+        } = &*self.mapping;
+        let offset = address.wrapping_sub(memory.iova.0);
+        offset < memory.bytes as u64 && ptr::addr_eq(Arc::as_ptr(own), Arc::as_ptr(transport))
     }
 
     /// Where the device finds the first byte.
     pub fn iova(&self) -> Iova {
-        self.memory.iova
+        self.mapping.memory.iova
     }
 
     /// Size in bytes, as asked for; never zero.
     #[expect(clippy::len_without_is_empty, reason = "a buffer is never empty")]
     pub fn len(&self) -> usize {
-        self.memory.bytes
+        self.mapping.memory.bytes
     }
 
     /// Copies `data` into the buffer at `offset` bytes.
@@ -311,16 +351,17 @@ impl DmaBuffer {
     }
 
     fn at(&self, offset: usize, length: usize) -> Result<*mut u8, Error> {
-        self.memory.memory.at(offset, length, self.memory.bytes)
+        let memory = &self.mapping.memory;
+        memory.memory.at(offset, length, memory.bytes)
     }
 }
 
-impl Drop for DmaBuffer {
+impl Drop for Mapping {
     fn drop(&mut self) {
         // A device that is gone has no mapping left to end. In every other case the transport
         // does not give the bus addresses out again, so nothing new can be overwritten.
         if let Err(error) = self.transport.unmap_dma(&self.memory) {
-            tracing::debug!(iova = %self.iova(), %error, "a DMA mapping was not ended");
+            tracing::debug!(iova = %self.memory.iova, %error, "a DMA mapping was not ended");
         }
     }
 }

@@ -27,6 +27,7 @@ use systole_regs::registers::{self as register, INTERRUPT_ENABLE, control};
 use crate::command::ENTRY_BYTES;
 use crate::deadline::Deadline;
 use crate::device::{QueueClaim, Shared};
+use crate::holds::Held;
 use crate::interrupts::Interrupt;
 use crate::pci;
 use crate::ring::{COMPLETION_BYTES, CompletionRing, SubmissionRing};
@@ -157,13 +158,30 @@ impl QueuePair {
         shared.check_status().map(drop)
     }
 
-    /// Writes a command to the submission ring. The device does not know of it before
-    /// [`ring`](Self::ring).
+    /// Writes a command that names no memory to the submission ring. The device does not know of it
+    /// before [`ring`](Self::ring).
     ///
     /// # Errors
     /// [`Error::QueueFull`] if no entry is free; take a completion and try again.
+    /// [`Error::NotHeld`] if it names memory.
     pub fn submit(&mut self, command: Command) -> Result<CommandId, Error> {
-        self.rings.submit(command)
+        self.submit_with(command, &[])
+    }
+
+    /// As [`submit`](Self::submit), for a command with bus addresses, each of which is in one of
+    /// `buffers`. These stay mapped until the command has completed, or the device has stopped or been
+    /// reset, even if they are dropped before; what the model of a LOAD streams stays mapped while the
+    /// model is resident.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_with(
+        &mut self,
+        command: Command,
+        buffers: &[&DmaBuffer],
+    ) -> Result<CommandId, Error> {
+        let held = Held::new(&command, buffers, &self.claim.shared.transport)?;
+        self.rings.submit(command, held)
     }
 
     /// Tells the device of everything submitted since the last time: one register write, and
@@ -200,11 +218,14 @@ impl QueuePair {
     /// [`Error::UnknownCommand`] and [`Error::CorruptCompletion`], after which the device is not
     /// to be trusted: drop the queue pair and reset the device.
     pub fn poll(&mut self) -> Result<Option<Completion>, Error> {
-        let completion = self.rings.poll()?;
-        if completion.is_some() {
-            self.probe = Deadline::after(PROBE_INTERVAL);
+        let Some((completion, held)) = self.rings.poll()? else {
+            return Ok(None);
+        };
+        self.probe = Deadline::after(PROBE_INTERVAL);
+        if completion.status.is_ok() {
+            self.claim.shared.kept.succeeded(held);
         }
-        Ok(completion)
+        Ok(Some(completion))
     }
 
     /// Waits for a completion.
@@ -298,10 +319,13 @@ impl Drop for QueuePair {
         shared
             .next_id
             .store(self.rings.next_id(), Ordering::Relaxed);
-        // The rings must stay mapped until the device has stopped. Where it does not stop, ending
-        // the mappings keeps it away from the memory all the same.
+        // Rings and buffers must stay mapped until the device has stopped.
         if let Err(error) = shared.disable() {
             tracing::debug!(%error, "the device was not disabled");
+            let submission = self.rings.submission().memory().hold();
+            let completion = self.rings.completion().memory().hold();
+            let held = self.rings.take_held();
+            shared.kept.did_not_stop(held, [submission, completion]);
         }
     }
 }

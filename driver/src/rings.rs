@@ -5,7 +5,10 @@
 //!  poll  <-- [ completion ] <-- ids in flight: an answer that nobody waits for is an error
 //! ```
 
+use std::collections::VecDeque;
+
 use crate::command::CommandIds;
+use crate::holds::Held;
 use crate::ring::{CompletionRing, RingMemory, SubmissionRing};
 use crate::{Command, CommandId, Completion, Error};
 
@@ -24,6 +27,8 @@ pub(crate) struct Rings<M> {
     submission: SubmissionRing<M>,
     completion: CompletionRing<M>,
     ids: CommandIds,
+    /// What commands in flight keep, in the order of their submission.
+    held: VecDeque<(CommandId, Held)>,
 }
 
 impl<M: RingMemory> Rings<M> {
@@ -34,6 +39,7 @@ impl<M: RingMemory> Rings<M> {
         first_id: u16,
     ) -> Self {
         Self {
+            held: VecDeque::with_capacity(submission.entries() as usize),
             submission,
             completion,
             ids: CommandIds::starting_at(first_id),
@@ -55,11 +61,12 @@ impl<M: RingMemory> Rings<M> {
         self.ids.next()
     }
 
-    /// Writes a command that the device has not been told of yet.
+    /// Writes a command that the device has not been told of yet. What it keeps comes back with its
+    /// completion.
     ///
     /// # Errors
     /// [`Error::QueueFull`].
-    pub fn submit(&mut self, command: Command) -> Result<CommandId, Error> {
+    pub fn submit(&mut self, command: Command, held: Held) -> Result<CommandId, Error> {
         // The device may have read an entry and not answered it. Counting commands as well as
         // entries bounds what the completion ring must hold.
         let holds = self.submission.entries() as usize - 1;
@@ -68,6 +75,7 @@ impl<M: RingMemory> Rings<M> {
         }
         let id = self.ids.take().ok_or(Error::QueueFull)?;
         self.submission.push(&command.entry(id))?;
+        self.held.push_back((id, held));
         Ok(id)
     }
 
@@ -91,11 +99,12 @@ impl<M: RingMemory> Rings<M> {
         self.submission.note_rung();
     }
 
-    /// Takes a completion if there is one.
+    /// Takes a completion if there is one, and what its command kept.
     ///
     /// # Errors
-    /// [`Error::UnknownCommand`], [`Error::CorruptCompletion`].
-    pub fn poll(&mut self) -> Result<Option<Completion>, Error> {
+    /// [`Error::UnknownCommand`], [`Error::CorruptCompletion`]: what a device keeps that says such a
+    /// thing is kept until the rings end.
+    pub fn poll(&mut self) -> Result<Option<(Completion, Held)>, Error> {
         let Some(entry) = self.completion.pop()? else {
             return Ok(None);
         };
@@ -105,7 +114,17 @@ impl<M: RingMemory> Rings<M> {
             });
         }
         self.submission.advance(entry.submission_head)?;
-        Ok(Some(Completion::from(entry)))
+        // The first one, unless the device is wrong about the order.
+        let is = |(id, _): &(CommandId, Held)| id.0 == entry.command_id;
+        let position = self.held.iter().position(is);
+        let held = position.and_then(|position| self.held.remove(position));
+        let held = held.map(|(_, held)| held).unwrap_or_default();
+        Ok(Some((Completion::from(entry), held)))
+    }
+
+    /// What commands in flight keep.
+    pub fn take_held(&mut self) -> impl Iterator<Item = Held> {
+        self.held.drain(..).map(|(_, held)| held)
     }
 
     /// Commands that the device has been told of and has not completed.

@@ -69,7 +69,7 @@ impl Line {
             output_stride: ROW as u32,
             ..RunEntry::zeroed()
         };
-        match self.queue.submit(Command::Run(run)) {
+        match self.queue.submit_with(Command::Run(run), &[&self.rows]) {
             Ok(id) => {
                 self.free.pop();
                 self.in_flight.push_back(InFlight { id, number, place });

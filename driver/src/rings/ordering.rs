@@ -18,6 +18,7 @@ use systole_regs::entries::CompletionEntry;
 
 use super::Rings;
 use crate::command::ENTRY_BYTES;
+use crate::holds::Held;
 use crate::ring::{COMPLETION_BYTES, CompletionRing, RingMemory, SubmissionRing};
 use crate::{Command, Error};
 
@@ -134,7 +135,7 @@ fn host<const BARRIER: bool>(plan: Plan, registers: &Registers, rings: &mut Ring
     let (mut submitted, mut completed) = (0, 0);
     while completed < plan.commands {
         while submitted < plan.commands {
-            match rings.submit(command(submitted)) {
+            match rings.submit(command(submitted), Held::default()) {
                 Ok(_) => submitted += 1,
                 Err(Error::QueueFull) => break,
                 Err(error) => panic!("{error}"),
@@ -153,7 +154,7 @@ fn host<const BARRIER: bool>(plan: Plan, registers: &Registers, rings: &mut Ring
             rings.note_rung();
         }
         match rings.poll().expect("the device makes no mistakes") {
-            Some(completion) => {
+            Some((completion, _)) => {
                 // Both words are of this answer, and answers come in order.
                 assert_eq!(completion.slot, completed, "an answer is lost");
                 let version = u32::from(completed) + 1;

@@ -52,17 +52,17 @@ pub(super) fn open(address: PciAddress) -> Result<Opened, Error> {
         });
     }
     let devices = Path::new(DEVICES);
-    let iommufd = devices.join("iommu");
-    match function.device_file(&devices.join("vfio/devices")) {
+    let (folder, iommufd) = (devices.join("vfio"), devices.join("iommu"));
+    match function.device_file(&folder.join("devices")) {
         Some(file) if iommufd.exists() => match by_iommufd(address, &file, &iommufd) {
-            // A service may have been given the group's file alone.
-            Err(Error::NotPermitted { .. }) if function.iommu_group.is_some() => {
+            // A service may have been given the group's file alone; not every kernel has one.
+            Err(Error::NotPermitted { .. }) if function.group_file(&folder).is_some() => {
                 tracing::debug!(file = %file.display(), "not permitted; trying the group's file");
-                by_group(address, &function, &devices.join("vfio"))
+                by_group(address, &function, &folder)
             }
             result => result,
         },
-        _ => by_group(address, &function, &devices.join("vfio")),
+        _ => by_group(address, &function, &folder),
     }
 }
 
@@ -155,6 +155,12 @@ impl PciFunction {
         let mut entries = fs::read_dir(self.path.join("vfio-dev")).ok()?;
         let name = entries.next()?.ok()?.file_name();
         let path = folder.join(name);
+        path.exists().then_some(path)
+    }
+
+    /// The file of the function's IOMMU group in `folder`, if the kernel has made one.
+    fn group_file(&self, folder: &Path) -> Option<PathBuf> {
+        let path = folder.join(self.iommu_group?.to_string());
         path.exists().then_some(path)
     }
 }

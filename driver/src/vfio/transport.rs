@@ -219,9 +219,12 @@ impl Transport for Vfio {
         if !self.resettable {
             return Ok(());
         }
+        let failed = Error::system("resetting the function");
         ioctl::reset(self.device.as_fd()).map_err(|errno| match errno {
             Errno::ENODEV => Error::DeviceGone,
-            errno => Error::system("resetting the function")(errno),
+            // The kernel resets no function that it is unbinding, for which it has sent its notice.
+            Errno::EAGAIN => self.probe().err().unwrap_or_else(|| failed(errno)),
+            errno => failed(errno),
         })
     }
 

@@ -12,6 +12,7 @@ mod asynchronous;
 mod device;
 mod failures;
 mod identification;
+mod lifetimes;
 mod memory;
 mod protocol;
 mod queues;

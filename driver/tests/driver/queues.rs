@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
 use systole_driver::{
-    Address, Command, CommandId, CompletionMode, Counters, Device, DeviceStatus, Error,
+    Address, Command, CommandId, CompletionMode, Counters, Device, DeviceStatus, DmaBuffer, Error,
     OpenOptions, QueueOptions, QueuePair,
 };
 use systole_regs::Status;
-use systole_regs::entries::{LoadEntry, RunEntry, Statistics, flag};
+use systole_regs::entries::{LoadEntry, RunEntry, Statistics, flag, opcode};
 
 use crate::device::{Rig, Script};
 
@@ -29,7 +29,15 @@ fn interrupts(entries: u32) -> QueueOptions {
 
 /// Submits one command, rings, and waits for its completion's status.
 fn carry_out(queue: &mut QueuePair, command: Command) -> Result<(), DeviceStatus> {
-    let id = queue.submit(command).unwrap();
+    carry_out_with(queue, command, &[])
+}
+
+fn carry_out_with(
+    queue: &mut QueuePair,
+    command: Command,
+    buffers: &[&DmaBuffer],
+) -> Result<(), DeviceStatus> {
+    let id = queue.submit_with(command, buffers).unwrap();
     queue.ring().unwrap();
     let completion = queue.wait(LONG).unwrap();
     assert_eq!(completion.command_id, id.0);
@@ -159,7 +167,7 @@ fn a_run_moves_rows_through_the_device() {
         ..RunEntry::zeroed()
     });
     let empty = DeviceStatus::Known(Status::SlotEmpty);
-    assert_eq!(carry_out(&mut queue, run), Err(empty));
+    assert_eq!(carry_out_with(&mut queue, run, &[&buffer]), Err(empty));
 
     let load = Command::Load(LoadEntry {
         slot: 1,
@@ -167,7 +175,7 @@ fn a_run_moves_rows_through_the_device() {
         ..LoadEntry::zeroed()
     });
     assert_eq!(carry_out(&mut queue, load), Ok(()));
-    queue.submit(run).unwrap();
+    queue.submit_with(run, &[&buffer]).unwrap();
     queue.ring().unwrap();
     let completion = queue.wait(LONG).unwrap();
     assert_eq!(completion.status, Ok(()));
@@ -207,12 +215,14 @@ fn a_bad_entry_is_answered_and_the_next_good_one_runs() {
     unknown[0] = 200;
     let status = carry_out(&mut queue, Command::Raw(unknown)).unwrap_err();
     assert_eq!(status, DeviceStatus::Known(Status::InvalidOpcode));
-    let unmapped = Command::Run(RunEntry {
+    let unmapped = RunEntry {
+        opcode: opcode::RUN,
         input_address: 8,
         input_stride: 8,
         rows: 1,
         ..RunEntry::zeroed()
-    });
+    };
+    let unmapped = Command::Raw(bytemuck::cast(unmapped));
     carry_out(&mut queue, Command::Load(LoadEntry::zeroed())).unwrap();
     let status = carry_out(&mut queue, unmapped).unwrap_err();
     assert_eq!(status, DeviceStatus::Known(Status::DmaReadError));

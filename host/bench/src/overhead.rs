@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytemuck::Zeroable;
 use io_uring::{IoUring, opcode};
-use systole_driver::{Command, CompletionMode, Device, Error, QueueOptions, QueuePair};
+use systole_driver::{Command, CompletionMode, Device, DmaBuffer, Error, QueueOptions, QueuePair};
 use systole_regs::entries::RunEntry;
 
 use crate::immediate::{Immediate, Pace};
@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The driver's way from submission to completion.
 pub struct RoundTrip {
     queue: QueuePair,
+    buffer: DmaBuffer,
     // The queue's device, kept open.
     _device: Device,
 }
@@ -44,6 +45,7 @@ impl RoundTrip {
             ..QueueOptions::default()
         };
         Ok(Self {
+            buffer: device.allocate(4096)?,
             queue: device.queue_pair(options)?,
             _device: device,
         })
@@ -54,7 +56,12 @@ impl RoundTrip {
     /// # Errors
     /// Those of [`QueuePair`]'s methods.
     pub fn carry_out(&mut self) -> Result<(), Error> {
-        let id = self.queue.submit(Command::Run(RunEntry::zeroed()))?;
+        let run = Command::Run(RunEntry {
+            input_address: self.buffer.iova().0,
+            output_address: self.buffer.iova().offset(64).0,
+            ..RunEntry::zeroed()
+        });
+        let id = self.queue.submit_with(run, &[&self.buffer])?;
         self.queue.ring()?;
         let completion = self.queue.wait(PATIENCE)?;
         debug_assert_eq!(completion.command_id, id.0);

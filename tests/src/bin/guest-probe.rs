@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytemuck::Zeroable;
 use systole_driver::{Command, Device, Error, OpenOptions, QueueOptions, QueuePair};
-use systole_regs::entries::{LoadEntry, flag};
+use systole_regs::entries::{LoadEntry, flag, opcode};
 
 /// An address far from all that the driver maps, one that it once mapped, and three where the guest
 /// has memory: its first page that is not special, its kernel's, and near the end.
@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         buffer.iova().0
     };
     let entry = LoadEntry {
+        opcode: opcode::LOAD,
         program_count: 1,
         group_rows: 1,
         ..LoadEntry::zeroed()
@@ -52,9 +53,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// How a LOAD ends.
+/// How a LOAD ends. It is handed over as bytes: as a command, the driver would refuse its addresses.
 fn carry_out(queue: &mut QueuePair, entry: LoadEntry) -> Result<String, Error> {
-    queue.submit(Command::Load(entry))?;
+    queue.submit(Command::Raw(bytemuck::cast(entry)))?;
     queue.ring()?;
     let completion = queue.wait(Duration::from_secs(30))?;
     Ok(match completion.status {

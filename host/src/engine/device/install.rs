@@ -130,22 +130,28 @@ impl Work {
         version: u32,
     ) -> Result<(), EngineError> {
         // What was in the slot is gone as soon as the command begins.
-        let stream = stream.map_or(0, |stream| stream.iova().0);
-        let entry = program.load_entry(placement, image.iova().0, stream, version);
-        let result = self.carry_out(Command::Load(entry), "loading a model");
+        let address = stream.map_or(0, |stream| stream.iova().0);
+        let entry = program.load_entry(placement, image.iova().0, address, version);
+        let buffers = [image, stream.unwrap_or(image)];
+        let result = self.carry_out(Command::Load(entry), &buffers, "loading a model");
         self.models.vacate(placement.slot);
         result
     }
 
     fn unload(&mut self, slot: u8) -> Result<(), EngineError> {
-        self.carry_out(Command::Unload { slot }, "an unload")?;
+        self.carry_out(Command::Unload { slot }, &[], "an unload")?;
         self.models.vacate(slot);
         Ok(())
     }
 
     /// Carries out one command while nothing else is in flight.
-    fn carry_out(&mut self, command: Command, what: &'static str) -> Result<(), EngineError> {
-        let id = self.queue()?.submit(command)?;
+    fn carry_out(
+        &mut self,
+        command: Command,
+        buffers: &[&DmaBuffer],
+        what: &'static str,
+    ) -> Result<(), EngineError> {
+        let id = self.queue()?.submit_with(command, buffers)?;
         self.queue()?.ring()?;
         self.last_progress = Instant::now();
         loop {

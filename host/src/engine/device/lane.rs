@@ -46,6 +46,11 @@ impl Lane {
         })
     }
 
+    /// The memory.
+    pub fn buffer(&self) -> &DmaBuffer {
+        &self.buffer
+    }
+
     /// Where everything is for the device.
     pub fn addresses(&self, program: &Program, with_statistics: bool) -> RunAddresses {
         let base = self.buffer.iova().0;

@@ -309,7 +309,7 @@ impl Work {
                     &lane.addresses(program, self.options.statistics),
                 );
                 let queue = self.queue.as_mut().ok_or(EngineError::Stopped)?;
-                let id = queue.submit(Command::Run(entry))?;
+                let id = queue.submit_with(Command::Run(entry), &[lane.buffer()])?;
                 if self.in_flight.is_empty() {
                     self.last_progress = Instant::now();
                 }
