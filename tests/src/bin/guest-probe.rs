@@ -1,22 +1,41 @@
-//! Runs in the guest: asks the device to read and write where nothing is mapped for it, and says how
-//! each command ended.
+//! Runs in the guest, and uses the driver as `systole` does not:
+//!
+//! - `outside`: asks the device to read and write where nothing is mapped for it, and says how each
+//!   command ended;
+//! - `runtime`: waits for interrupts in a tokio runtime.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
-use systole_driver::{Command, Device, Error, OpenOptions, QueueOptions, QueuePair};
+use systole_driver::{
+    Command, CompletionMode, Device, Error, OpenOptions, QueueOptions, QueuePair,
+};
 use systole_regs::entries::{LoadEntry, flag, opcode};
 
 /// An address far from all that the driver maps, one that it once mapped, and three where the guest
 /// has memory: its first page that is not special, its kernel's, and near the end.
 const NOWHERE: [u64; 4] = [1 << 38, 0x1000, 0x100_0000, 0x1f00_0000];
 
+/// Commands whose interrupts are waited for.
+const INTERRUPTS: u32 = 50;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).ok_or("usage: guest-probe DEVICE")?;
-    let options = OpenOptions {
-        timeout: Duration::from_secs(30),
+    let mut arguments = std::env::args().skip(1);
+    let (Some(what), Some(address)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: guest-probe outside|runtime DEVICE".into());
     };
+    let options = OpenOptions { timeout: PATIENCE };
     let device = Device::open(&address.parse()?, options)?;
+    match what.as_str() {
+        "outside" => Ok(outside(&device)?),
+        "runtime" => in_runtime(&device),
+        _ => Err(format!("there is no {what:?}; use outside or runtime").into()),
+    }
+}
+
+fn outside(device: &Device) -> Result<(), Error> {
     let mut queue = device.queue_pair(QueueOptions::default())?;
     let mut mapped = device.allocate(4096)?;
     let ended = {
@@ -57,9 +76,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn carry_out(queue: &mut QueuePair, entry: LoadEntry) -> Result<String, Error> {
     queue.submit(Command::Raw(bytemuck::cast(entry)))?;
     queue.ring()?;
-    let completion = queue.wait(Duration::from_secs(30))?;
+    let completion = queue.wait(PATIENCE)?;
     Ok(match completion.status {
         Ok(()) => "done".to_owned(),
         Err(status) => format!("{status:?}"),
     })
+}
+
+/// Without an interrupt, a task finds a completion after 100 ms; half of that on average says that
+/// interrupts have come.
+fn in_runtime(device: &Device) -> Result<(), Box<dyn std::error::Error>> {
+    let mut queue = device.queue_pair(QueueOptions {
+        mode: CompletionMode::Interrupt,
+        ..QueueOptions::default()
+    })?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let begin = Instant::now();
+    builder.enable_all().build()?.block_on(async {
+        for _ in 0..INTERRUPTS {
+            let id = queue.submit(Command::Nop)?;
+            queue.ring()?;
+            let completion = queue.wait_async(PATIENCE).await?;
+            assert_eq!(completion.command_id, id.0);
+        }
+        Ok::<(), Error>(())
+    })?;
+    let woken = begin.elapsed() < Duration::from_millis(50) * INTERRUPTS;
+    println!("answered {INTERRUPTS}, woken: {woken}");
+    Ok(())
 }
