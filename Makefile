@@ -20,10 +20,22 @@ CONFIG ?= tiny
 SEEDS ?= 1
 PYTHON_TOOLS := $(VENV)/bin/python
 
-# QEMU and a kernel for the guest test, unpacked.
+# QEMU and two kernels for the guest tests.
 GUEST := $(TARGET_DIR)/guest
 
-.PHONY: help setup build test test-guest soak netlist-test demo bench emit bitstream reports docs lint clean
+# The machine's own target, which sanitizers need by name.
+HOST_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
+
+# How long `make fuzz` runs each of its targets, and with what.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := config_space completions
+CARGO_FUZZ := $(TARGET_DIR)/tools/bin/cargo-fuzz
+CARGO_FUZZ_VERSION := 0.13.2
+# Sanitizers are unstable: they need the nightly toolchain, or the stable one told to behave like it.
+FUZZ_TOOLCHAIN = $(shell RUSTUP_AUTO_INSTALL=0 cargo +nightly --version >/dev/null 2>&1 \
+  && echo RUSTUP_TOOLCHAIN=nightly || echo RUSTC_BOOTSTRAP=1)
+
+.PHONY: help setup build test test-guest soak netlist-test sanitize fuzz demo bench emit bitstream reports docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,10 +52,11 @@ demo: build ## classify 360 held-out handwritten digits on the simulated acceler
 test: setup ## run every test of the workspace, on all four configurations
 	cargo test --workspace --locked $(RTL_TESTS)
 
-test-guest: build ## test the driver on a real kernel: a Linux guest with an IOMMU in QEMU, with the simulated accelerator in it
+test-guest: build ## test the driver on two real kernels: Linux guests with an IOMMU in QEMU, with the simulated accelerator in them
 	@tests/guest/fetch $(GUEST)
+	@tests/guest/build-kernel $(GUEST)/iommufd
 	SYSTOLE_GUEST=$(abspath $(GUEST)) SYSTOLE_BINARY=$(abspath $(SYSTOLE)) \
-	  cargo test --locked -p systole-tests --features guest --test guest
+	  cargo test --locked -p systole-tests --features guest --test guest --test guest_iommufd
 
 soak: setup ## run 10,000 random programs on the RTL (tiny and small), compare with the functional model; minutes
 	SYSTOLE_COSIM_SEEDS=10000 cargo test --release --locked -p systole-sim --features rtl --test cosim -- --nocapture
@@ -51,6 +64,21 @@ soak: setup ## run 10,000 random programs on the RTL (tiny and small), compare w
 netlist-test: setup ## compare RTL and netlist cycle by cycle; CONFIG=small or ecp5-85f (half an hour to build) choose which
 	cargo test --release --locked -p systole-sim -p systole-tests --test netlist \
 	  --features systole-sim/netlist-$(CONFIG),systole-tests/netlist-$(CONFIG) -- --nocapture
+
+sanitize: setup ## run the driver's tests under AddressSanitizer
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked -p systole-driver --lib --tests \
+	  --target $(HOST_TARGET) --target-dir $(TARGET_DIR)/sanitize -- --skip rings::ordering
+
+$(CARGO_FUZZ):
+	cargo install --locked --root $(TARGET_DIR)/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz
+
+fuzz: setup $(CARGO_FUZZ) ## let made-up devices answer the driver, under AddressSanitizer; FUZZ_SECONDS=60 for each target
+	@for target in $(FUZZ_TARGETS); do \
+	  mkdir -p $(TARGET_DIR)/fuzz/$$target && \
+	  $(FUZZ_TOOLCHAIN) $(CARGO_FUZZ) run --fuzz-dir driver/fuzz --features libfuzzer $$target \
+	    $(TARGET_DIR)/fuzz/$$target driver/fuzz/corpus/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	done
 
 bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
 	@mkdir -p build

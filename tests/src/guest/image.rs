@@ -7,15 +7,50 @@ use std::process::{Command, Stdio};
 
 use super::only;
 
-/// Modules that VFIO is made of, in the order in which they can be loaded.
+/// Modules that VFIO of Debian's kernel is made of, in the order in which they can be loaded.
 const MODULES: [&str; 6] = [
-    "virt/lib/irqbypass",
-    "drivers/vfio/vfio",
-    "drivers/vfio/vfio_iommu_type1",
-    "drivers/vfio/vfio_virqfd",
-    "drivers/vfio/pci/vfio-pci-core",
-    "drivers/vfio/pci/vfio-pci",
+    "virt/lib/irqbypass.ko",
+    "drivers/vfio/vfio.ko",
+    "drivers/vfio/vfio_iommu_type1.ko",
+    "drivers/vfio/vfio_virqfd.ko",
+    "drivers/vfio/pci/vfio-pci-core.ko",
+    "drivers/vfio/pci/vfio-pci.ko",
 ];
+
+/// What runs in the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Debian's, which hands functions to user space by their IOMMU groups.
+    Debian,
+    /// The one of `tests/guest/build-kernel`, which does so by their own files and iommufd alone.
+    Iommufd,
+}
+
+impl Kernel {
+    /// The image that is booted; panics if it isn't there. `fetched` is the folder of
+    /// `tests/guest/fetch`, in which that of `tests/guest/build-kernel` is.
+    pub(super) fn image(self, fetched: &Path) -> PathBuf {
+        match self {
+            Kernel::Debian => only(fetched.join("kernel/boot"), "vmlinuz-"),
+            Kernel::Iommufd => {
+                let image = fetched.join("iommufd/bzImage");
+                assert!(image.exists(), "no {image:?}; run tests/guest/build-kernel");
+                image
+            }
+        }
+    }
+
+    /// Its modules, in the order in which they can be loaded.
+    fn modules(self, fetched: &Path) -> Vec<PathBuf> {
+        match self {
+            Kernel::Debian => {
+                let folder = only(fetched.join("kernel/lib/modules"), "").join("kernel");
+                MODULES.iter().map(|module| folder.join(module)).collect()
+            }
+            Kernel::Iommufd => Vec::new(),
+        }
+    }
+}
 
 /// What else is in the guest.
 #[derive(Default)]
@@ -26,16 +61,11 @@ pub struct Files {
     pub data: Vec<PathBuf>,
 }
 
-/// The kernel.
-pub fn kernel(fetched: &Path) -> PathBuf {
-    only(fetched.join("kernel/boot"), "vmlinuz-")
-}
-
 /// Writes the archive to `path`.
 ///
 /// # Panics
 /// If something is missing: the test is over then.
-pub fn write(path: &Path, fetched: &Path, systole: &Path, files: Files) {
+pub(super) fn write(path: &Path, fetched: &Path, systole: &Path, kernel: Kernel, files: &Files) {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let root = folder.path();
     for name in ["bin", "dev", "proc", "sys", "tmp", "files", "modules"] {
@@ -57,14 +87,13 @@ pub fn write(path: &Path, fetched: &Path, systole: &Path, files: Files) {
     for file in &files.data {
         copy(file, &root.join("files").join(name(file)));
     }
-    let kernel = only(fetched.join("kernel/lib/modules"), "").join("kernel");
-    for module in MODULES {
-        let file = format!("{module}.ko");
-        copy(
-            &kernel.join(&file),
-            &root.join("modules").join(name(Path::new(&file))),
-        );
+    let mut order = String::new();
+    for module in kernel.modules(fetched) {
+        let name = name(&module);
+        copy(&module, &root.join("modules").join(&name));
+        order = order + &name.to_string_lossy() + "\n";
     }
+    fs::write(root.join("modules/order"), order).expect("it is written");
 
     // busybox has cpio and gzip; the kernel takes the archive in this format alone.
     let status = Command::new("sh")

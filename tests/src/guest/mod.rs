@@ -7,8 +7,10 @@
 //!  device process (Verilated) <-- vfio-user -- QEMU: vfio-user-pci <----------------+
 //! ```
 //!
-//! QEMU and the kernel come from Debian's packages (`tests/guest/fetch`); the processor is emulated.
+//! QEMU and a kernel come from Debian's packages (`tests/guest/fetch`), another kernel is built
+//! (`tests/guest/build-kernel`); the processor is emulated.
 
+pub mod checks;
 mod image;
 
 use std::fs::File;
@@ -20,7 +22,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use image::Files;
+pub use image::{Files, Kernel};
 
 /// Longest time from the start of QEMU to the guest's first word.
 const BOOT: Duration = Duration::from_secs(120);
@@ -63,7 +65,13 @@ impl Guest {
     ///
     /// # Panics
     /// If it does not boot: the test is over then.
-    pub fn boot(fetched: &Path, systole: &Path, serve: &[&str], files: Files) -> Guest {
+    pub fn boot(
+        fetched: &Path,
+        systole: &Path,
+        serve: &[&str],
+        kernel: Kernel,
+        files: &Files,
+    ) -> Guest {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let socket = folder.path().join("device.sock");
         let device_log = File::create(folder.path().join("device.log")).expect("a file");
@@ -77,9 +85,11 @@ impl Guest {
             thread::sleep(Duration::from_millis(10));
         }
         let initrd = folder.path().join("initrd.gz");
-        image::write(&initrd, fetched, systole, files);
+        image::write(&initrd, fetched, systole, kernel, files);
 
-        let mut qemu = qemu(fetched, &initrd, &socket, &folder.path().join("kernel.log"));
+        let mut qemu = qemu(fetched, &socket, &folder.path().join("kernel.log"));
+        qemu.arg("-kernel").arg(kernel.image(fetched));
+        qemu.arg("-initrd").arg(&initrd);
         let qemu_log = File::create(folder.path().join("qemu.log")).expect("a file");
         qemu.stdin(Stdio::piped()).stdout(Stdio::piped());
         qemu.stderr(qemu_log);
@@ -193,7 +203,7 @@ fn start(mut command: Command) -> Child {
 
 /// The machine: memory that the device process can map, an IOMMU that tells QEMU of each mapping,
 /// and time for a device that computes more slowly than any hardware.
-fn qemu(fetched: &Path, initrd: &Path, socket: &Path, kernel_log: &Path) -> Command {
+fn qemu(fetched: &Path, socket: &Path, kernel_log: &Path) -> Command {
     let root = fetched.join("qemu/usr");
     let libraries = root.join("lib/x86_64-linux-gnu");
     let device = format!(
@@ -218,10 +228,6 @@ fn qemu(fetched: &Path, initrd: &Path, socket: &Path, kernel_log: &Path) -> Comm
         .args(["-device", "intel-iommu,intremap=on,caching-mode=on"])
         .args(["-device", &device])
         .args(["-display", "none", "-serial", &log, "-serial", "stdio"])
-        .arg("-kernel")
-        .arg(image::kernel(fetched))
-        .arg("-initrd")
-        .arg(initrd)
         .args([
             "-append",
             "console=ttyS0 intel_iommu=on iommu.strict=1 panic=-1",
