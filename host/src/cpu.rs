@@ -1,35 +1,38 @@
 //! Exact CPU backend: the same bytes as the device, and the answer that the device is held to.
 //!
 //! ```text
-//!  rows (i8) --widen--> tensor 0 (i16, zero-padded) --layer--> tensor 1 --layer--> ... --> rows (i8)
+//!  rows (i8) --+ 128--> tensor 0 (u8) --layer--> tensor 1 --layer--> ... --> rows (i8)
 //!                            |
-//!        dense, convolution: +--> vectors x weights (i8, padded) x 4 outputs --> i32 sums, scale, clamp
+//!        dense, convolution: +--> positions x weights (i8) x 16 channels --> i32 sums --> scale, clamp
 //! ```
 //!
-//! Activations are kept as 16-bit integers, each tensor's row padded with zeros to whole vectors,
-//! so that a dot product is one widening multiply-add per 16 weights and never needs a remainder
-//! loop. The other layers are plain loops. One call uses one thread; spreading rows over threads is
-//! the engine's business.
+//! Buffers of tensors are readable a little behind their end, so that no loop needs a remainder. One
+//! call uses one thread; spreading rows over threads is the engine's business.
 
+mod border;
 mod convolution;
 mod depthwise;
-mod dot;
 mod elementwise;
+mod finish;
+mod kernel;
 mod matrix;
 mod movement;
 mod pool;
+mod positions;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{ModelError, Network, Operation, Softmax, Tensor};
 use convolution::Convolution;
 use depthwise::Depthwise;
-use dot::{Kernel, ROWS};
 use elementwise::{Add, Multiply};
+use kernel::{GROUP, Kernel, OFFSET, SLACK};
 use matrix::Matrix;
 use movement::{Concatenate, Pad};
 use pool::Pool;
 
-/// Int8 values of one vector of the dot product; rows are padded to a multiple of it.
-pub(crate) const LANES: usize = 16;
+/// Rows that are computed together at most: in dense layers they share each weight.
+const ROWS: usize = 8;
 
 /// Runs a network on the CPU.
 #[derive(Clone, Debug)]
@@ -41,7 +44,11 @@ pub struct CpuExecutor {
     input: usize,
     /// Index of the tensor that is read.
     output: usize,
+    /// Bytes that a layer needs besides its tensors.
+    scratch: usize,
     kernel: Kernel,
+    /// Buffers that no call is using.
+    arenas: Arc<Mutex<Vec<Arena>>>,
 }
 
 /// One layer.
@@ -69,8 +76,15 @@ enum Computation {
     Pad(Pad),
 }
 
-/// One row of every tensor, each padded to whole vectors. The padding stays zero.
-type Arena = Vec<Vec<i16>>;
+/// Buffers of one call.
+#[derive(Debug)]
+struct Arena {
+    /// For each tensor, the bytes of [`ROWS`] rows.
+    tensors: Vec<Vec<u8>>,
+    scratch: Vec<u8>,
+    /// Rows that there is room for.
+    rows: usize,
+}
 
 impl CpuExecutor {
     /// Prepares a network: packs its weights and folds input zero points into its biases.
@@ -91,12 +105,15 @@ impl CpuExecutor {
                 computation: prepare(&layer.operation, &inputs, network.tensor(layer.output)),
             }
         });
+        let steps: Vec<Step> = steps.collect();
         Ok(CpuExecutor {
-            steps: steps.collect(),
+            scratch: steps.iter().map(Step::scratch).max().unwrap_or(0),
+            steps,
             elements: network.tensors.iter().map(Tensor::elements).collect(),
             input: network.input.tensor.0,
             output: network.output.tensor.0,
             kernel,
+            arenas: Arc::default(),
         })
     }
 
@@ -122,75 +139,133 @@ impl CpuExecutor {
             "rows must hold {count} rows of {input}"
         );
         let mut outputs = Vec::with_capacity(count * output);
-        let arena = || -> Arena {
-            let padded = self
-                .elements
-                .iter()
-                .map(|size| size.next_multiple_of(LANES));
-            padded.map(|size| vec![0; size]).collect()
-        };
-        let mut arenas: Vec<Arena> = (0..count.min(ROWS)).map(|_| arena()).collect();
+        let mut arena = self.take_arena(count.min(ROWS));
         for block in rows.chunks(ROWS * input) {
             let block_rows = block.len() / input;
-            for (row, arena) in block.chunks_exact(input).zip(&mut arenas) {
-                for (wide, &value) in arena[self.input].iter_mut().zip(row) {
-                    *wide = value.into();
+            let (tensors, stride) = (&mut arena.tensors, self.stride(self.input));
+            let places = tensors[self.input].chunks_exact_mut(stride);
+            for (place, row) in places.zip(block.chunks_exact(input)) {
+                for (byte, &value) in place.iter_mut().zip(row) {
+                    *byte = value as u8 ^ OFFSET as u8;
                 }
             }
             for step in &self.steps {
-                self.run_step(step, &mut arenas[..block_rows]);
+                self.run_step(step, &mut arena, block_rows);
             }
-            for arena in &arenas[..block_rows] {
-                let row = &arena[self.output][..output];
-                outputs.extend(row.iter().map(|&value| value as i8));
+            let results = arena.tensors[self.output].chunks_exact(self.stride(self.output));
+            for row in results.take(block_rows) {
+                let values = row[..output].iter();
+                outputs.extend(values.map(|&byte| (byte ^ OFFSET as u8) as i8));
             }
         }
+        self.arenas().push(arena);
         outputs
     }
 
-    fn run_step(&self, step: &Step, arenas: &mut [Arena]) {
-        if let (Computation::Dense(matrix), [first, second]) = (&step.computation, &mut *arenas) {
-            // Two rows share each weight.
-            let [mut left, mut right] =
-                [&mut *first, &mut *second].map(|arena| std::mem::take(&mut arena[step.output]));
-            let inputs = [&first[step.inputs[0]][..], &second[step.inputs[0]][..]];
-            matrix.multiply(self.kernel, inputs, [&mut left[..], &mut right[..]]);
-            first[step.output] = left;
-            second[step.output] = right;
-            return;
+    /// Buffers for this many rows.
+    fn take_arena(&self, rows: usize) -> Arena {
+        if let Some(arena) = self.arenas().pop_if(|arena| arena.rows >= rows) {
+            return arena;
         }
-        for arena in arenas {
-            let mut output = std::mem::take(&mut arena[step.output]);
-            let values = &mut output[..self.elements[step.output]];
-            // With padding, and without.
-            let padded = |index: usize| &arena[step.inputs[index]][..];
-            let input = |index: usize| &padded(index)[..self.elements[step.inputs[index]]];
-            match &step.computation {
-                Computation::Dense(matrix) => matrix.multiply(self.kernel, [padded(0)], [values]),
-                Computation::Convolution(layer) => layer.run(self.kernel, input(0), values),
-                Computation::Depthwise(layer) => layer.run(input(0), values),
-                Computation::Add(layer) => layer.run(input(0), input(1), values),
-                Computation::Multiply(layer) => {
-                    let right = step.inputs.get(1).map(|_| input(1));
-                    layer.run(input(0), right, values);
-                }
-                Computation::Pool(layer) => layer.run(input(0), values),
-                Computation::Softmax(layer, tensors) => {
-                    let [input_tensor, output_tensor] = &**tensors;
-                    let row: Vec<i8> = input(0).iter().map(|&value| value as i8).collect();
-                    let results = layer.apply(&row, input_tensor, output_tensor);
-                    for (output, result) in values.iter_mut().zip(results) {
-                        *output = result.into();
-                    }
-                }
-                Computation::Copy => values.copy_from_slice(input(0)),
-                Computation::Concatenate(layer) => {
-                    let inputs: Vec<&[i16]> = (0..step.inputs.len()).map(input).collect();
-                    layer.run(&inputs, values);
-                }
-                Computation::Pad(layer) => layer.run(input(0), values),
+        let tensors = 0..self.elements.len();
+        Arena {
+            tensors: tensors
+                .map(|tensor| vec![0; rows * self.stride(tensor) + SLACK])
+                .collect(),
+            scratch: vec![0; self.scratch],
+            rows,
+        }
+    }
+
+    fn arenas(&self) -> std::sync::MutexGuard<'_, Vec<Arena>> {
+        // Buffers are whole whatever happened to who had them.
+        self.arenas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes from one row of a tensor to the next.
+    fn stride(&self, tensor: usize) -> usize {
+        self.elements[tensor].next_multiple_of(GROUP)
+    }
+
+    fn run_step(&self, step: &Step, arena: &mut Arena, rows: usize) {
+        let Arena {
+            tensors, scratch, ..
+        } = arena;
+        let mut output = std::mem::take(&mut tensors[step.output]);
+        let (stride, elements) = (self.stride(step.output), self.elements[step.output]);
+        if let Computation::Dense(matrix) = &step.computation {
+            let input = step.inputs[0];
+            let starts: [usize; ROWS] = std::array::from_fn(|row| row * self.stride(input));
+            let (image, starts) = (&tensors[input], &starts[..rows]);
+            positions::in_turn(matrix, self.kernel, image, starts, &mut output, stride);
+        } else {
+            for row in 0..rows {
+                let values = &mut output[row * stride..][..elements];
+                // With what is readable behind it, and without.
+                let from = |index: usize| {
+                    let tensor = step.inputs[index];
+                    &tensors[tensor][row * self.stride(tensor)..]
+                };
+                let input = |index: usize| &from(index)[..self.elements[step.inputs[index]]];
+                self.run_row(
+                    &step.computation,
+                    step.inputs.len(),
+                    &from,
+                    &input,
+                    values,
+                    scratch,
+                );
             }
-            arena[step.output] = output;
+        }
+        tensors[step.output] = output;
+    }
+
+    fn run_row<'t>(
+        &self,
+        computation: &Computation,
+        inputs: usize,
+        from: &dyn Fn(usize) -> &'t [u8],
+        input: &dyn Fn(usize) -> &'t [u8],
+        values: &mut [u8],
+        scratch: &mut [u8],
+    ) {
+        let kernel = self.kernel;
+        match computation {
+            Computation::Dense(_) => {}
+            Computation::Convolution(layer) => layer.run(kernel, from(0), values, scratch),
+            Computation::Depthwise(layer) => layer.run(kernel, from(0), values, scratch),
+            Computation::Add(layer) => layer.run(kernel, input(0), input(1), values),
+            Computation::Multiply(layer) => {
+                let right = (inputs > 1).then(|| input(1));
+                layer.run(kernel, input(0), right, values);
+            }
+            Computation::Pool(layer) => layer.run(kernel, input(0), values),
+            Computation::Softmax(layer, tensors) => {
+                let [input_tensor, output_tensor] = &**tensors;
+                let signed = |&byte: &u8| (byte ^ OFFSET as u8) as i8;
+                let row: Vec<i8> = input(0).iter().map(signed).collect();
+                let results = layer.apply(&row, input_tensor, output_tensor);
+                for (value, result) in values.iter_mut().zip(results) {
+                    *value = result as u8 ^ OFFSET as u8;
+                }
+            }
+            Computation::Copy => values.copy_from_slice(input(0)),
+            Computation::Concatenate(layer) => {
+                let inputs: Vec<&[u8]> = (0..inputs).map(input).collect();
+                layer.run(&inputs, values);
+            }
+            Computation::Pad(layer) => layer.run(input(0), values),
+        }
+    }
+}
+
+impl Step {
+    /// Bytes that the layer needs besides its tensors.
+    fn scratch(&self) -> usize {
+        match &self.computation {
+            Computation::Convolution(layer) => layer.scratch(),
+            Computation::Depthwise(layer) => layer.scratch(),
+            _ => 0,
         }
     }
 }
@@ -199,9 +274,7 @@ impl CpuExecutor {
 fn prepare(operation: &Operation, inputs: &[&Tensor], output: &Tensor) -> Computation {
     let input = inputs[0];
     match operation {
-        Operation::FullyConnected(dense) => {
-            Computation::Dense(Matrix::dense(dense, input.zero_point, output.zero_point))
-        }
+        Operation::FullyConnected(dense) => Computation::Dense(Matrix::dense(dense, input, output)),
         Operation::Convolution(layer) => {
             Computation::Convolution(Convolution::new(layer, input, output))
         }
@@ -223,30 +296,6 @@ fn prepare(operation: &Operation, inputs: &[&Tensor], output: &Tensor) -> Comput
 /// Height, width and channels of an image of a consistent network.
 fn image(tensor: &Tensor) -> [usize; 3] {
     <[usize; 3]>::try_from(&tensor.shape[..]).expect("images were checked to have 3 dimensions")
-}
-
-/// What the tails of all layers have in common: zero point and clamp.
-#[derive(Clone, Copy, Debug)]
-struct Range {
-    zero_point: i64,
-    minimum: i64,
-    maximum: i64,
-}
-
-impl Range {
-    fn new(output: &Tensor, minimum: i8, maximum: i8) -> Range {
-        Range {
-            zero_point: output.zero_point.into(),
-            minimum: minimum.into(),
-            maximum: maximum.into(),
-        }
-    }
-
-    /// A scaled integer as an output value.
-    #[inline]
-    fn finish(self, scaled: i64) -> i16 {
-        (scaled + self.zero_point).clamp(self.minimum, self.maximum) as i16
-    }
 }
 
 #[cfg(test)]

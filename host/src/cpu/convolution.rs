@@ -1,77 +1,54 @@
-//! Convolution: the values under each position of the kernel become a vector, two of which are
-//! multiplied by the weights at a time.
+//! Convolution: each position of the kernel is a few runs of the image, which are multiplied where
+//! they are.
 //!
 //! ```text
-//!  image [h, w, c]        patch: kernel rows one behind the other
+//!  image with border            runs of a position: kernel rows
 //!   . . . . .
-//!   . # # # .     -->     # # # | # # # | # # #  0 0   x  weights  -->  output [y][x][..]
-//!   . # # # .             (outside the image: the zero point)
+//!   . # # # .     -->     # # # | # # # | # # #     x  weights  -->  output [y][x][..]
+//!   . # # # .
 //!   . # # # .
 //! ```
 
-use super::dot::Kernel;
+use super::border::Border;
+use super::finish::Range;
+use super::kernel::Kernel;
 use super::matrix::Matrix;
-use super::{Range, image};
-use crate::model::{self, Tensor, Window};
+use super::positions::in_turn;
+use crate::model::{self, Tensor};
 
 /// A convolution.
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
-    window: Window,
-    input: [usize; 3],
-    output: [usize; 3],
-    zero_point: i16,
+    border: Border,
+    channels: usize,
     matrix: Matrix,
 }
 
 impl Convolution {
     pub(super) fn new(layer: &model::Convolution, input: &Tensor, output: &Tensor) -> Convolution {
         let range = Range::new(output, layer.clamp_minimum, layer.clamp_maximum);
+        let border = Border::new(layer.window, input, output);
         Convolution {
-            window: layer.window,
-            input: image(input),
-            output: image(output),
-            zero_point: input.zero_point.into(),
-            matrix: Matrix::convolution(layer, input.zero_point, range),
+            matrix: Matrix::convolution(layer, input, border.stride(), range),
+            channels: layer.output_channels,
+            border,
         }
     }
 
-    pub(super) fn run(&self, kernel: Kernel, input: &[i16], output: &mut [i16]) {
-        let [_, width, channels] = self.output;
-        let mut patches = [(); 2].map(|()| vec![0; self.matrix.padded_inputs()]);
-        let mut positions = output.chunks_exact_mut(channels).enumerate();
-        while let Some((first, output)) = positions.next() {
-            self.gather(input, first / width, first % width, &mut patches[0]);
-            let [left, right] = &mut patches;
-            match positions.next() {
-                Some((second, second_output)) => {
-                    self.gather(input, second / width, second % width, right);
-                    let inputs = [&left[..], &right[..]];
-                    self.matrix
-                        .multiply(kernel, inputs, [output, second_output]);
-                }
-                None => self.matrix.multiply(kernel, [&left[..]], [output]),
-            }
-        }
+    /// Bytes that it needs besides input and output.
+    pub(super) fn scratch(&self) -> usize {
+        self.border.bytes()
     }
 
-    /// Copies what lies under the kernel at output position `(y, x)`. The patch's padding is left
-    /// as it is.
-    fn gather(&self, input: &[i16], y: usize, x: usize, patch: &mut [i16]) {
-        let [height, width, channels] = self.input;
-        let (rows, columns) = (self.window.rows(y, height), self.window.columns(x, width));
-        let whole = rows.len() * columns.len() == self.window.area();
-        if !whole {
-            patch[..self.window.area() * channels].fill(self.zero_point);
-        }
-        // Position of the window's first value inside the image, in the kernel's coordinates.
-        let ky = rows.start + self.window.pad_top - y * self.window.stride_y;
-        let kx = columns.start + self.window.pad_left - x * self.window.stride_x;
-        let length = columns.len() * channels;
-        for (index, row) in rows.enumerate() {
-            let from = (row * width + columns.start) * channels;
-            let to = ((ky + index) * self.window.width + kx) * channels;
-            patch[to..to + length].copy_from_slice(&input[from..from + length]);
-        }
+    pub(super) fn run(&self, kernel: Kernel, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
+        let image = self.border.add(input, scratch);
+        in_turn(
+            &self.matrix,
+            kernel,
+            image,
+            &self.border.starts,
+            output,
+            self.channels,
+        );
     }
 }

@@ -1,136 +1,167 @@
-//! Weights packed for the dot-product kernel: a fully-connected layer, or what a convolution does
-//! to the values under one position of its kernel.
+//! Weights packed for the kernels: a fully-connected layer, or what a convolution does to the values
+//! under each position of its kernel.
 
-use super::dot::{COLUMNS, Kernel, Step};
-use super::{LANES, Range};
-use crate::model::{Convolution, FullyConnected, Rounding, Scale};
+use super::finish::{Block, Range, put};
+use super::kernel::{CHANNELS, GROUP, Kernel, OFFSET, Runs, Weights};
+use crate::model::{Convolution, FullyConnected, Rounding, Scale, Tensor};
 
 /// A matrix with what happens to its sums.
 #[derive(Clone, Debug)]
 pub(super) struct Matrix {
-    /// A block of steps for each [`COLUMNS`] output channels; padding is zero.
-    weights: Vec<Step>,
-    /// Steps of a block: the input's vectors.
-    steps: usize,
-    /// One per output channel.
-    channels: Vec<Channel>,
-    rounding: Rounding,
+    /// For each block of [`CHANNELS`] output channels, its weights for each group of inputs.
+    weights: Vec<Weights>,
+    /// Biases and scales of each block.
+    blocks: Vec<Block>,
+    /// Output channels.
+    channels: usize,
+    runs: Runs,
     range: Range,
 }
 
-/// What one output channel does with its sum.
-#[derive(Clone, Copy, Debug)]
-struct Channel {
-    /// With the input zero point folded in.
-    bias: i32,
-    scale: Scale,
+/// Weights and what belongs to them, one row of weights an output channel.
+struct Rows<'w> {
+    weights: &'w [i8],
+    bias: &'w [i32],
+    scales: &'w [Scale],
+    rounding: Rounding,
+    input_zero_point: i8,
 }
 
 impl Matrix {
     /// The matrix of a fully-connected layer.
-    pub(super) fn dense(layer: &FullyConnected, input_zero_point: i8, zero_point: i8) -> Matrix {
-        Matrix {
+    pub(super) fn dense(layer: &FullyConnected, input: &Tensor, output: &Tensor) -> Matrix {
+        let rows = Rows {
+            weights: &layer.weights,
+            bias: &layer.bias,
+            scales: &layer.scales,
             rounding: layer.rounding,
-            range: Range {
-                zero_point: zero_point.into(),
-                minimum: layer.clamp_minimum.into(),
-                maximum: layer.clamp_maximum.into(),
-            },
-            ..Matrix::pack(
-                &layer.weights,
-                layer.input_channels,
-                &layer.bias,
-                &layer.scales,
-                input_zero_point,
-            )
-        }
+            input_zero_point: input.zero_point,
+        };
+        let range = Range::new(output, layer.clamp_minimum, layer.clamp_maximum);
+        rows.pack(1, layer.input_channels, 0, range)
     }
 
-    /// The matrix of a convolution: its inputs are `[ky][kx][input channel]`.
-    pub(super) fn convolution(layer: &Convolution, input_zero_point: i8, range: Range) -> Matrix {
-        Matrix {
-            rounding: layer.rounding,
-            range,
-            ..Matrix::pack(
-                &layer.weights,
-                layer.window.area() * layer.input_channels,
-                &layer.bias,
-                &layer.scales,
-                input_zero_point,
-            )
-        }
-    }
-
-    fn pack(
-        weights: &[i8],
-        inputs: usize,
-        bias: &[i32],
-        scales: &[Scale],
-        input_zero_point: i8,
+    /// The matrix of a convolution over an image whose rows are `stride` bytes apart.
+    pub(super) fn convolution(
+        layer: &Convolution,
+        input: &Tensor,
+        stride: usize,
+        range: Range,
     ) -> Matrix {
-        let steps = inputs.div_ceil(LANES);
-        let blocks = bias.len().div_ceil(COLUMNS);
-        let rows = weights.chunks_exact(inputs);
-        let mut weights: Vec<Step> = vec![[[0; LANES]; COLUMNS]; blocks * steps];
-        for (channel, row) in rows.clone().enumerate() {
-            let block = &mut weights[channel / COLUMNS * steps..][..steps];
-            for (step, values) in block.iter_mut().zip(row.chunks(LANES)) {
-                step[channel % COLUMNS][..values.len()].copy_from_slice(values);
-            }
-        }
-        let channels = rows
-            .zip(bias)
-            .zip(scales)
-            .map(|((row, &bias), &scale)| {
-                let sum = row
-                    .iter()
-                    .fold(0_i32, |sum, &weight| sum.wrapping_add(weight.into()));
-                let folded = sum.wrapping_mul(input_zero_point.into());
-                Channel {
-                    bias: bias.wrapping_sub(folded),
-                    scale,
-                }
-            })
-            .collect();
-        Matrix {
-            weights,
-            steps,
-            channels,
-            rounding: Rounding::Single,
-            range: Range {
-                zero_point: 0,
-                minimum: 0,
-                maximum: 0,
-            },
-        }
+        let rows = Rows {
+            weights: &layer.weights,
+            bias: &layer.bias,
+            scales: &layer.scales,
+            rounding: layer.rounding,
+            input_zero_point: input.zero_point,
+        };
+        let window = layer.window;
+        rows.pack(
+            window.height,
+            window.width * layer.input_channels,
+            stride,
+            range,
+        )
     }
 
-    /// Values of an input vector, with its padding.
-    pub(super) fn padded_inputs(&self) -> usize {
-        self.steps * LANES
-    }
-
-    /// Multiplies vectors, padded with zeros, and writes an output value per channel for each.
+    /// Multiplies positions of an image, which begin at `starts`, and writes the channels of each to
+    /// its part of the output.
+    #[inline]
     pub(super) fn multiply<const N: usize>(
         &self,
         kernel: Kernel,
-        inputs: [&[i16]; N],
-        mut outputs: [&mut [i16]; N],
+        image: &[u8],
+        starts: [usize; N],
+        outputs: &mut [&mut [u8]; N],
     ) {
-        let blocks = self
-            .weights
-            .chunks_exact(self.steps)
-            .zip(self.channels.chunks(COLUMNS));
-        for (block, (weights, channels)) in blocks.enumerate() {
-            let sums: [[i32; COLUMNS]; N] = kernel.dot(inputs, weights);
-            let start = block * COLUMNS;
-            for (outputs, sums) in outputs.iter_mut().zip(sums) {
-                let outputs = &mut outputs[start..start + channels.len()];
-                for ((output, channel), sum) in outputs.iter_mut().zip(channels).zip(sums) {
-                    let sum = sum.wrapping_add(channel.bias);
-                    *output = self.range.finish(channel.scale.apply(sum, self.rounding));
-                }
+        let length = self.runs.count * self.runs.groups;
+        let mut first = 0;
+        // Blocks share each input that is read, positions each weight.
+        let together = if N == 1 { 8 } else { 2 };
+        while first < self.blocks.len() {
+            let weights = &self.weights[first * length..];
+            let count = together.min(self.blocks.len() - first);
+            match (N, count) {
+                (1, 8) => self.several::<N, 8>(kernel, image, starts, weights, first, outputs),
+                (1, 4..8) => self.several::<N, 4>(kernel, image, starts, weights, first, outputs),
+                (_, 2..) => self.several::<N, 2>(kernel, image, starts, weights, first, outputs),
+                _ => self.several::<N, 1>(kernel, image, starts, weights, first, outputs),
+            }
+            first += match (N, count) {
+                (1, 8) => 8,
+                (1, 4..8) => 4,
+                (_, 2..) => 2,
+                _ => 1,
+            };
+        }
+    }
+
+    /// Does so for `B` blocks from number `first` on, whose weights come first.
+    #[inline]
+    fn several<const N: usize, const B: usize>(
+        &self,
+        kernel: Kernel,
+        image: &[u8],
+        starts: [usize; N],
+        weights: &[Weights],
+        first: usize,
+        outputs: &mut [&mut [u8]; N],
+    ) {
+        let length = self.runs.count * self.runs.groups;
+        let weights = std::array::from_fn(|b| &weights[b * length..][..length]);
+        let blocks = std::array::from_fn(|b| &self.blocks[first + b]);
+        let bytes: [[[u8; CHANNELS]; B]; N] =
+            kernel.multiply(image, starts, self.runs, weights, blocks, self.range);
+        for (output, bytes) in outputs.iter_mut().zip(&bytes) {
+            for (b, bytes) in bytes.iter().enumerate() {
+                put(bytes, &mut output[(first + b) * CHANNELS..self.channels]);
             }
         }
     }
+}
+
+impl Rows<'_> {
+    /// Packs rows of weights that meet `count` runs of `inputs` bytes, `stride` bytes apart.
+    fn pack(self, count: usize, inputs: usize, stride: usize, range: Range) -> Matrix {
+        let runs = Runs {
+            count,
+            groups: inputs.div_ceil(GROUP),
+            stride,
+        };
+        let length = runs.count * runs.groups;
+        let blocks = self.bias.len().div_ceil(CHANNELS);
+        let mut weights = vec![Weights::ZERO; blocks * length];
+        let rows = self.weights.chunks_exact(count * inputs);
+        for (channel, row) in rows.clone().enumerate() {
+            let block = &mut weights[channel / CHANNELS * length..][..length];
+            let groups = row.chunks(inputs).flat_map(|run| run.chunks(GROUP));
+            for (weights, values) in block.iter_mut().zip(groups) {
+                weights.0[channel % CHANNELS][..values.len()].copy_from_slice(values);
+            }
+        }
+        let zero_point = i32::from(self.input_zero_point) + OFFSET;
+        let channels: Vec<(i32, Scale)> = rows
+            .zip(self.bias)
+            .zip(self.scales)
+            .map(|((row, &bias), &scale)| (fold(bias, row, zero_point), scale))
+            .collect();
+        let blocks = channels.chunks(CHANNELS);
+        Matrix {
+            weights,
+            blocks: blocks
+                .map(|channels| Block::new(channels, self.rounding))
+                .collect(),
+            channels: self.bias.len(),
+            runs,
+            range,
+        }
+    }
+}
+
+/// A bias from which the zero point's products with all weights have been taken.
+pub(super) fn fold(bias: i32, weights: &[i8], zero_point: i32) -> i32 {
+    let sum = weights
+        .iter()
+        .fold(0_i32, |sum, &weight| sum.wrapping_add(weight.into()));
+    bias.wrapping_sub(sum.wrapping_mul(zero_point))
 }

@@ -1,6 +1,7 @@
 //! Layers that move values: concatenation and padding.
 
-use super::Range;
+use super::finish::Range;
+use super::kernel::OFFSET;
 use crate::model::{self, Requantization, Tensor};
 
 /// A concatenation: each index of the dimensions in front of the axis has a run of each input.
@@ -30,7 +31,7 @@ impl Concatenate {
             .zip(&layer.requantizations)
             .map(|(input, &requantization)| Part {
                 length: input.shape[layer.axis..].iter().product(),
-                zero_point: input.zero_point.into(),
+                zero_point: i32::from(input.zero_point) + OFFSET,
                 requantization,
             });
         Concatenate {
@@ -39,7 +40,7 @@ impl Concatenate {
         }
     }
 
-    pub(super) fn run(&self, inputs: &[&[i16]], output: &mut [i16]) {
+    pub(super) fn run(&self, inputs: &[&[u8]], output: &mut [u8]) {
         let length = self.parts.iter().map(|part| part.length).sum();
         for (index, mut run) in output.chunks_exact_mut(length).enumerate() {
             for (part, input) in self.parts.iter().zip(inputs) {
@@ -66,7 +67,7 @@ pub(super) struct Pad {
     input: Vec<usize>,
     output: Vec<usize>,
     before: Vec<usize>,
-    zero_point: i16,
+    zero_point: u8,
 }
 
 impl Pad {
@@ -75,11 +76,11 @@ impl Pad {
             input: input.shape.clone(),
             output: output.shape.clone(),
             before: layer.before.clone(),
-            zero_point: output.zero_point.into(),
+            zero_point: (i32::from(output.zero_point) + OFFSET) as u8,
         }
     }
 
-    pub(super) fn run(&self, input: &[i16], output: &mut [i16]) {
+    pub(super) fn run(&self, input: &[u8], output: &mut [u8]) {
         output.fill(self.zero_point);
         let length = self.input.last().copied().unwrap_or(1);
         for (index, values) in input.chunks_exact(length).enumerate() {

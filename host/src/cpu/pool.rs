@@ -1,6 +1,8 @@
 //! Average and maximum over windows of an image.
 
-use super::{Range, image};
+use super::finish::Range;
+use super::image;
+use super::kernel::{Kernel, OFFSET};
 use crate::model::{self, PoolKind, Requantization, Tensor, Window};
 
 /// A pooling layer.
@@ -22,13 +24,21 @@ impl Pool {
             window: layer.window,
             input: image(input),
             output: image(output),
-            input_zero_point: input.zero_point.into(),
+            input_zero_point: i32::from(input.zero_point) + OFFSET,
             requantization: layer.requantization,
             range: Range::new(output, layer.clamp_minimum, layer.clamp_maximum),
         }
     }
 
-    pub(super) fn run(&self, input: &[i16], output: &mut [i16]) {
+    pub(super) fn run(&self, kernel: Kernel, input: &[u8], output: &mut [u8]) {
+        kernel.compile(
+            #[inline(always)]
+            || self.loops(input, output),
+        );
+    }
+
+    #[inline(always)]
+    fn loops(&self, input: &[u8], output: &mut [u8]) {
         let [height, width, channels] = self.input;
         let mut results = vec![0; channels];
         for (position, output) in output.chunks_exact_mut(channels).enumerate() {
@@ -57,7 +67,7 @@ impl Pool {
     }
 
     /// An output value from the sum or maximum over `count` values.
-    fn finish(&self, result: i32, count: i32) -> i16 {
+    fn finish(&self, result: i32, count: i32) -> u8 {
         let zero_points = match self.kind {
             PoolKind::Average => count * self.input_zero_point,
             PoolKind::Maximum => self.input_zero_point,
@@ -67,12 +77,14 @@ impl Pool {
                 .range
                 .finish(scale.apply(result - zero_points, rounding)),
             None => {
+                // Rounding is of the values themselves, which have a sign.
                 let value = match self.kind {
-                    PoolKind::Average => divide(result, count),
-                    PoolKind::Maximum => result,
+                    PoolKind::Average => divide(result - count * OFFSET, count),
+                    PoolKind::Maximum => result - OFFSET,
                 };
                 // The zero point is in the values.
-                self.range.finish(i64::from(value) - self.range.zero_point)
+                self.range
+                    .finish_short(value + OFFSET - self.range.zero_point)
             }
         }
     }

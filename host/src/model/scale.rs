@@ -76,15 +76,26 @@ impl Scale {
     fn round_twice(self, accumulator: i32) -> i32 {
         let left = self.shift.max(0) as u32;
         let right = (-i32::from(self.shift)).max(0) as u32;
-        let shifted = accumulator.wrapping_shl(left);
-        // The only product that would saturate has both factors i32::MIN; multipliers are positive.
-        let product = i64::from(shifted) * i64::from(self.multiplier);
-        let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
-        let high = ((product + nudge) / (1 << 31)) as i32;
-        let mask = ((1_i64 << right) - 1) as i32;
-        let remainder = high & mask;
-        let threshold = (mask >> 1) + i32::from(high < 0);
-        (high >> right) + i32::from(remainder > threshold)
+        let high = Self::double_high(accumulator.wrapping_shl(left), self.multiplier);
+        Self::divide_by_power(high, right)
+    }
+
+    /// gemmlowp's `SaturatingRoundingDoublingHighMul`, whose truncating division after a nudge that
+    /// depends on the sign is a rounding to nearest, ties upwards. The only product that would
+    /// saturate has both factors i32::MIN; multipliers are positive.
+    #[inline(always)]
+    pub(crate) fn double_high(value: i32, multiplier: i32) -> i32 {
+        let product = i64::from(value) * i64::from(multiplier);
+        ((product + (1 << 30)) >> 31) as i32
+    }
+
+    /// gemmlowp's `RoundingDivideByPOT`: by `2^power`, to nearest, ties away from zero.
+    #[inline(always)]
+    pub(crate) fn divide_by_power(value: i32, power: u32) -> i32 {
+        let mask = ((1_u32 << power) - 1) as i32;
+        let remainder = value & mask;
+        let threshold = (mask >> 1) + i32::from(value < 0);
+        (value >> power) + i32::from(remainder > threshold)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Numbers, port};
 use crate::cpu::CpuExecutor;
-use crate::cpu::dot::Kernel;
+use crate::cpu::kernel::Kernel;
 use crate::model::{
     Convolution, Depthwise, Layer, Network, Operation, Pool, PoolKind, Requantization, Rounding,
     Scale, Source, Tensor, TensorId, Window,
@@ -39,7 +39,7 @@ fn network(operation: Operation, shapes: [[usize; 3]; 2], zero_points: [i8; 2]) 
 /// A window with the output size that it gives, for an image of this size.
 fn any_window() -> impl Strategy<Value = (Window, [usize; 2], [usize; 2])> {
     let side = || {
-        (1_usize..9, 1_usize..5, 1_usize..4)
+        (1_usize..9, 1_usize..7, 1_usize..4)
             .prop_flat_map(|(input, kernel, stride)| (Just((input, kernel, stride)), 0..kernel))
     };
     (side(), side(), 0_usize..8).prop_map(|(vertical, horizontal, fewer)| {
@@ -97,7 +97,7 @@ proptest! {
     #[test]
     fn convolutions_give_what_their_definition_says(
         (window, inside, outside) in any_window(),
-        (inputs, outputs) in (1_usize..20, 1_usize..10),
+        (inputs, outputs) in (1_usize..20, 1_usize..40),
         double in any::<bool>(),
         seed in any::<u64>(),
     ) {
@@ -148,7 +148,7 @@ proptest! {
             }
         }
         let network = network(Operation::Convolution(layer), shapes, zero_points);
-        for kernel in [Kernel::Portable, Kernel::detect()] {
+        for kernel in Kernel::all() {
             let executor = CpuExecutor::with_kernel(&network, kernel).expect("consistent");
             prop_assert_eq!(executor.run(&rows, 3), expected.clone());
         }
@@ -157,7 +157,7 @@ proptest! {
     #[test]
     fn depthwise_convolutions_are_convolutions_with_zeros(
         (window, inside, outside) in any_window(),
-        channels in 1_usize..20,
+        channels in 1_usize..40,
         seed in any::<u64>(),
     ) {
         let mut numbers = Numbers(seed);
@@ -193,10 +193,15 @@ proptest! {
             [outside[0], outside[1], channels],
         ];
         let rows = numbers.bytes(inside[0] * inside[1] * channels);
-        let [depthwise, dense] = [Operation::Depthwise(layer), Operation::Convolution(dense)]
-            .map(|operation| network(operation, shapes, zero_points))
-            .map(|network| CpuExecutor::new(&network).expect("consistent").run(&rows, 1));
-        prop_assert_eq!(depthwise, dense);
+        let run = |operation: Operation, kernel| {
+            let network = network(operation, shapes, zero_points);
+            let executor = CpuExecutor::with_kernel(&network, kernel).expect("consistent");
+            executor.run(&rows, 1)
+        };
+        let dense = run(Operation::Convolution(dense), Kernel::Portable);
+        for kernel in Kernel::all() {
+            prop_assert_eq!(run(Operation::Depthwise(layer.clone()), kernel), dense.clone());
+        }
     }
 
     #[test]
