@@ -37,6 +37,11 @@ fn interrupts_reach_a_runtime() {
 }
 
 #[test]
+fn large_buffers_are_on_large_pages() {
+    checks::large_buffers_are_on_large_pages(&mut guest());
+}
+
+#[test]
 fn a_second_process_is_told_that_the_function_is_taken() {
     checks::a_second_process_is_told_that_the_function_is_taken(&mut guest());
 }

@@ -2,7 +2,8 @@
 //!
 //! - `outside`: asks the device to read and write where nothing is mapped for it, and says how each
 //!   command ended;
-//! - `runtime`: waits for interrupts in a tokio runtime.
+//! - `runtime`: waits for interrupts in a tokio runtime;
+//! - `large`: lets the device use a buffer of several MiB, and says how many large pages it took.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use bytemuck::Zeroable;
 use systole_driver::{
     Command, CompletionMode, Device, Error, OpenOptions, QueueOptions, QueuePair,
 };
-use systole_regs::entries::{LoadEntry, flag, opcode};
+use systole_regs::entries::{LoadEntry, Statistics, flag, opcode};
 
 /// An address far from all that the driver maps, one that it once mapped, and three where the guest
 /// has memory: its first page that is not special, its kernel's, and near the end.
@@ -24,14 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(what), Some(address)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: guest-probe outside|runtime DEVICE".into());
+        return Err("usage: guest-probe outside|runtime|large DEVICE".into());
     };
     let options = OpenOptions { timeout: PATIENCE };
     let device = Device::open(&address.parse()?, options)?;
     match what.as_str() {
         "outside" => Ok(outside(&device)?),
         "runtime" => in_runtime(&device),
-        _ => Err(format!("there is no {what:?}; use outside or runtime").into()),
+        "large" => large(&device),
+        _ => Err(format!("there is no {what:?}; use outside, runtime or large").into()),
     }
 }
 
@@ -81,6 +83,47 @@ fn carry_out(queue: &mut QueuePair, entry: LoadEntry) -> Result<String, Error> {
         Ok(()) => "done".to_owned(),
         Err(status) => format!("{status:?}"),
     })
+}
+
+/// The device reads a model from one end of a buffer and writes what it cost to the other.
+fn large(device: &Device) -> Result<(), Box<dyn std::error::Error>> {
+    const BYTES: usize = 5 << 20;
+    let before = free_large_pages()?;
+    // A program of one END, which is zero as the whole buffer is.
+    let buffer = device.allocate(BYTES)?;
+    let taken = before - free_large_pages()?;
+    let mut queue = device.queue_pair(QueueOptions::default())?;
+    let statistics = BYTES - size_of::<Statistics>();
+    let load = Command::Load(LoadEntry {
+        program_count: 1,
+        group_rows: 1,
+        image_address: buffer.iova().0,
+        flags: flag::STATISTICS,
+        statistics_address: buffer.iova().offset(statistics).0,
+        ..LoadEntry::zeroed()
+    });
+    queue.submit_with(load, &[&buffer])?;
+    queue.ring()?;
+    let completion = queue.wait(PATIENCE)?;
+    let cost: Statistics = buffer.read_value(statistics)?;
+    println!(
+        "{taken} pages, {:?}, written: {}",
+        completion.status,
+        cost.cycles > 0
+    );
+    Ok(())
+}
+
+/// What the kernel says of its reserve.
+fn free_large_pages() -> Result<i64, Box<dyn std::error::Error>> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("HugePages_Free:"));
+    Ok(line
+        .ok_or("the kernel has no large pages")?
+        .trim()
+        .parse()?)
 }
 
 /// Without an interrupt, a task finds a completion after 100 ms; half of that on average says that

@@ -149,6 +149,19 @@ pub fn interrupts_reach_a_runtime(guest: &mut Guest) {
     assert_eq!(text, "answered 50, woken: true\n");
 }
 
+/// A buffer of several MiB is on large pages where the machine keeps some, and on others where not.
+pub fn large_buffers_are_on_large_pages(guest: &mut Guest) {
+    for (kept, taken) in [("8", "3"), ("2", "0"), ("0", "0")] {
+        let line = format!("echo {kept} > /proc/sys/vm/nr_hugepages; guest-probe large $D");
+        let text = guest.run(&line, LONG).success();
+        assert_eq!(
+            text,
+            format!("{taken} pages, Ok(()), written: true\n"),
+            "{kept} kept"
+        );
+    }
+}
+
 /// One process has it at a time, and the other is told so.
 pub fn a_second_process_is_told_that_the_function_is_taken(guest: &mut Guest) {
     let line = "systole info --device $D; echo status $?; wait $first; echo first $?";
