@@ -2,10 +2,9 @@
 //! channels, which lie one behind the other.
 
 use super::border::Border;
-use super::finish::{Block, Range};
+use super::finish::{Block, Channel, Range};
 use super::kernel::{CHANNELS, GROUP, Kernel, OFFSET, Sweep, Weights};
-use super::matrix::fold;
-use crate::model::{self, Scale, Tensor};
+use crate::model::{self, Tensor};
 
 /// A depthwise convolution.
 #[derive(Clone, Debug)]
@@ -31,15 +30,12 @@ impl Depthwise {
             neighbour: channels,
         };
         let zero_point = i32::from(input.zero_point) + OFFSET;
-        // `[ky][kx][channel]` in the model.
-        let of_channel = |channel: usize| -> Vec<i8> {
-            let weights = layer.weights.iter().skip(channel).step_by(channels);
-            weights.copied().collect()
-        };
-        let finished: Vec<(i32, Scale)> = (0..channels)
+        let finished: Vec<Channel> = (0..channels)
             .map(|channel| {
-                let bias = fold(layer.bias[channel], &of_channel(channel), zero_point);
-                (bias, layer.scales[channel])
+                // `[ky][kx][channel]` in the model.
+                let weights = layer.weights.iter().skip(channel).step_by(channels);
+                let (bias, scale) = (layer.bias[channel], layer.scales[channel]);
+                Channel::new(bias, scale, weights, zero_point)
             })
             .collect();
         let mut weights = vec![Weights::ZERO; channels.div_ceil(CHANNELS) * sweep.groups()];

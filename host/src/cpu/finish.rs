@@ -52,10 +52,15 @@ pub(super) struct Block {
 pub(super) enum Shifts {
     /// What is added before the shift to the right, and the shift.
     Single([i64; CHANNELS], [i64; CHANNELS]),
+    /// The same for sums that are [`SMALL`]; of the channels with even and with odd numbers.
+    SmallSingle {
+        half: [[i64; CHANNELS / 2]; 2],
+        right: [[i64; CHANNELS / 2]; 2],
+    },
     /// Shift to the left before the multiplication, and to the right after it.
     Double(Sums, Sums),
-    /// The same where no result within the clamp needs more than 30 bits before the shift to the right.
-    Short {
+    /// The same for sums that are [`SMALL`].
+    SmallDouble {
         left: Sums,
         /// Half of what is shifted out.
         half: Sums,
@@ -65,16 +70,43 @@ pub(super) enum Shifts {
     },
 }
 
-/// Greatest shift with which 2^30 is still beyond every clamp.
-const SHORT_MAX: i8 = 21;
+/// Sums are small if they stay below this when they have been shifted to the left: no step after that
+/// needs more than 32 bits for a result.
+const SMALL: u64 = 1 << 30;
 
-/// What [`Shifts::Short`] is clamped to before its shift.
-pub(super) const SHORT_LIMIT: i32 = 1 << 30;
+/// An output channel: how its sums are finished, and how great they can be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Channel {
+    bias: i32,
+    scale: Scale,
+    /// Greatest magnitude of a sum with its bias.
+    bound: u64,
+}
 
-/// Whether [`Shifts::Short`] can stand for these.
-fn is_short(channels: &[(i32, Scale)]) -> bool {
-    let mut shifts = channels.iter().map(|(_, scale)| scale.shift);
-    shifts.all(|shift| shift >= -SHORT_MAX)
+impl Channel {
+    /// A channel with these weights, of inputs with a zero point, which is a byte.
+    pub(super) fn new<'w>(
+        bias: i32,
+        scale: Scale,
+        weights: impl Iterator<Item = &'w i8>,
+        zero_point: i32,
+    ) -> Channel {
+        let (mut sum, mut magnitude) = (0_i32, 0_u64);
+        for &weight in weights {
+            sum = sum.wrapping_add(weight.into());
+            magnitude += u64::from(weight.unsigned_abs());
+        }
+        Channel {
+            // The zero point's products are constant.
+            bias: bias.wrapping_sub(sum.wrapping_mul(zero_point)),
+            scale,
+            bound: u64::from(bias.unsigned_abs()) + magnitude * 255,
+        }
+    }
+
+    fn is_small(&self) -> bool {
+        self.bound << self.scale.shift.max(0) < SMALL
+    }
 }
 
 /// Writes the bytes that there is room for.
@@ -108,39 +140,47 @@ fn put_part<'b, const N: usize>(
 }
 
 impl Block {
-    /// Up to [`CHANNELS`] channels: bias, with all that is constant in it, and scale. The others give
-    /// the zero point.
-    pub(super) fn new(channels: &[(i32, Scale)], rounding: Rounding) -> Block {
-        let nothing = (
-            0,
-            Scale {
+    /// Up to [`CHANNELS`] channels. What the others give is of no use.
+    pub(super) fn new(channels: &[Channel], rounding: Rounding) -> Block {
+        let nothing = Channel {
+            bias: 0,
+            scale: Scale {
                 multiplier: 0,
                 shift: 0,
             },
-        );
+            bound: 0,
+        };
         let channel = |index: usize| *channels.get(index).unwrap_or(&nothing);
         let each = |value: &dyn Fn(Scale) -> i32| -> Sums {
-            std::array::from_fn(|index| value(channel(index).1))
+            std::array::from_fn(|index| value(channel(index).scale))
         };
-        let right = |scale: Scale| 31 - i64::from(scale.shift);
+        let small = channels.iter().all(Channel::is_small);
+        let left = |scale: Scale| scale.shift.max(0).into();
+        let right = |scale: Scale| (-scale.shift.min(0)).into();
+        let all = |index: usize| 31 - i64::from(channel(index).scale.shift);
+        // Even ones, then odd ones.
+        let turns = |value: &dyn Fn(i64) -> i64| {
+            [0, 1].map(|odd| std::array::from_fn(|index| value(all(index * 2 + odd))))
+        };
         Block {
-            bias: std::array::from_fn(|index| channel(index).0),
+            bias: std::array::from_fn(|index| channel(index).bias),
             multiplier: each(&|scale| scale.multiplier),
-            shifts: match rounding {
-                Rounding::Single => Shifts::Single(
-                    std::array::from_fn(|index| 1 << (right(channel(index).1) - 1)),
-                    std::array::from_fn(|index| right(channel(index).1)),
-                ),
-                Rounding::Double if is_short(channels) => Shifts::Short {
-                    left: each(&|scale| scale.shift.max(0).into()),
-                    half: each(&|scale| (1 << -scale.shift.min(0)) >> 1),
-                    any: each(&|scale| -i32::from(scale.shift < 0)),
-                    right: each(&|scale| (-scale.shift.min(0)).into()),
+            shifts: match (rounding, small) {
+                (Rounding::Single, true) => Shifts::SmallSingle {
+                    half: turns(&|shift| 1 << (shift - 1)),
+                    right: turns(&|shift| shift),
                 },
-                Rounding::Double => Shifts::Double(
-                    each(&|scale| scale.shift.max(0).into()),
-                    each(&|scale| -i32::from(scale.shift.min(0))),
+                (Rounding::Single, false) => Shifts::Single(
+                    std::array::from_fn(|index| 1 << (all(index) - 1)),
+                    std::array::from_fn(all),
                 ),
+                (Rounding::Double, true) => Shifts::SmallDouble {
+                    left: each(&left),
+                    half: each(&|scale| ((1_u32 << -scale.shift.min(0)) >> 1) as i32),
+                    any: each(&|scale| -i32::from(scale.shift < 0)),
+                    right: each(&right),
+                },
+                (Rounding::Double, false) => Shifts::Double(each(&left), each(&right)),
             },
         }
     }
@@ -160,7 +200,14 @@ impl Block {
                     *byte = range.finish((product + half[index]) >> shift[index]);
                 }
             }
-            Shifts::Short {
+            Shifts::SmallSingle { half, right } => {
+                for (index, byte) in bytes.iter_mut().enumerate() {
+                    let product = i64::from(biased[index]) * i64::from(self.multiplier[index]);
+                    let (half, right) = (half[index % 2], right[index % 2]);
+                    *byte = range.finish((product + half[index / 2]) >> right[index / 2]);
+                }
+            }
+            Shifts::SmallDouble {
                 left,
                 half,
                 any,
@@ -169,10 +216,9 @@ impl Block {
                 for (index, byte) in bytes.iter_mut().enumerate() {
                     let shifted = biased[index].wrapping_shl(left[index] as u32);
                     let high = Scale::double_high(shifted, self.multiplier[index]);
-                    let high = high.clamp(-SHORT_LIMIT, SHORT_LIMIT);
                     // Ties away from zero: less than half for what is negative.
-                    let nudge = half[index] + ((high >> 31) & any[index]);
-                    *byte = range.finish_short((high + nudge) >> right[index]);
+                    let nudge = half[index].wrapping_add((high >> 31) & any[index]);
+                    *byte = range.finish_short(high.wrapping_add(nudge) >> right[index]);
                 }
             }
             Shifts::Double(left, right) => {

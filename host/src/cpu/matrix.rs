@@ -1,7 +1,7 @@
 //! Weights packed for the kernels: a fully-connected layer, or what a convolution does to the values
 //! under each position of its kernel.
 
-use super::finish::{Block, Range, put};
+use super::finish::{Block, Channel, Range, put};
 use super::kernel::{CHANNELS, GROUP, Kernel, OFFSET, Runs, Weights};
 use crate::model::{Convolution, FullyConnected, Rounding, Scale, Tensor};
 
@@ -140,10 +140,10 @@ impl Rows<'_> {
             }
         }
         let zero_point = i32::from(self.input_zero_point) + OFFSET;
-        let channels: Vec<(i32, Scale)> = rows
+        let channels: Vec<Channel> = rows
             .zip(self.bias)
             .zip(self.scales)
-            .map(|((row, &bias), &scale)| (fold(bias, row, zero_point), scale))
+            .map(|((row, &bias), &scale)| Channel::new(bias, scale, row.iter(), zero_point))
             .collect();
         let blocks = channels.chunks(CHANNELS);
         Matrix {
@@ -156,12 +156,4 @@ impl Rows<'_> {
             range,
         }
     }
-}
-
-/// A bias from which the zero point's products with all weights have been taken.
-pub(super) fn fold(bias: i32, weights: &[i8], zero_point: i32) -> i32 {
-    let sum = weights
-        .iter()
-        .fold(0_i32, |sum, &weight| sum.wrapping_add(weight.into()));
-    bias.wrapping_sub(sum.wrapping_mul(zero_point))
 }

@@ -6,7 +6,7 @@ use std::array;
 use super::{CHANNELS, GROUP, Runs, Sums, Sweep, Weights};
 use crate::cpu::elementwise::Add;
 use crate::cpu::finish::{Block, Range};
-use finish::Short;
+use finish::Double;
 
 mod depthwise;
 mod finish;
@@ -142,10 +142,10 @@ unsafe fn multiply<const N: usize, const B: usize>(
     let sums = unsafe { accumulate(image, starts, runs, weights) };
     let mut bytes = [[[0; CHANNELS]; B]; N];
     for b in 0..B {
-        match Short::new(blocks[b], range) {
-            Some(short) => {
+        match Double::new(blocks[b], range) {
+            Some(double) => {
                 for n in 0..N {
-                    bytes[n][b] = short.apply(sums[n][b]);
+                    bytes[n][b] = double.apply(sums[n][b]);
                 }
             }
             None => {

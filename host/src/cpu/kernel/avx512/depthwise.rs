@@ -8,7 +8,7 @@
 
 use std::arch::x86_64::*;
 
-use super::finish::{self, Short};
+use super::finish::{self, Double};
 use crate::cpu::finish::{Block, Range, put};
 use crate::cpu::kernel::{CHANNELS, GROUP, Sweep, Weights};
 
@@ -85,13 +85,13 @@ impl Positions<'_> {
     ) {
         let channels = self.sweep.channels;
         let some = CHANNELS.min(channels - first);
-        let short = Short::new(block, range);
+        let double = Double::new(block, range);
         let outputs = output.chunks_exact_mut(channels);
         for (&start, output) in self.starts.iter().zip(outputs) {
             // SAFETY: the caller vouches for all bounds.
             let sums = unsafe { self.sums::<H, W, NEAR>(start + first, weights) };
-            let bytes = match short {
-                Some(short) => short.apply(sums),
+            let bytes = match double {
+                Some(double) => double.apply(sums),
                 None => finish::any(block, range, sums),
             };
             put(&bytes, &mut output[first..first + some]);
