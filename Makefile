@@ -26,6 +26,9 @@ GUEST := $(TARGET_DIR)/guest
 # The machine's own target, which sanitizers need by name.
 HOST_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 
+# Tests of the driver without a file of memory, a socket or a thousand threads, which Miri does not know.
+MIRI_TESTS := memory:: pci:: iova:: address_space:: region:: message:: frame::
+
 # How long `make fuzz` runs each of its targets, and with what.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := config_space completions
@@ -35,7 +38,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TOOLCHAIN = $(shell RUSTUP_AUTO_INSTALL=0 cargo +nightly --version >/dev/null 2>&1 \
   && echo RUSTUP_TOOLCHAIN=nightly || echo RUSTC_BOOTSTRAP=1)
 
-.PHONY: help setup build test test-guest soak netlist-test sanitize fuzz demo bench emit bitstream reports docs lint clean
+.PHONY: help setup build test test-guest soak netlist-test sanitize miri fuzz demo bench emit bitstream reports docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,9 +68,14 @@ netlist-test: setup ## compare RTL and netlist cycle by cycle; CONFIG=small or e
 	cargo test --release --locked -p systole-sim -p systole-tests --test netlist \
 	  --features systole-sim/netlist-$(CONFIG),systole-tests/netlist-$(CONFIG) -- --nocapture
 
+# Not the memory model: its threads are stacks that AddressSanitizer does not know.
 sanitize: setup ## run the driver's tests under AddressSanitizer
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked -p systole-driver --lib --tests \
 	  --target $(HOST_TARGET) --target-dir $(TARGET_DIR)/sanitize -- --skip rings::ordering
+
+miri: setup ## interpret the driver's tests of memory and parsers (Miri); needs nightly with miri and rust-src
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows" PROPTEST_CASES=8 \
+	  cargo +nightly miri test --locked -p systole-driver --lib --target-dir $(TARGET_DIR)/miri -- $(MIRI_TESTS)
 
 $(CARGO_FUZZ):
 	cargo install --locked --root $(TARGET_DIR)/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz

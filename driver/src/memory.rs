@@ -430,3 +430,32 @@ unsafe fn copy_out(mut source: *const u8, data: &mut [u8]) {
         source = source.wrapping_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that are not copied.
+    const UNTOUCHED: u8 = 0xee;
+
+    #[test]
+    fn bytes_are_copied_at_every_alignment() {
+        let data: Vec<u8> = (1..=40).collect();
+        for offset in 0..9 {
+            for length in 0..=data.len() {
+                let mut memory = vec![UNTOUCHED; 64];
+                let target = memory.as_mut_ptr().wrapping_add(offset);
+                // SAFETY: 9 + 40 bytes fit the memory, and no reference to it is in use.
+                unsafe { copy_in(&data[..length], target) };
+                let mut copy = vec![0; length];
+                // SAFETY: as above; the copy is another allocation.
+                unsafe { copy_out(target, &mut copy) };
+                assert_eq!(copy, data[..length], "{length} bytes at {offset}");
+                let (before, rest) = memory.split_at(offset);
+                let (copied, after) = rest.split_at(length);
+                assert_eq!(copied, &data[..length]);
+                assert!(before.iter().chain(after).all(|&byte| byte == UNTOUCHED));
+            }
+        }
+    }
+}
