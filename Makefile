@@ -27,7 +27,7 @@ GUEST := $(TARGET_DIR)/guest
 HOST_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 
 # Tests of the driver without a file of memory, a socket or a thousand threads, which Miri does not know.
-MIRI_TESTS := memory:: pci:: iova:: address_space:: region:: message:: frame::
+MIRI_TESTS := memory:: pci:: iova:: address_space:: region:: message::
 
 # How long `make fuzz` runs each of its targets, and with what.
 FUZZ_SECONDS ?= 60
