@@ -185,3 +185,17 @@ fn an_inconsistent_network_is_refused() {
         assert!(CpuExecutor::new(&network).is_err(), "{what} was accepted");
     }
 }
+
+#[test]
+fn buffers_are_no_more_than_calls_at_once() {
+    let mut numbers = Numbers(2);
+    let network = random_network(&[3, 4], Rounding::Single, &mut numbers);
+    let executor = CpuExecutor::new(&network).expect("consistent");
+    for _ in 0..10 {
+        // A call of many rows meets the buffers of two small ones, the smaller on top.
+        let (large, small) = (executor.take_arena(ROWS), executor.take_arena(1));
+        executor.arenas().extend([large, small]);
+        executor.run(&numbers.bytes(3 * ROWS), ROWS);
+        assert!(executor.arenas().len() <= 2);
+    }
+}
