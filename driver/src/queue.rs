@@ -237,11 +237,8 @@ impl QueuePair {
     /// [`poll`](Self::poll).
     pub fn wait(&mut self, timeout: Duration) -> Result<Completion, Error> {
         let deadline = Deadline::after(timeout);
-        if let Some(completion) = self.poll()? {
+        if let Some(completion) = self.before_pause()? {
             return Ok(completion);
-        }
-        if self.in_flight() == 0 {
-            return Err(Error::NothingInFlight);
         }
         loop {
             let pause = deadline.left().min(self.probe.left());
@@ -258,6 +255,14 @@ impl QueuePair {
             if let Some(completion) = self.after_pause(deadline)? {
                 return Ok(completion);
             }
+        }
+    }
+
+    /// What a wait does first: takes what is there, and finds whether there is anything to wait for.
+    fn before_pause(&mut self) -> Result<Option<Completion>, Error> {
+        match self.poll()? {
+            None if self.in_flight() == 0 => Err(Error::NothingInFlight),
+            found => Ok(found),
         }
     }
 
@@ -286,17 +291,25 @@ impl QueuePair {
     fn spin(&mut self, pause: Duration) -> Result<Option<Completion>, Error> {
         let deadline = Deadline::after(pause);
         loop {
-            for _ in 0..SPINS {
-                if let Some(completion) = self.poll()? {
-                    return Ok(Some(completion));
-                }
-                hint::spin_loop();
+            if let Some(completion) = self.look()? {
+                return Ok(Some(completion));
             }
             if deadline.has_passed() {
                 return Ok(None);
             }
             thread::yield_now();
         }
+    }
+
+    /// Looks at the completion ring for a few microseconds.
+    fn look(&mut self) -> Result<Option<Completion>, Error> {
+        for _ in 0..SPINS {
+            if let Some(completion) = self.poll()? {
+                return Ok(Some(completion));
+            }
+            hint::spin_loop();
+        }
+        Ok(None)
     }
 
     /// Asks the device for its status. What it completed before it failed counts: the ring has

@@ -17,7 +17,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::yield_now;
 use tokio::time;
 
-use super::{QueuePair, SPINS};
+use super::QueuePair;
 use crate::deadline::Deadline;
 use crate::interrupts::Interrupt;
 use crate::{Completion, Error};
@@ -70,15 +70,12 @@ impl QueuePair {
     /// If the runtime was built without its I/O or time driver.
     pub async fn wait_async(&mut self, timeout: Duration) -> Result<Completion, Error> {
         let deadline = Deadline::after(timeout);
-        if let Some(completion) = self.poll()? {
+        if let Some(completion) = self.before_pause()? {
             return Ok(completion);
-        }
-        if self.in_flight() == 0 {
-            return Err(Error::NothingInFlight);
         }
         loop {
             let pause = deadline.left().min(self.probe.left());
-            match &self.interrupt {
+            let found = match &self.interrupt {
                 Some(interrupt) => {
                     let handle = Handle::try_current().map_err(|error| Error::System {
                         operation: "waiting in a runtime",
@@ -90,17 +87,15 @@ impl QueuePair {
                     };
                     let watched = self.watched.insert(watched);
                     watched.wait(interrupt, pause).await?;
+                    self.poll()?
                 }
-                None => yield_now().await,
-            }
-            for _ in 0..SPINS {
-                if let Some(completion) = self.poll()? {
-                    return Ok(completion);
+                None => {
+                    yield_now().await;
+                    self.look()?
                 }
-                if self.interrupt.is_some() {
-                    break;
-                }
-                std::hint::spin_loop();
+            };
+            if let Some(completion) = found {
+                return Ok(completion);
             }
             if let Some(completion) = self.after_pause(deadline)? {
                 return Ok(completion);
