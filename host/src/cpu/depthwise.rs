@@ -9,12 +9,12 @@ use crate::model::{self, Tensor};
 /// A depthwise convolution.
 #[derive(Clone, Debug)]
 pub(super) struct Depthwise {
-    border: Border,
-    sweep: Sweep,
-    /// For each block of channels, the weights of each group of neighbours.
-    weights: Vec<Weights>,
-    blocks: Vec<Block>,
-    range: Range,
+    pub(super) border: Border,
+    pub(super) sweep: Sweep,
+    /// For each block of channels, the weights of each group of neighbours, four for a channel.
+    pub(super) weights: Vec<Weights>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) range: Range,
 }
 
 impl Depthwise {
@@ -66,14 +66,6 @@ impl Depthwise {
 
     pub(super) fn run(&self, kernel: Kernel, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
         let image = self.border.add(input, scratch);
-        kernel.depthwise(
-            image,
-            &self.border.starts,
-            self.sweep,
-            &self.weights,
-            &self.blocks,
-            self.range,
-            output,
-        );
+        kernel.depthwise(self, image, output);
     }
 }

@@ -16,6 +16,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use super::depthwise::Depthwise;
 use super::elementwise::Add;
 use super::finish::{Block, Range};
 
@@ -182,39 +183,29 @@ impl Kernel {
         }
     }
 
-    /// Output bytes of a depthwise convolution: of all channels for each of `starts`. For each block of
-    /// channels, `weights` has those of each group of neighbours, four for a channel.
+    /// Output bytes of a depthwise convolution: of all channels for each position.
     ///
     /// # Panics
     /// If a position reaches beyond the image, or there are not the weights that the sweep needs.
-    #[expect(clippy::too_many_arguments, reason = "a call for a layer")]
-    pub(crate) fn depthwise(
-        self,
-        image: &[u8],
-        starts: &[usize],
-        sweep: Sweep,
-        weights: &[Weights],
-        blocks: &[Block],
-        range: Range,
-        output: &mut [u8],
-    ) {
-        let last = starts.iter().max().copied().unwrap_or(0);
+    pub(crate) fn depthwise(self, layer: &Depthwise, image: &[u8], output: &mut [u8]) {
+        let sweep = layer.sweep;
+        let last = layer.border.starts.iter().max().copied().unwrap_or(0);
         let end = last + sweep.span() + SLACK;
         assert!(end <= image.len(), "a position is in the image");
-        assert_eq!(weights.len(), blocks.len() * sweep.groups());
+        assert_eq!(layer.weights.len(), layer.blocks.len() * sweep.groups());
         #[cfg(target_arch = "x86_64")]
         match self {
             Kernel::Avx512(detected) if detected.permutes() => {
-                return detected.depthwise(image, starts, sweep, weights, blocks, range, output);
+                return detected.depthwise(layer, image, output);
             }
             Kernel::Avx2(detected) => {
-                return detected.depthwise(image, starts, sweep, weights, blocks, range, output);
+                return detected.depthwise(layer, image, output);
             }
             _ => {}
         }
         self.compile(
             #[inline(always)]
-            || portable::depthwise(image, starts, sweep, weights, blocks, range, output),
+            || portable::depthwise(layer, image, output),
         );
     }
 

@@ -81,22 +81,16 @@ impl Matrix {
         while first < self.blocks.len() {
             let weights = &self.weights[first * length..];
             let count = together.min(self.blocks.len() - first);
-            match (N, count) {
+            first += match (N, count) {
                 (1, 8) => self.several::<N, 8>(kernel, image, starts, weights, first, outputs),
                 (1, 4..8) => self.several::<N, 4>(kernel, image, starts, weights, first, outputs),
                 (_, 2..) => self.several::<N, 2>(kernel, image, starts, weights, first, outputs),
                 _ => self.several::<N, 1>(kernel, image, starts, weights, first, outputs),
-            }
-            first += match (N, count) {
-                (1, 8) => 8,
-                (1, 4..8) => 4,
-                (_, 2..) => 2,
-                _ => 1,
             };
         }
     }
 
-    /// Does so for `B` blocks from number `first` on, whose weights come first.
+    /// Does so for `B` blocks from number `first` on, whose weights come first; how many that is.
     #[inline]
     fn several<const N: usize, const B: usize>(
         &self,
@@ -106,7 +100,7 @@ impl Matrix {
         weights: &[Weights],
         first: usize,
         outputs: &mut [&mut [u8]; N],
-    ) {
+    ) -> usize {
         let length = self.runs.count * self.runs.groups;
         let weights = std::array::from_fn(|b| &weights[b * length..][..length]);
         let blocks = std::array::from_fn(|b| &self.blocks[first + b]);
@@ -117,6 +111,7 @@ impl Matrix {
                 put(bytes, &mut output[(first + b) * CHANNELS..self.channels]);
             }
         }
+        B
     }
 }
 

@@ -4,8 +4,8 @@ mod depthwise;
 
 use std::arch::x86_64::*;
 
-use super::{CHANNELS, GROUP, Runs, Sums, Sweep, Weights};
-use crate::cpu::finish::{Block, Range};
+use super::{CHANNELS, GROUP, Runs, Sums, Weights};
+use crate::cpu::depthwise::Depthwise;
 
 /// Proof that the processor has the instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +54,9 @@ impl Detected {
 
     /// See [`Kernel::depthwise`](super::Kernel::depthwise), which has checked the bounds.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "they are the caller's")]
-    pub(super) fn depthwise(
-        self,
-        image: &[u8],
-        starts: &[usize],
-        sweep: Sweep,
-        weights: &[Weights],
-        blocks: &[Block],
-        range: Range,
-        output: &mut [u8],
-    ) {
+    pub(super) fn depthwise(self, layer: &Depthwise, image: &[u8], output: &mut [u8]) {
         // SAFETY: a `Detected` exists only if the processor has AVX2; the caller has checked the bounds.
-        unsafe { depthwise::depthwise(image, starts, sweep, weights, blocks, range, output) }
+        unsafe { depthwise::depthwise(layer, image, output) }
     }
 
     /// See [`Kernel::compile`](super::Kernel::compile).

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 use std::array;
 
-use super::{CHANNELS, GROUP, Runs, Sums, Sweep, Weights};
+use super::{CHANNELS, GROUP, Runs, Sums, Weights};
+use crate::cpu::depthwise::Depthwise;
 use crate::cpu::elementwise::Add;
 use crate::cpu::finish::{Block, Range};
 use finish::Double;
@@ -70,20 +71,10 @@ impl Detected {
     /// # Panics
     /// If the processor cannot put bytes into any order.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "they are the caller's")]
-    pub(super) fn depthwise(
-        self,
-        image: &[u8],
-        starts: &[usize],
-        sweep: Sweep,
-        weights: &[Weights],
-        blocks: &[Block],
-        range: Range,
-        output: &mut [u8],
-    ) {
+    pub(super) fn depthwise(self, layer: &Depthwise, image: &[u8], output: &mut [u8]) {
         assert!(self.permutes);
         // SAFETY: the processor has the features; the caller has checked the bounds.
-        unsafe { depthwise::depthwise(image, starts, sweep, weights, blocks, range, output) }
+        unsafe { depthwise::depthwise(layer, image, output) }
     }
 
     /// See [`Kernel::add`](super::Kernel::add).

@@ -1,7 +1,8 @@
 //! Plain loops, for any processor.
 
-use super::{CHANNELS, GROUP, Runs, Sums, Sweep, Weights};
-use crate::cpu::finish::{Block, Range, put};
+use super::{CHANNELS, GROUP, Runs, Sums, Weights};
+use crate::cpu::depthwise::Depthwise;
+use crate::cpu::finish::put;
 
 /// See [`Kernel::sums`](super::Kernel::sums).
 pub(super) fn sums<const N: usize, const B: usize>(
@@ -35,18 +36,11 @@ fn position(image: &[u8], runs: Runs, weights: &[Weights]) -> Sums {
 
 /// See [`Kernel::depthwise`](super::Kernel::depthwise).
 #[inline(always)]
-pub(super) fn depthwise(
-    image: &[u8],
-    starts: &[usize],
-    sweep: Sweep,
-    weights: &[Weights],
-    blocks: &[Block],
-    range: Range,
-    output: &mut [u8],
-) {
+pub(super) fn depthwise(layer: &Depthwise, image: &[u8], output: &mut [u8]) {
+    let (sweep, starts) = (layer.sweep, &layer.border.starts);
     let groups = sweep.groups();
     for (&start, output) in starts.iter().zip(output.chunks_exact_mut(sweep.channels)) {
-        let blocks = blocks.iter().zip(weights.chunks_exact(groups));
+        let blocks = layer.blocks.iter().zip(layer.weights.chunks_exact(groups));
         for (index, ((block, weights), output)) in
             blocks.zip(output.chunks_mut(CHANNELS)).enumerate()
         {
@@ -63,7 +57,7 @@ pub(super) fn depthwise(
                     }
                 }
             }
-            put(&block.finish(&sums, range), output);
+            put(&block.finish(&sums, layer.range), output);
         }
     }
 }

@@ -4,7 +4,8 @@
 use std::arch::x86_64::*;
 
 use super::{PARTS, Pairs, add_pairs, widen};
-use crate::cpu::finish::{Block, Range, put};
+use crate::cpu::depthwise::Depthwise;
+use crate::cpu::finish::put;
 use crate::cpu::kernel::{CHANNELS, GROUP, Sweep, Weights};
 
 /// See [`Kernel::depthwise`](crate::cpu::kernel::Kernel::depthwise).
@@ -13,24 +14,17 @@ use crate::cpu::kernel::{CHANNELS, GROUP, Sweep, Weights};
 /// From each start, the sweep's rows and [`SLACK`](crate::cpu::kernel::SLACK) bytes are inside the
 /// image; each block has as many weights as the sweep has groups.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn depthwise(
-    image: &[u8],
-    starts: &[usize],
-    sweep: Sweep,
-    weights: &[Weights],
-    blocks: &[Block],
-    range: Range,
-    output: &mut [u8],
-) {
-    let weights = weights.chunks_exact(sweep.groups());
-    for (index, (block, weights)) in blocks.iter().zip(weights).enumerate() {
+pub(super) unsafe fn depthwise(layer: &Depthwise, image: &[u8], output: &mut [u8]) {
+    let sweep = layer.sweep;
+    let weights = layer.weights.chunks_exact(sweep.groups());
+    for (index, (block, weights)) in layer.blocks.iter().zip(weights).enumerate() {
         let first = index * CHANNELS;
         let some = CHANNELS.min(sweep.channels - first);
         let outputs = output.chunks_exact_mut(sweep.channels);
-        for (&start, output) in starts.iter().zip(outputs) {
+        for (&start, output) in layer.border.starts.iter().zip(outputs) {
             // SAFETY: the caller vouches for all bounds.
             let sums = unsafe { sums(image, start + first, sweep, weights) };
-            let bytes = block.finish(&add_pairs(sums), range);
+            let bytes = block.finish(&add_pairs(sums), layer.range);
             put(&bytes, &mut output[first..first + some]);
         }
     }

@@ -9,6 +9,7 @@
 use std::arch::x86_64::*;
 
 use super::finish::{self, Double};
+use crate::cpu::depthwise::Depthwise;
 use crate::cpu::finish::{Block, Range, put};
 use crate::cpu::kernel::{CHANNELS, GROUP, Sweep, Weights};
 
@@ -30,15 +31,8 @@ struct Positions<'l> {
 /// From each start, the sweep's rows and [`SLACK`](crate::cpu::kernel::SLACK) bytes are inside the
 /// image; each block has as many weights as the sweep has groups; the processor has VBMI.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-pub(super) unsafe fn depthwise(
-    image: &[u8],
-    starts: &[usize],
-    sweep: Sweep,
-    weights: &[Weights],
-    blocks: &[Block],
-    range: Range,
-    output: &mut [u8],
-) {
+pub(super) unsafe fn depthwise(layer: &Depthwise, image: &[u8], output: &mut [u8]) {
+    let (sweep, range) = (layer.sweep, layer.range);
     // Neighbours that lie within a vector are loaded at once.
     let near = (GROUP - 1) * sweep.neighbour + CHANNELS <= VECTOR;
     let apart = if near { sweep.neighbour } else { CHANNELS };
@@ -48,13 +42,13 @@ pub(super) unsafe fn depthwise(
     }
     let all = Positions {
         image,
-        starts,
+        starts: &layer.border.starts,
         sweep,
         // SAFETY: the array has the 64 bytes that are read; the load needs no alignment.
         places: unsafe { _mm512_loadu_si512(places.as_ptr().cast()) },
     };
-    let weights = weights.chunks_exact(sweep.groups());
-    for (index, (block, weights)) in blocks.iter().zip(weights).enumerate() {
+    let weights = layer.weights.chunks_exact(sweep.groups());
+    for (index, (block, weights)) in layer.blocks.iter().zip(weights).enumerate() {
         let first = index * CHANNELS;
         // SAFETY: the caller vouches for all bounds.
         unsafe {
