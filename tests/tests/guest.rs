@@ -2,7 +2,7 @@
 //! with an IOMMU, the Verilated accelerator as its PCIe function. One guest for all tests, each of
 //! which leaves the function bound.
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use systole_tests::guest::{Guest, Kernel, checks};
 
@@ -13,8 +13,13 @@ fn guest() -> MutexGuard<'static, Guest> {
             env!("CARGO_BIN_EXE_guest-probe"),
         ))
     });
-    // A test that failed leaves a guest that others can use, or they fail too.
-    GUEST.lock().unwrap_or_else(PoisonError::into_inner)
+    GUEST.lock().unwrap_or_else(|poisoned| {
+        // A test has failed; the others are not to fail with it.
+        let mut guest = poisoned.into_inner();
+        GUEST.clear_poison();
+        checks::restore(&mut guest);
+        guest
+    })
 }
 
 #[test]

@@ -16,8 +16,18 @@ pub const SHORT: Duration = Duration::from_secs(60);
 /// Longest time of a line with one.
 pub const LONG: Duration = Duration::from_secs(240);
 
-/// Rows of a short batch, and of one that takes many seconds.
-const ROWS: [(&str, usize); 2] = [("digits.npy", 40), ("many.npy", 3000)];
+/// The files of rows. A simulated row takes a third of a millisecond on a fast machine, and several on
+/// a busy one.
+const ROWS: [(&str, usize); 3] = [(SHORT_BATCH, 40), (LONG_BATCH, 5000), (ENDLESS, 40_000)];
+
+/// A batch that ends soon.
+const SHORT_BATCH: &str = "digits.npy";
+
+/// A batch that takes seconds, and less than [`LONG`].
+const LONG_BATCH: &str = "many.npy";
+
+/// A batch that no machine ends before it is stopped.
+pub const ENDLESS: &str = "endless.npy";
 
 /// Boots a guest whose function is bound; `$D` is its address. `probe` is the command `guest-probe`.
 /// The environment says where the rest is: `make test-guest` sets it.
@@ -55,6 +65,12 @@ pub fn boot(kernel: Kernel, probe: &str) -> Guest {
     guest
 }
 
+/// After a check that failed: the guest as the next one expects it.
+pub fn restore(guest: &mut Guest) {
+    let line = "killall -9 systole 2> /dev/null; wait; systole bind $D";
+    guest.run(line, SHORT).success();
+}
+
 /// A file of NumPy with rows for the demo's network: what matters is that they differ.
 fn digit_rows(count: usize) -> Vec<u8> {
     let description =
@@ -70,7 +86,7 @@ fn digit_rows(count: usize) -> Vec<u8> {
 
 /// The demo's network on the device with more arguments answers what the CPU does.
 pub fn digits_are_exact(guest: &mut Guest, arguments: &str) {
-    let infer = "systole infer --model /files/digits.onnx --input /files/digits.npy";
+    let infer = format!("systole infer --model /files/digits.onnx --input /files/{SHORT_BATCH}");
     let line = format!(
         "{infer} --output /tmp/cpu.npy && {infer} --device $D {arguments} --output /tmp/device.npy && \
          cmp /tmp/cpu.npy /tmp/device.npy"
@@ -96,12 +112,12 @@ fn sounds_are_exact(guest: &mut Guest, arguments: &str) {
     assert!(bytes > 0 && bytes.is_multiple_of(640), "{text}");
 }
 
-/// Runs `line` while a process, `$first`, has the function and computes for many seconds; it has
-/// more arguments. What both print.
-pub fn beside_a_batch(guest: &mut Guest, arguments: &str, line: &str) -> String {
+/// Runs `line` while a process, `$first`, has the function and computes a batch; it has more
+/// arguments. What both print.
+pub fn beside_a_batch(guest: &mut Guest, batch: &str, arguments: &str, line: &str) -> String {
     // BAR0 is mapped once the function is the process's, whatever it was opened by.
     let line = format!(
-        "systole infer --model /files/digits.onnx --input /files/many.npy --device $D {arguments} \
+        "systole infer --model /files/digits.onnx --input /files/{batch} --device $D {arguments} \
          --output /tmp/first.npy & first=$!; \
          until grep -q vfio /proc/$first/maps || ! kill -0 $first; do sleep 0.05; done; {line}"
     );
@@ -136,7 +152,7 @@ pub fn networks_are_exact_with_msix(guest: &mut Guest) {
     let line = "until awk '/vfio-msix/ && $2 >= 3 { print \"counted\"; found = 1 } END { exit !found }' \
                 /proc/interrupts || ! kill -0 $first; do sleep 0.1; done; \
                 kill -9 $first; wait $first; echo status $?";
-    let text = beside_a_batch(guest, "--completion interrupt --batch 1", line);
+    let text = beside_a_batch(guest, ENDLESS, "--completion interrupt --batch 1", line);
     assert!(
         text.contains("counted") && text.contains("status 137"),
         "{text}"
@@ -165,7 +181,7 @@ pub fn large_buffers_are_on_large_pages(guest: &mut Guest) {
 /// One process has it at a time, and the other is told so.
 pub fn a_second_process_is_told_that_the_function_is_taken(guest: &mut Guest) {
     let line = "systole info --device $D; echo status $?; wait $first; echo first $?";
-    let text = beside_a_batch(guest, "", line);
+    let text = beside_a_batch(guest, LONG_BATCH, "", line);
     assert!(text.contains("another process uses"), "{text}");
     assert!(
         text.contains("status 1") && text.contains("first 0"),
@@ -217,7 +233,7 @@ pub fn a_function_in_use_is_given_back(guest: &mut Guest) {
     // At once, while it is being reset, and in the midst of a batch.
     for pause in ["0", "1.5"] {
         let line = format!("sleep {pause}; systole unbind $D && wait $first; echo first $?");
-        let text = beside_a_batch(guest, "", &line);
+        let text = beside_a_batch(guest, ENDLESS, "", &line);
         assert!(text.contains("the kernel wants the device back"), "{text}");
         assert!(text.contains("first 1"), "{text}");
         guest.run("systole bind $D", SHORT).success();
@@ -230,7 +246,7 @@ pub fn a_process_killed_in_a_batch_leaves_a_device_for_the_next(guest: &mut Gues
     for pause in ["0.3", "0.6", "1.1"] {
         // Interrupts are on, so that they must be switched off for it too.
         let line = format!("sleep {pause}; kill -9 $first; wait $first; echo status $?");
-        let text = beside_a_batch(guest, "--completion interrupt", &line);
+        let text = beside_a_batch(guest, ENDLESS, "--completion interrupt", &line);
         assert!(
             text.contains("status 137"),
             "it was not killed in time: {text}"
