@@ -41,7 +41,7 @@ pub(crate) mod tests;
 
 pub use error::{CompileError, Memory};
 pub use program::{Buffer, HostLayout, Instruction, Layer, Program, RunAddresses};
-pub use residency::{Placement, Plan, Region, Residency};
+pub use residency::{NoPlace, Placement, Region, Residency};
 pub use step::Step;
 pub use target::Target;
 

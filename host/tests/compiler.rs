@@ -37,14 +37,15 @@ const RING: u32 = 4;
 fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>, Statistics) {
     let count = rows.len() / program.input.elements();
     let region = |base, bytes| cosim::Region { base, bytes };
-    let mut input = Vec::new();
-    for row in rows.chunks(program.input.elements()) {
-        program.input.append(row, &mut input);
+    let mut input = vec![0; count * program.input.stride];
+    for (offset, span) in program.input.spans(count) {
+        for (byte, &value) in input[offset..].iter_mut().zip(&rows[span]) {
+            *byte = value as u8;
+        }
     }
     let placement = Residency::new(&program.target)
-        .plan(program, None)
-        .expect("it compiled")
-        .placement;
+        .place(program, None)
+        .expect("it compiled");
     let count = u16::try_from(count).expect("few rows");
     let entries: [RunEntry; 2] = [
         bytemuck::cast(program.load_entry(
@@ -122,14 +123,17 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
         .bytes(OUTPUT, usize::from(count) * program.output.stride)
         .expect("mapped");
     let mut outputs = vec![0; usize::from(count) * program.output.elements()];
-    let rows = outputs.chunks_mut(program.output.elements());
-    for (row, bytes) in rows.zip(output.chunks(program.output.stride)) {
+    for bytes in output.chunks(program.output.stride) {
         let end = (program.output.height - 1) * program.output.pitch + program.output.row_bytes;
         assert!(
             bytes[end..].iter().all(|&byte| byte == 0x55),
             "bytes after an output row were written"
         );
-        program.output.extract(bytes, row);
+    }
+    for (offset, span) in program.output.spans(count.into()) {
+        for (value, &byte) in outputs[span].iter_mut().zip(&output[offset..]) {
+            *value = byte as i8;
+        }
     }
     let statistics = *bytemuck::from_bytes(host.bytes(STATISTICS, 64).expect("mapped"));
     if !program.tail.is_empty() {

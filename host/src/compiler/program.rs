@@ -1,5 +1,7 @@
 //! A compiled network: everything that goes to the device, and what people want to know of it.
 
+use std::ops::Range;
+
 use systole_regs::entries::{LoadEntry, RunEntry, flag, opcode};
 use systole_regs::image::Parameter;
 use systole_regs::instructions::{Compute, Transfer};
@@ -75,25 +77,27 @@ impl HostLayout {
         self.height * self.row_bytes
     }
 
-    /// Appends one row of values, with gaps where the layout has them.
-    pub fn append(&self, values: &[i8], bytes: &mut Vec<u8>) {
-        let start = bytes.len();
-        for row in values.chunks_exact(self.row_bytes) {
-            bytes.extend(row.iter().map(|&value| value as u8));
-            bytes.resize(bytes.len() + self.pitch - self.row_bytes, 0);
-        }
-        // The last row of the image needs no gap behind it.
-        bytes.resize(start + self.stride, 0);
-    }
-
-    /// Copies the values out of one host row.
-    pub fn extract(&self, bytes: &[u8], values: &mut [i8]) {
-        let rows = values.chunks_exact_mut(self.row_bytes);
-        for (row, bytes) in rows.zip(bytes.chunks(self.pitch)) {
-            for (value, &byte) in row.iter_mut().zip(bytes) {
-                *value = byte as i8;
-            }
-        }
+    /// Where the values of `rows` rows that follow each other lie, in as few pieces as there can be:
+    /// offsets in host memory, each with the values from there on.
+    pub fn spans(&self, rows: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let layout = *self;
+        let whole = layout.height <= 1 || layout.pitch == layout.row_bytes;
+        let elements = layout.elements();
+        let (count, length) = match whole {
+            true if elements == layout.stride => (rows.min(1), rows * elements),
+            true => (rows, elements),
+            false => (rows * layout.height, layout.row_bytes),
+        };
+        (0..count).map(move |index| {
+            let offset = match whole {
+                true => index * layout.stride,
+                false => {
+                    let (row, line) = (index / layout.height, index % layout.height);
+                    row * layout.stride + line * layout.pitch
+                }
+            };
+            (offset, index * length..(index + 1) * length)
+        })
     }
 }
 

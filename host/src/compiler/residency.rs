@@ -1,12 +1,11 @@
 //! Which models are on the device and where: picks a slot and regions for the next one.
 //!
 //! ```text
-//!  weights  |  slot 0: model A  |          free         |
-//!                                ^ first fit: model B of slot 1, if it is small enough;
-//!                                  else A has to go first
+//!  weights  |  slot 0: model A  |        free        |  slot 1: model B  |
+//!            from the lower end                         from the upper end
 //! ```
 
-use super::{Program, Target};
+use super::{Memory, Program, Target};
 
 /// Part of a memory, in entries of that memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,13 +35,26 @@ pub struct Placement {
     pub weights: Region,
 }
 
-/// Where a model can go, and which slots have to be emptied first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Where it goes. What is resident in that slot is replaced.
-    pub placement: Placement,
-    /// Other slots that must be unloaded before.
-    pub evict: Vec<u8>,
+/// Why a model can't be placed beside those that are resident.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoPlace {
+    /// Every slot has a model.
+    #[error("all {slots} slots are taken")]
+    Slots {
+        /// Slots of the device.
+        slots: usize,
+    },
+    /// A memory has no gap of this size.
+    #[error("it needs {needed} {} of {memory}, of which {free} are free in one piece", memory.unit())]
+    Memory {
+        /// The memory.
+        memory: Memory,
+        /// What the model needs, in [`Memory::unit`]s.
+        needed: usize,
+        /// Size of the largest gap.
+        free: usize,
+    },
 }
 
 /// The slots of one device and what is in them.
@@ -57,69 +69,65 @@ pub struct Residency {
 impl Residency {
     /// A device with all slots empty.
     pub fn new(target: &Target) -> Self {
+        let lanes = target.requantize_lanes.max(1);
         Residency {
             slots: vec![None; target.slots],
             program: target.usable_instructions(),
-            parameters: target.usable_parameters(),
+            // Bases must be multiples of the lanes, those at the upper end as well.
+            parameters: target.usable_parameters() / lanes * lanes,
             weights: target.usable_tiles(),
         }
     }
 
-    /// Finds a place for a program, disturbing as little as possible: an empty slot, else one whose
-    /// model isn't `serving`, else by evicting more models, the serving one last.
+    /// Finds an empty slot for a program and room beside what is resident, as if the model in slot
+    /// `gone` had been unloaded.
     ///
-    /// `None` if the program doesn't fit the device even alone.
-    pub fn plan(&self, program: &Program, serving: Option<u8>) -> Option<Plan> {
-        let is_serving = |slot: &u8| Some(*slot) == serving;
-        let all = || (0..self.slots.len()).map_while(|slot| u8::try_from(slot).ok());
-        // A single slot has to be replaced while it serves.
-        let mut candidates: Vec<u8> = all()
-            .filter(|slot| !is_serving(slot) || self.slots.len() == 1)
-            .collect();
-        candidates.sort_by_key(|&slot| self.slot(slot).is_some());
-        let mut evictable: Vec<u8> = all().filter(|&slot| self.slot(slot).is_some()).collect();
-        evictable.sort_by_key(is_serving);
-        (0..=evictable.len()).find_map(|evictions| {
-            let evicted = &evictable[..evictions];
-            candidates.iter().find_map(|&slot| {
-                let evict: Vec<u8> = evicted
-                    .iter()
-                    .copied()
-                    .filter(|&other| other != slot)
-                    .collect();
-                let placement = self.place(program, slot, &evict)?;
-                Some(Plan { placement, evict })
-            })
-        })
-    }
-
-    /// Regions for a program in `slot`, given that the slots in `evict` are empty.
-    fn place(&self, program: &Program, slot: u8, evict: &[u8]) -> Option<Placement> {
+    /// # Errors
+    /// If no slot is empty, or a memory has no gap that is large enough.
+    pub fn place(&self, program: &Program, gone: Option<u8>) -> Result<Placement, NoPlace> {
+        let all = (0..self.slots.len()).map_while(|slot| u8::try_from(slot).ok());
+        let slot = all
+            .into_iter()
+            .find(|&slot| gone == Some(slot) || self.slot(slot).is_none())
+            .ok_or(NoPlace::Slots {
+                slots: self.slots.len(),
+            })?;
         let others = || {
-            self.slots
-                .iter()
-                .enumerate()
-                .filter_map(|(index, placement)| {
-                    let kept = index != usize::from(slot)
-                        && !evict.iter().any(|&gone| usize::from(gone) == index);
-                    placement.filter(|_| kept)
-                })
+            let others = self.slots.iter().enumerate();
+            others
+                .filter(move |(index, _)| Some(*index) != gone.map(usize::from))
+                .filter_map(|(_, placement)| *placement)
         };
-        // Region bases of parameters must be multiples of Q; all counts are.
-        Some(Placement {
+        // Two models begin at opposite ends, so that what is free stays in one piece whichever goes.
+        let end = match slot % 2 {
+            0 => End::Lower,
+            _ => End::Upper,
+        };
+        let fit = |taken: Vec<Region>, memory, needed, size| {
+            fit(taken, needed, size, end).map_err(|free| NoPlace::Memory {
+                memory,
+                needed,
+                free,
+            })
+        };
+        Ok(Placement {
             slot,
-            program: first_fit(
-                others().map(|p| p.program),
+            program: fit(
+                others().map(|other| other.program).collect(),
+                Memory::Program,
                 program.steps.len(),
                 self.program,
             )?,
-            parameters: first_fit(
-                others().map(|p| p.parameters),
+            // Bases are multiples of Q, because all counts are.
+            parameters: fit(
+                others().map(|other| other.parameters).collect(),
+                Memory::Parameters,
                 program.parameters.len(),
                 self.parameters,
             )?,
-            weights: first_fit(
-                others().map(|p| p.weights),
+            weights: fit(
+                others().map(|other| other.weights).collect(),
+                Memory::Weights,
                 program.weight_tiles(),
                 self.weights,
             )?,
@@ -148,24 +156,40 @@ impl Residency {
     }
 }
 
-/// The lowest region of `count` entries that meets none of `taken`.
-fn first_fit(taken: impl Iterator<Item = Region>, count: usize, size: usize) -> Option<Region> {
-    let mut taken: Vec<Region> = taken.filter(|region| region.count > 0).collect();
+/// Where in a memory a model begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Lower,
+    Upper,
+}
+
+/// The region of `count` entries that is nearest to an end and meets none of `taken`; the size of the
+/// largest gap if there is none.
+fn fit(mut taken: Vec<Region>, count: usize, size: usize, end: End) -> Result<Region, usize> {
+    if count == 0 {
+        return Ok(Region::default());
+    }
+    taken.retain(|region| region.count > 0);
     taken.sort_by_key(|region| region.base);
-    let mut base = 0;
+    let mut gaps = Vec::with_capacity(taken.len() + 1);
+    let mut begin = 0;
     for region in taken {
-        if usize::from(region.base) >= base + count {
-            break;
-        }
-        base = base.max(region.end());
+        gaps.push(begin..usize::from(region.base).max(begin));
+        begin = begin.max(region.end());
     }
-    if base + count > size {
-        return None;
-    }
-    Some(Region {
-        base: base.try_into().ok()?,
-        count: count.try_into().ok()?,
-    })
+    gaps.push(begin..size.max(begin));
+    let mut wide = gaps.iter().filter(|gap| gap.len() >= count);
+    let base = match end {
+        End::Lower => wide.next().map(|gap| gap.start),
+        End::Upper => wide.next_back().map(|gap| gap.end - count),
+    };
+    let region = base.and_then(|base| {
+        Some(Region {
+            base: base.try_into().ok()?,
+            count: count.try_into().ok()?,
+        })
+    });
+    region.ok_or_else(|| gaps.iter().map(ExactSizeIterator::len).max().unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -188,63 +212,63 @@ mod tests {
     }
 
     #[test]
-    fn two_small_models_lie_side_by_side() {
+    fn two_small_models_lie_at_opposite_ends() {
         let mut residency = residency();
         let program = program(10, 100, 1000);
-        let first = residency.plan(&program, None).expect("fits");
-        assert_eq!(first.placement.slot, 0);
-        residency.occupy(first.placement);
-        let second = residency.plan(&program, Some(0)).expect("fits");
-        assert_eq!((second.placement.slot, &second.evict[..]), (1, &[][..]));
+        let first = residency.place(&program, None).expect("fits");
+        let region = |base, count| Region { base, count };
         assert_eq!(
-            second.placement.program,
-            Region {
-                base: 10,
-                count: 10
+            first,
+            Placement {
+                slot: 0,
+                program: region(0, 10),
+                parameters: region(0, 100),
+                weights: region(0, 1000),
             }
         );
+        residency.occupy(first);
+        let second = residency.place(&program, None).expect("fits");
+        let size = |entries: usize| entries as u16;
         assert_eq!(
-            second.placement.parameters,
-            Region {
-                base: 100,
-                count: 100
+            second,
+            Placement {
+                slot: 1,
+                program: region(size(TINY.program_instructions) - 10, 10),
+                parameters: region(size(TINY.parameter_entries) - 100, 100),
+                weights: region(size(TINY.weight_tiles) - 1000, 1000),
             }
         );
+        residency.occupy(second);
         assert_eq!(
-            second.placement.weights,
-            Region {
-                base: 1000,
-                count: 1000
-            }
+            residency.place(&program, None),
+            Err(NoPlace::Slots { slots: 2 })
         );
-        residency.occupy(second.placement);
-        // The third replaces the one that no longer serves, in its place.
-        let third = residency.plan(&program, Some(1)).expect("fits");
-        assert_eq!(
-            third,
-            Plan {
-                placement: first.placement,
-                evict: vec![]
-            }
-        );
+        // Whichever goes, the next one has all that is free.
+        for gone in [0, 1] {
+            let other = self::program(10, 100, TINY.weight_tiles - 1000);
+            let third = residency.place(&other, Some(gone)).expect("fits");
+            assert_eq!(third.slot, gone);
+            let mut residency = residency.clone();
+            residency.vacate(gone);
+            assert_eq!(residency.place(&other, None), Ok(third));
+        }
     }
 
     #[test]
-    fn a_model_that_needs_the_room_evicts_the_serving_one_last() {
+    fn a_model_that_needs_the_room_of_another_is_refused_with_the_reason() {
         let mut residency = residency();
         let large = program(10, 100, 3000);
-        residency.occupy(residency.plan(&large, None).expect("fits").placement);
-        let plan = residency.plan(&large, Some(0)).expect("fits alone");
-        assert_eq!((plan.placement.slot, plan.evict), (1, vec![0]));
-        // Beside a small serving model, only the idle one goes.
-        let mut residency = self::residency();
-        let small = program(1, 2, 500);
-        residency.occupy(residency.plan(&small, None).expect("fits").placement);
-        residency.occupy(residency.plan(&large, Some(0)).expect("fits").placement);
-        let plan = residency.plan(&large, Some(0)).expect("fits");
-        assert_eq!((plan.placement.slot, plan.evict), (1, vec![]));
-        let plan = residency.plan(&large, Some(1)).expect("fits");
-        assert_eq!((plan.placement.slot, plan.evict), (0, vec![1]));
+        let placement = residency.place(&large, None).expect("fits");
+        residency.occupy(placement);
+        assert_eq!(
+            residency.place(&large, None),
+            Err(NoPlace::Memory {
+                memory: Memory::Weights,
+                needed: 3000,
+                free: TINY.weight_tiles - 3000,
+            })
+        );
+        assert_eq!(residency.place(&large, Some(0)), Ok(placement));
     }
 
     #[test]
@@ -254,28 +278,31 @@ mod tests {
             ..Target::from(&TINY)
         });
         let program = program(10, 100, 3000);
-        residency.occupy(residency.plan(&program, None).expect("fits").placement);
-        let plan = residency.plan(&program, Some(0)).expect("fits");
-        assert_eq!((plan.placement.slot, plan.evict), (0, vec![]));
-    }
-
-    #[test]
-    fn what_never_fits_has_no_plan() {
-        assert_eq!(residency().plan(&program(10, 100, 5000), None), None);
-        assert_eq!(residency().plan(&program(129, 100, 10), None), None);
-    }
-
-    #[test]
-    fn gaps_are_used_first() {
-        let region = |base, count| Region { base, count };
-        let fit = |count| first_fit([region(50, 10), region(0, 20)].into_iter(), count, 100);
-        assert_eq!(fit(30), Some(region(20, 30)));
-        assert_eq!(fit(31), Some(region(60, 31)));
-        assert_eq!(fit(41), None);
-        // Nothing takes no room, wherever it lies.
+        let placement = residency.place(&program, None).expect("fits");
+        residency.occupy(placement);
         assert_eq!(
-            first_fit([region(0, 0)].into_iter(), 100, 100),
-            Some(region(0, 100))
+            residency.place(&program, None),
+            Err(NoPlace::Slots { slots: 1 })
         );
+        assert_eq!(residency.place(&program, Some(0)), Ok(placement));
+    }
+
+    #[test]
+    fn what_never_fits_has_no_place() {
+        assert!(residency().place(&program(10, 100, 5000), None).is_err());
+        assert!(residency().place(&program(129, 100, 10), None).is_err());
+    }
+
+    #[test]
+    fn gaps_are_used_from_the_end() {
+        let region = |base, count| Region { base, count };
+        let fit = |count, end| fit(vec![region(50, 10), region(0, 20)], count, 100, end);
+        assert_eq!(fit(30, End::Lower), Ok(region(20, 30)));
+        assert_eq!(fit(31, End::Lower), Ok(region(60, 31)));
+        assert_eq!(fit(30, End::Upper), Ok(region(70, 30)));
+        assert_eq!(fit(41, End::Upper), Err(40));
+        // Nothing takes no room, wherever it lies.
+        let full = vec![region(0, 100)];
+        assert_eq!(self::fit(full, 0, 100, End::Lower), Ok(region(0, 0)));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use systole_driver::DeviceStatus;
 
-use crate::compiler::CompileError;
+use crate::compiler::{CompileError, NoPlace};
 use crate::model::ModelError;
 
 /// A failure of the engine. Cloneable, because one failure of the device answers every batch
@@ -19,10 +19,10 @@ pub enum EngineError {
         /// What was asked for.
         batch: usize,
     },
-    /// The values aren't a whole number of rows.
+    /// The values of a piece aren't a whole number of rows.
     #[error("{values} values are not whole rows: a row of this network has {row} values")]
     RowLength {
-        /// Values given.
+        /// Values of the piece.
         values: usize,
         /// Values of a row.
         row: usize,
@@ -44,6 +44,17 @@ pub enum EngineError {
     /// The network can't be compiled for the device.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// What is resident leaves no room.
+    #[error(
+        "no room for network \"{network}\" beside what is resident: {lack}; drop another network's handle, \
+         or use another device or the CPU"
+    )]
+    NoRoom {
+        /// The network that was to be loaded.
+        network: String,
+        /// What there is too little of.
+        lack: NoPlace,
+    },
     /// The driver failed: the device has gone, hangs or is not to be trusted. The engine is done;
     /// open the device again and make a new one.
     #[error(transparent)]
@@ -75,7 +86,7 @@ pub enum EngineError {
     /// The system gives no thread.
     #[error("cannot start a thread for the engine")]
     Thread(#[source] Arc<std::io::Error>),
-    /// The engine was dropped, or its worker has ended.
+    /// The engine or processor was dropped, or its worker has ended.
     #[error("the engine has been stopped before this was computed")]
     Stopped,
 }

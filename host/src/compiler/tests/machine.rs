@@ -24,9 +24,11 @@ struct Machine<'a> {
 /// Runs a program on rows of values.
 pub(super) fn run(program: &Program, values: &[i8]) -> Vec<i8> {
     let rows = values.len() / program.input.elements();
-    let mut input = Vec::new();
-    for row in values.chunks_exact(program.input.elements()) {
-        program.input.append(row, &mut input);
+    let mut input = vec![0; rows * program.input.stride];
+    for (offset, span) in program.input.spans(rows) {
+        for (byte, &value) in input[offset..].iter_mut().zip(&values[span]) {
+            *byte = value as u8;
+        }
     }
     let mut machine = Machine {
         program,
@@ -53,9 +55,10 @@ pub(super) fn run(program: &Program, values: &[i8]) -> Vec<i8> {
         }
     }
     let mut outputs = vec![0; rows * program.output.elements()];
-    let rows = outputs.chunks_exact_mut(program.output.elements());
-    for (row, bytes) in rows.zip(machine.output.chunks_exact(program.output.stride)) {
-        program.output.extract(bytes, row);
+    for (offset, span) in program.output.spans(rows) {
+        for (value, &byte) in outputs[span].iter_mut().zip(&machine.output[offset..]) {
+            *value = byte as i8;
+        }
     }
     outputs
 }

@@ -110,8 +110,8 @@ fn the_image_has_its_sections_in_order_without_gaps() {
 fn entries_carry_placement_and_addresses() {
     let program = dense_program();
     let mut residency = Residency::new(&tiny());
-    residency.occupy(residency.plan(&program, None).expect("fits").placement);
-    let placement = residency.plan(&program, Some(0)).expect("fits").placement;
+    residency.occupy(residency.place(&program, None).expect("fits"));
+    let placement = residency.place(&program, None).expect("fits");
     let load = program.load_entry(&placement, 0x1000, 0x8000, 9);
     assert_eq!(
         (
@@ -123,8 +123,8 @@ fn entries_carry_placement_and_addresses() {
         (1, 9, 0x1000, 0x8000)
     );
     assert_eq!(usize::from(load.program_count), program.steps.len());
-    assert_eq!(usize::from(load.program_base), program.steps.len());
-    assert_eq!(usize::from(load.parameter_base), program.parameters.len());
+    assert_eq!(load.program_base, placement.program.base);
+    assert_eq!(load.parameter_base, placement.parameters.base);
     assert_eq!(usize::from(load.weight_count), program.weight_tiles());
     let mut addresses = RunAddresses {
         input: 0x2000,
@@ -151,14 +151,17 @@ fn host_rows_have_gaps_where_the_layout_has_them() {
         height: 2,
         row_bytes: 3,
         pitch: 5,
-        stride: 8,
+        stride: 16,
     };
-    let mut bytes = Vec::new();
-    layout.append(&[1, 2, 3, 4, 5, 6], &mut bytes);
-    assert_eq!(bytes, [1, 2, 3, 0, 0, 4, 5, 6]);
-    let mut values = [0; 6];
-    layout.extract(&bytes, &mut values);
-    assert_eq!(values, [1, 2, 3, 4, 5, 6]);
+    let spans = |layout: HostLayout, rows| layout.spans(rows).collect::<Vec<_>>();
+    let lines = [(0, 0..3), (5, 3..6), (16, 6..9), (21, 9..12)];
+    assert_eq!(spans(layout, 2), lines);
+    // Image rows without gaps are one piece, and so are rows without gaps.
+    let whole = HostLayout { pitch: 3, ..layout };
+    assert_eq!(spans(whole, 2), [(0, 0..6), (16, 6..12)]);
+    let dense = HostLayout { stride: 6, ..whole };
+    assert_eq!(spans(dense, 2), [(0, 0..12)]);
+    assert_eq!(spans(dense, 0), []);
 }
 
 #[test]

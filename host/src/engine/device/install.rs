@@ -1,141 +1,176 @@
-//! Making a model resident, while nothing else is in flight; and going back if that fails.
+//! Loading and unloading models, while nothing else is in flight; and going back if that fails.
 //!
 //! ```text
-//!  plan --> unload what must go --> load --+--> serve the new model
-//!                                          +--> failed: empty the slot, load the old one again
-//!                                                       if it had to go
+//!  load      room? --> wait for what is in flight --> LOAD --+--> resident
+//!                                                            +--> failed: empty the slot
+//!  replace   wait for all batches --> room for both? LOAD new, UNLOAD old
+//!                                     else UNLOAD old, LOAD new, LOAD old again if that fails
+//!  leave     wait for its batches, and for what is in flight --> UNLOAD --> loads that need the room
 //! ```
 
 use std::time::Instant;
 
 use systole_driver::{Command, DmaBuffer};
 
-use super::LANES;
-use super::lane::Lane;
+use super::model::Model;
+use super::prepared::buffer;
 use super::work::Work;
-use crate::compiler::{Placement, Plan, Program};
+use super::{Load, ResidentId};
+use crate::compiler::NoPlace;
 use crate::engine::EngineError;
 
-/// DMA memory of a model.
-pub(super) struct ModelMemory {
-    /// Read once, by the load.
-    image: DmaBuffer,
-    /// Weights that are read in every run.
-    stream: Option<DmaBuffer>,
-    lanes: Vec<Lane>,
-}
-
 impl Work {
-    /// Everything that a model needs in memory that the device can reach.
-    pub(super) fn prepare(&self, program: &Program) -> Result<ModelMemory, EngineError> {
-        let lanes = (0..LANES).map(|_| Lane::new(&self.device, program, self.options));
-        Ok(ModelMemory {
-            image: self.buffer(&program.image())?,
-            stream: self.stream(program)?,
-            lanes: lanes.collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn stream(&self, program: &Program) -> Result<Option<DmaBuffer>, EngineError> {
-        match program.stream.is_empty() {
-            true => Ok(None),
-            false => self.buffer(&program.stream_bytes()).map(Some),
+    /// Loads a model beside the others. One that needs the room of a model that is leaving waits.
+    ///
+    /// # Errors
+    /// If the device fails; what is wrong with the load itself is its answer.
+    pub(super) fn load_beside(&mut self, load: Load) -> Result<(), EngineError> {
+        let placement = match self.models.place(&load.prepared.program, None) {
+            Ok(placement) => placement,
+            Err(_) if self.models.any_leaves() => {
+                self.waiting.push_back(load);
+                return Ok(());
+            }
+            Err(lack) => {
+                no_room(load, lack);
+                return Ok(());
+            }
+        };
+        if let Err(error) = self.settle() {
+            // It has nothing to do with the failure, and has its turn again.
+            self.waiting.push_front(load);
+            return Err(error);
         }
-    }
-
-    fn buffer(&self, bytes: &[u8]) -> Result<DmaBuffer, EngineError> {
-        let mut buffer = self.device.allocate(bytes.len())?;
-        buffer.write(0, bytes)?;
-        Ok(buffer)
-    }
-
-    /// Makes a model resident and lets it serve. If the device refuses it, the old one still
-    /// serves, reloaded if it had to make room.
-    pub(super) fn install(
-        &mut self,
-        program: Program,
-        memory: ModelMemory,
-        version: u32,
-    ) -> Result<(), EngineError> {
-        let ModelMemory {
-            image,
-            stream,
-            lanes,
-        } = memory;
-        // Whatever compiles fits the empty device.
-        let Plan { placement, evict } = self.models.plan(&program).ok_or(EngineError::Stopped)?;
-        match self.change(
-            &program,
-            &image,
-            stream.as_ref(),
-            &placement,
-            &evict,
-            version,
-        ) {
+        let Load { prepared, reply } = load;
+        let (model, image) = Model::new(*prepared, placement);
+        match self.load(&model, &image) {
             Ok(()) => {
-                self.models.occupy(placement, stream);
-                self.models.serve(program, placement, version);
-                self.use_lanes(lanes);
+                self.failures = 0;
+                let id = self.models.add(model);
+                // Nobody could ever unload it.
+                if reply.send(Ok(id)).is_err()
+                    && let Some(model) = self.models.get_mut(id)
+                {
+                    model.leaving = true;
+                }
                 Ok(())
             }
-            Err(error @ EngineError::Command { .. }) => {
-                // A load that was refused before it began has left the slot as it was.
-                self.unload(placement.slot)?;
-                self.restore()?;
-                Err(error)
+            Err(error) => {
+                let _ = reply.send(Err(error.clone()));
+                self.clear(placement.slot, error)
             }
-            Err(error) => Err(error),
         }
     }
 
-    fn change(
-        &mut self,
-        program: &Program,
-        image: &DmaBuffer,
-        stream: Option<&DmaBuffer>,
-        placement: &Placement,
-        evict: &[u8],
-        version: u32,
-    ) -> Result<(), EngineError> {
-        for &slot in evict {
-            self.unload(slot)?;
+    /// Loads a model in place of another, when all batches are answered. If the device refuses it, the
+    /// old one still serves, reloaded if it had to make room.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn replace(&mut self, id: ResidentId, load: Load) -> Result<(), EngineError> {
+        if let Err(error) = self.drain() {
+            load.fail(&error);
+            return Err(error);
         }
-        self.load(program, image, stream, placement, version)
-    }
-
-    /// Loads the serving model again if it isn't resident any more.
-    pub(super) fn restore(&mut self) -> Result<(), EngineError> {
-        if self.models.is_resident() {
-            return Ok(());
-        }
-        let Some(serving) = self.models.serving() else {
+        let Some(old) = self.models.get(id).map(|model| model.placement) else {
+            load.fail(&EngineError::Stopped);
             return Ok(());
         };
-        tracing::debug!(version = serving.version, "loading the serving model again");
-        let (program, placement) = (serving.program.clone(), serving.placement);
-        let version = serving.version;
-        let image = self.buffer(&program.image())?;
-        let stream = self.stream(&program)?;
-        self.load(&program, &image, stream.as_ref(), &placement, version)?;
-        self.models.occupy(placement, stream);
+        let place = |gone| self.models.place(&load.prepared.program, gone);
+        let beside = place(None).ok();
+        let placement = match beside.map_or_else(|| place(Some(old.slot)), Ok) {
+            Ok(placement) => placement,
+            Err(lack) => {
+                no_room(load, lack);
+                return Ok(());
+            }
+        };
+        let Load { prepared, reply } = load;
+        let (model, image) = Model::new(*prepared, placement);
+        let makes_room = match beside {
+            Some(_) => Ok(()),
+            None => self.unload(old.slot),
+        };
+        match makes_room.and_then(|()| self.load(&model, &image)) {
+            Ok(()) => {
+                self.failures = 0;
+                self.models.put(id, model);
+                let _ = reply.send(Ok(id));
+                match beside {
+                    Some(_) => self.unload(old.slot),
+                    None => Ok(()),
+                }
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error.clone()));
+                self.clear(placement.slot, error)?;
+                match beside {
+                    Some(_) => Ok(()),
+                    None => self.reload(id),
+                }
+            }
+        }
+    }
+
+    /// Unloads what nobody needs any more, and loads what has waited for the room.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn make_room(&mut self) -> Result<(), EngineError> {
+        while let Some(id) = self.models.leaver()
+            && let Some(slot) = self.models.get(id).map(|model| model.placement.slot)
+        {
+            self.settle()?;
+            self.unload(slot)?;
+            self.models.take(id);
+        }
+        for _ in 0..self.waiting.len() {
+            if let Some(load) = self.waiting.pop_front() {
+                self.load_beside(load)?;
+            }
+        }
         Ok(())
     }
 
-    fn load(
-        &mut self,
-        program: &Program,
-        image: &DmaBuffer,
-        stream: Option<&DmaBuffer>,
-        placement: &Placement,
-        version: u32,
-    ) -> Result<(), EngineError> {
-        // What was in the slot is gone as soon as the command begins.
-        let address = stream.map_or(0, |stream| stream.iova().0);
-        let entry = program.load_entry(placement, image.iova().0, address, version);
-        let buffers = [image, stream.unwrap_or(image)];
-        let result = self.carry_out(Command::Load(entry), &buffers, "loading a model");
-        self.models.vacate(placement.slot);
+    /// Loads a model again into the place that it had.
+    ///
+    /// # Errors
+    /// If the device refuses or fails.
+    pub(super) fn reload(&mut self, id: ResidentId) -> Result<(), EngineError> {
+        // Out of the table meanwhile, because the load needs all of `self`.
+        let Some(model) = self.models.take(id) else {
+            return Ok(());
+        };
+        tracing::debug!(
+            name = model.program.name,
+            version = model.version,
+            "loading a model again"
+        );
+        let image = buffer(&self.device, &model.program.image());
+        let result = image.and_then(|image| self.load(&model, &image));
+        self.models.put(id, model);
         result
+    }
+
+    /// After a load that failed: one that was refused before it began has left the slot as it was.
+    fn clear(&mut self, slot: u8, error: EngineError) -> Result<(), EngineError> {
+        match error {
+            EngineError::Command { .. } => self.unload(slot),
+            error => Err(error),
+        }
+    }
+
+    fn load(&mut self, model: &Model, image: &DmaBuffer) -> Result<(), EngineError> {
+        let (program, placement) = (&model.program, &model.placement);
+        let stream = model.stream.as_ref();
+        let address = stream.map_or(0, |stream| stream.iova().0);
+        let entry = program.load_entry(placement, image.iova().0, address, model.version);
+        let buffers = [image, stream.unwrap_or(image)];
+        // What was in the slot is gone as soon as the command begins.
+        self.models.vacate(placement.slot);
+        self.carry_out(Command::Load(entry), &buffers, "loading a model")?;
+        self.models.occupy(*placement, program, model.version);
+        Ok(())
     }
 
     fn unload(&mut self, slot: u8) -> Result<(), EngineError> {
@@ -169,4 +204,9 @@ impl Work {
                 .map_err(|status| EngineError::Command { what, status });
         }
     }
+}
+
+fn no_room(load: Load, lack: NoPlace) {
+    let network = load.prepared.program.name.clone();
+    load.fail(&EngineError::NoRoom { network, lack });
 }

@@ -69,34 +69,32 @@ impl Lane {
         }
     }
 
-    /// Copies rows in, each at the start of its stride.
-    pub fn write_rows(
+    /// Copies rows in, each at the start of its stride, from slices of whole rows. Gaps are as they
+    /// were made: zero.
+    pub fn write_rows<'r>(
         &mut self,
-        values: &[i8],
+        slices: impl Iterator<Item = &'r [u8]>,
         program: &Program,
-        staging: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        staging.clear();
-        for row in values.chunks_exact(program.input.elements()) {
-            program.input.append(row, staging);
+        let layout = &program.input;
+        let mut start = 0;
+        for slice in slices {
+            let rows = slice.len() / layout.elements();
+            for (offset, values) in layout.spans(rows) {
+                self.buffer.write(start + offset, &slice[values])?;
+            }
+            start += rows * layout.stride;
         }
-        self.buffer.write(0, staging)
+        Ok(())
     }
 
     /// Copies rows out.
-    pub fn read_rows(
-        &self,
-        values: &mut [i8],
-        program: &Program,
-        staging: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        let elements = program.output.elements();
-        staging.clear();
-        staging.resize(values.len() / elements * program.output.stride, 0);
-        self.buffer.read(self.output, staging)?;
-        let rows = staging.chunks_exact(program.output.stride);
-        for (row, bytes) in values.chunks_exact_mut(elements).zip(rows) {
-            program.output.extract(bytes, row);
+    pub fn read_rows(&self, values: &mut [i8], program: &Program) -> Result<(), Error> {
+        let layout = &program.output;
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(values);
+        let rows = bytes.len() / layout.elements();
+        for (offset, values) in layout.spans(rows) {
+            self.buffer.read(self.output + offset, &mut bytes[values])?;
         }
         Ok(())
     }

@@ -1,79 +1,171 @@
-//! Which models are on the device: the serving one, and what the slots hold.
+//! Which models are on the device, and what each needs while it is there.
+//!
+//! ```text
+//!  ResidentId --> Model: program, placement, lanes, batches that are not answered
+//!                   |
+//!                   +--> Residency: slots and regions       SlotTable: the same, for people
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use systole_driver::DmaBuffer;
 
-use crate::compiler::{Placement, Plan, Program, Residency, Target};
+use super::ResidentId;
+use super::lane::Lane;
+use super::prepared::Prepared;
+use crate::compiler::{NoPlace, Placement, Program, Residency, Target};
+use crate::engine::SlotNetwork;
 
 /// A program that is resident.
-pub(super) struct Serving {
+pub(super) struct Model {
     pub program: Program,
-    pub placement: Placement,
     pub version: u32,
+    pub placement: Placement,
+    /// Weights that are read in every run.
+    pub stream: Option<DmaBuffer>,
+    pub lanes: Vec<Lane>,
+    /// Lanes that no command in flight has.
+    pub free: Vec<usize>,
+    /// Batches that are not answered.
+    pub batches: usize,
+    /// To be unloaded when all batches are answered.
+    pub leaving: bool,
 }
 
-/// The slots, and which of them serves.
+impl Model {
+    /// A model that is loaded into a placement, and the image that it is loaded from.
+    pub fn new(prepared: Prepared, placement: Placement) -> (Self, DmaBuffer) {
+        let Prepared {
+            program,
+            version,
+            image,
+            stream,
+            lanes,
+        } = prepared;
+        let model = Self {
+            program,
+            version,
+            placement,
+            stream,
+            free: (0..lanes.len()).collect(),
+            lanes,
+            batches: 0,
+            leaving: false,
+        };
+        (model, image)
+    }
+}
+
+/// The models, and the slots that they are in.
 pub(super) struct Models {
     residency: Residency,
-    /// For each slot the weights that its model streams: they stay as long as it is resident.
-    streams: Vec<Option<DmaBuffer>>,
-    serving: Option<Serving>,
+    models: BTreeMap<ResidentId, Model>,
+    next: u64,
+    table: SlotTable,
 }
 
 impl Models {
     /// A device whose slots are empty.
-    pub fn new(target: &Target) -> Self {
+    pub fn new(target: &Target, table: SlotTable) -> Self {
         Self {
             residency: Residency::new(target),
-            streams: (0..target.slots).map(|_| None).collect(),
-            serving: None,
+            models: BTreeMap::new(),
+            next: 0,
+            table,
         }
     }
 
-    /// The model that new commands use.
-    pub fn serving(&self) -> Option<&Serving> {
-        self.serving.as_ref()
+    /// A model that is to be on the device. While the device is being recovered, its slot may be
+    /// empty.
+    pub fn get_mut(&mut self, id: ResidentId) -> Option<&mut Model> {
+        self.models.get_mut(&id)
     }
 
-    /// Where a program can go. Every program that compiles has a place.
-    pub fn plan(&self, program: &Program) -> Option<Plan> {
-        self.residency.plan(
-            program,
-            self.serving().map(|serving| serving.placement.slot),
-        )
+    pub fn get(&self, id: ResidentId) -> Option<&Model> {
+        self.models.get(&id)
     }
 
-    /// Notes that a slot is empty now. The serving model stays the one to go back to.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Model> {
+        self.models.values_mut()
+    }
+
+    pub fn ids(&self) -> Vec<ResidentId> {
+        self.models.keys().copied().collect()
+    }
+
+    /// Whether models will make room.
+    pub fn any_leaves(&self) -> bool {
+        self.models.values().any(|model| model.leaving)
+    }
+
+    /// A model whose time has come.
+    pub fn leaver(&self) -> Option<ResidentId> {
+        let mut models = self.models.iter();
+        models
+            .find(|(_, model)| model.leaving && model.batches == 0)
+            .map(|(&id, _)| id)
+    }
+
+    /// Where a program can go, as if slot `gone` were empty.
+    pub fn place(&self, program: &Program, gone: Option<u8>) -> Result<Placement, NoPlace> {
+        self.residency.place(program, gone)
+    }
+
+    /// Keeps a model under a new number.
+    pub fn add(&mut self, model: Model) -> ResidentId {
+        let id = ResidentId(self.next);
+        self.next += 1;
+        self.put(id, model);
+        id
+    }
+
+    /// Keeps a model, in place of another if the number has one.
+    pub fn put(&mut self, id: ResidentId, model: Model) {
+        self.models.insert(id, model);
+    }
+
+    /// Gives a model away.
+    pub fn take(&mut self, id: ResidentId) -> Option<Model> {
+        self.models.remove(&id)
+    }
+
+    /// Notes that a slot holds a model.
+    pub fn occupy(&mut self, placement: Placement, program: &Program, version: u32) {
+        self.residency.occupy(placement);
+        let name = program.name.clone();
+        self.table.lock()[usize::from(placement.slot)] = Some(SlotNetwork { name, version });
+    }
+
+    /// Notes that a slot is empty now. Its model stays one to be brought back.
     pub fn vacate(&mut self, slot: u8) {
         self.residency.vacate(slot);
-        self.streams[usize::from(slot)] = None;
+        self.table.lock()[usize::from(slot)] = None;
     }
 
     /// Notes that the device has been reset: all slots are empty.
     pub fn vacate_all(&mut self) {
-        for slot in 0..self.streams.len() {
-            self.vacate(slot as u8);
-        }
+        let slots = self.table.lock().len();
+        (0..slots).for_each(|slot| self.vacate(slot as u8));
+    }
+}
+
+/// What the slots hold, for those who ask from other threads.
+#[derive(Clone, Debug)]
+pub(super) struct SlotTable(Arc<Mutex<Vec<Option<SlotNetwork>>>>);
+
+impl SlotTable {
+    /// Empty slots.
+    pub fn new(target: &Target) -> Self {
+        Self(Arc::new(Mutex::new(vec![None; target.slots])))
     }
 
-    /// Notes that a program is resident, without letting it serve.
-    pub fn occupy(&mut self, placement: Placement, stream: Option<DmaBuffer>) {
-        self.residency.occupy(placement);
-        self.streams[usize::from(placement.slot)] = stream;
+    pub fn read(&self) -> Vec<Option<SlotNetwork>> {
+        self.lock().clone()
     }
 
-    /// Lets a resident program serve.
-    pub fn serve(&mut self, program: Program, placement: Placement, version: u32) {
-        self.serving = Some(Serving {
-            program,
-            placement,
-            version,
-        });
-    }
-
-    /// Whether the serving model's slot still holds it.
-    pub fn is_resident(&self) -> bool {
-        self.serving().is_some_and(|serving| {
-            self.residency.slot(serving.placement.slot) == Some(serving.placement)
-        })
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<SlotNetwork>>> {
+        // Each change is one assignment.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,10 @@
-//! A device that has failed is reset, its model loaded again, and what it has not answered handed to
+//! A device that has failed is reset, its models loaded again, and what it has not answered handed to
 //! it once more.
 //!
 //! ```text
-//!  timeout, fatal error, ──► queue pair dropped ──► reset, identified ──► model loaded ──► rows that
-//!  wrong completion          (its ids are never      again                again            have no
-//!                            used again)                                                   answer, again
+//!  timeout, fatal error, ──► queue pair dropped ──► reset, identified ──► models loaded ──► rows that
+//!  wrong completion          (its ids are never      again                again             have no
+//!                            used again)                                                    answer, again
 //! ```
 //!
 //! A run changes nothing but its own output rows, so it can be repeated; rows that are answered are
@@ -12,7 +12,7 @@
 
 use systole_driver::Error;
 
-use super::work::{Work, answer};
+use super::work::Work;
 use crate::engine::EngineError;
 
 /// Failures in a row, without a completion between them, after which a device is given up.
@@ -49,22 +49,23 @@ impl Work {
 
     /// Answers the batch that the device had in its hands, if that has happened too often.
     fn give_up_batch(&mut self, error: &EngineError) {
-        let Some(number) = self.oldest_batch() else {
+        let Some(number) = self.in_flight.front().map(|command| command.batch) else {
             return;
         };
-        let Some(position) = self.batches.iter().position(|batch| batch.number == number) else {
+        let mut batches = self.batches.iter_mut();
+        let Some(position) = batches.position(|batch| batch.number == number) else {
             return;
         };
         let batch = &mut self.batches[position];
         batch.failures += 1;
         if batch.failures > self.options.retries
-            && let Some(mut batch) = self.batches.remove(position)
+            && let Some(batch) = self.take_batch(position)
         {
-            answer(&mut batch, Err(error.clone()));
+            batch.fail(error.clone());
         }
     }
 
-    /// Resets the device, loads the serving model, and forgets what was in flight.
+    /// Resets the device, loads its models, and forgets what was in flight.
     fn restart(&mut self) -> Result<(), EngineError> {
         // The device is stopped before anything that it could write to is used again.
         self.queue = None;
@@ -72,13 +73,22 @@ impl Work {
         self.queue = Some(self.device.queue_pair(self.queue_options())?);
         self.forget_flight();
         self.models.vacate_all();
-        self.restore()
+        while let Some(id) = self.models.leaver() {
+            self.models.take(id);
+        }
+        for id in self.models.ids() {
+            self.reload(id)?;
+        }
+        Ok(())
     }
 }
 
 /// Whether a reset may help.
 fn can_recover(error: &EngineError) -> bool {
     match error {
+        // A load or an unload that should have succeeded: those who ask for a load that is refused
+        // have their answer, and the device goes on.
+        EngineError::Command { .. } => true,
         EngineError::Timeout { .. } | EngineError::OutOfOrder { .. } => true,
         EngineError::Driver(error) => !matches!(
             **error,
