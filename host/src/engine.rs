@@ -123,7 +123,7 @@ pub struct SlotNetwork {
 }
 
 /// Starts a worker's thread.
-fn start_thread(
+pub(crate) fn start_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, EngineError> {

@@ -16,6 +16,8 @@ pub mod import;
 pub mod model;
 pub mod profile;
 pub mod rows;
+pub mod serving;
+mod wait;
 
 pub use import::ImportError;
 pub use model::Network;

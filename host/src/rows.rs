@@ -5,7 +5,7 @@
 //!  int8, uint8, float32
 //! ```
 
-use crate::model::{Element, Network, Port, from_unsigned, to_unsigned};
+use crate::model::{Element, Network, Port, Tensor, from_unsigned, to_unsigned};
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
@@ -101,19 +101,19 @@ impl Rows {
     /// # Errors
     /// If the file can't be read, is damaged, or doesn't fit the network.
     pub fn read(path: impl AsRef<Path>, network: &Network) -> Result<Rows, RowsError> {
-        let path = path.as_ref();
-        let metadata = std::fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(RowsError::NotAFile);
-        }
-        if metadata.len() > FILE_BYTES_MAX {
-            return Err(RowsError::TooLarge(metadata.len()));
-        }
-        let mut bytes = Vec::new();
-        File::open(path)?
-            .take(FILE_BYTES_MAX)
-            .read_to_end(&mut bytes)?;
-        Rows::from_npy(&bytes, network)
+        Rows::from_npy(&read_file(path.as_ref())?, network)
+    }
+
+    /// Reads output rows of a network, as another framework or [`write_outputs`] has written them:
+    /// integers of the external type, or floats, which become the nearest integers.
+    ///
+    /// # Errors
+    /// If the file can't be read, is damaged, or doesn't fit the network.
+    pub fn read_outputs(path: impl AsRef<Path>, network: &Network) -> Result<Rows, RowsError> {
+        let port = &network.output;
+        let quantize = |values: &[f32]| port.quantize(values, network.source.ties());
+        let tensor = network.tensor(port.tensor);
+        decode_rows(&read_file(path.as_ref())?, port, tensor, quantize)
     }
 
     /// As [`Rows::read`], from memory.
@@ -121,41 +121,69 @@ impl Rows {
     /// # Errors
     /// If the bytes are damaged or don't fit the network.
     pub fn from_npy(bytes: &[u8], network: &Network) -> Result<Rows, RowsError> {
-        let mut data = bytes;
-        let header = Header::from_reader(&mut data).map_err(damaged)?;
-        let element = element(&header, &network.input)?;
-        let count = count(&header.shape, network)?;
-        let width = if element == FileElement::F32 { 4 } else { 1 };
-        // Checked before anything is allocated for it.
-        let needed = count.checked_mul(network.input_elements() * width);
-        if needed != Some(data.len()) {
-            return Err(damaged(format!(
-                "shape {} doesn't fit its {} bytes of data",
-                shape_text(&header.shape),
-                data.len()
-            )));
-        }
-        let values = match element {
-            FileElement::I8 => decode::<i8>(bytes)?,
-            FileElement::U8 => from_unsigned(&decode::<u8>(bytes)?),
-            FileElement::F32 => {
-                let values = decode::<f32>(bytes)?;
-                if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-                    let row = index / network.input_elements();
-                    return Err(RowsError::NotFinite {
-                        row,
-                        value: values[index],
-                    });
-                }
-                network.quantize_input(&values)
-            }
-        };
-        Ok(Rows {
-            values: network.arrange_input(values),
-            count,
-            element,
-        })
+        let port = &network.input;
+        let quantize = |values: &[f32]| network.quantize_input(values);
+        decode_rows(bytes, port, network.tensor(port.tensor), quantize)
     }
+}
+
+/// Reads a regular file of a sane size.
+fn read_file(path: &Path) -> Result<Vec<u8>, RowsError> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(RowsError::NotAFile);
+    }
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(RowsError::TooLarge(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(FILE_BYTES_MAX)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Rows of one end of a network.
+fn decode_rows(
+    bytes: &[u8],
+    port: &Port,
+    tensor: &Tensor,
+    quantize: impl Fn(&[f32]) -> Vec<i8>,
+) -> Result<Rows, RowsError> {
+    let mut data = bytes;
+    let header = Header::from_reader(&mut data).map_err(damaged)?;
+    let element = element(&header, port)?;
+    let count = count(&header.shape, port, tensor)?;
+    let width = if element == FileElement::F32 { 4 } else { 1 };
+    // Checked before anything is allocated for it.
+    let needed = count.checked_mul(tensor.elements() * width);
+    if needed != Some(data.len()) {
+        return Err(damaged(format!(
+            "shape {} doesn't fit its {} bytes of data",
+            shape_text(&header.shape),
+            data.len()
+        )));
+    }
+    let values = match element {
+        FileElement::I8 => decode::<i8>(bytes)?,
+        FileElement::U8 => from_unsigned(&decode::<u8>(bytes)?),
+        FileElement::F32 => {
+            let values = decode::<f32>(bytes)?;
+            if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+                let row = index / tensor.elements();
+                return Err(RowsError::NotFinite {
+                    row,
+                    value: values[index],
+                });
+            }
+            quantize(&values)
+        }
+    };
+    Ok(Rows {
+        values: port.arrange_inwards(tensor, values),
+        count,
+        element,
+    })
 }
 
 /// Writes output rows to a `.npy` file of shape `[rows, ...]`: as floats if `input` was floats,
@@ -236,11 +264,9 @@ fn element(header: &Header, port: &Port) -> Result<FileElement, RowsError> {
     Ok(found)
 }
 
-fn count(shape: &[usize], network: &Network) -> Result<usize, RowsError> {
-    let elements = network.input_elements();
-    let row_shape = &network
-        .input
-        .outer_shape(network.tensor(network.input.tensor));
+fn count(shape: &[usize], port: &Port, tensor: &Tensor) -> Result<usize, RowsError> {
+    let elements = tensor.elements();
+    let row_shape = &port.outer_shape(tensor);
     match shape {
         [count, row @ ..] if row == row_shape || row == [elements] => Ok(*count),
         _ => {

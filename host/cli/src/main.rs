@@ -1,7 +1,7 @@
 //! The `systole` command, the only place where all parts of Systole meet.
 //!
 //! ```text
-//!  infer, stream, bench, profile --> systole-host (model, compiler, engine) --> systole-driver
+//!  infer, stream, serve, bench, profile --> systole-host (model, compiler, engine) --> systole-driver
 //!                                                                           | vfio-user
 //!  bitstream --> systole-bitstreams --> systole-hdl, yosys, nextpnr         |
 //!  sim serve  --> systole-sim (RTL or functional model) <-------------------+
@@ -31,6 +31,7 @@ mod input;
 mod output;
 mod process;
 mod profile;
+mod serve;
 mod sim;
 mod stats;
 mod stream;
@@ -57,6 +58,7 @@ struct Arguments {
 enum Command {
     Infer(infer::Arguments),
     Stream(stream::Arguments),
+    Serve(serve::Arguments),
     Bench(bench::Arguments),
     Compile(compile::Arguments),
     Profile(profile::Arguments),
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Infer(arguments) => infer::run(&arguments),
         Command::Stream(arguments) => stream::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),

@@ -72,7 +72,7 @@ impl EngineError {
     /// What it comes from.
     pub fn cause(&self) -> Cause {
         match self {
-            EngineError::Batch { .. } => Cause::BadOptions,
+            EngineError::Batch { .. } | EngineError::TooManyProcessors { .. } => Cause::BadOptions,
             EngineError::RowLength { .. } | EngineError::OtherShape { .. } => Cause::BadRows,
             EngineError::Model(_) => Cause::BadNetwork,
             EngineError::Compile(error) => match error {

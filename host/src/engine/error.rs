@@ -86,6 +86,14 @@ pub enum EngineError {
     /// The system gives no thread.
     #[error("cannot start a thread for the engine")]
     Thread(#[source] Arc<std::io::Error>),
+    /// A fleet of more processors than it can tell apart.
+    #[error("{found} devices are too many for one fleet: use at most {most}")]
+    TooManyProcessors {
+        /// What was given.
+        found: usize,
+        /// What is possible.
+        most: usize,
+    },
     /// The engine or processor was dropped, or its worker has ended.
     #[error("the engine has been stopped before this was computed")]
     Stopped,

@@ -4,9 +4,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
 
 use super::{BatchResult, EngineError};
 
@@ -61,24 +59,8 @@ impl PendingBatch {
     ///
     /// # Errors
     /// Whatever kept the batch from being computed.
-    pub fn wait(mut self) -> Result<BatchResult, EngineError> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            match Pin::new(&mut self).poll(&mut context) {
-                Poll::Ready(result) => return result,
-                Poll::Pending => thread::park(),
-            }
-        }
-    }
-}
-
-/// Wakes a thread that waits for a batch without an executor.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+    pub fn wait(self) -> Result<BatchResult, EngineError> {
+        crate::wait::wait(self)
     }
 }
 

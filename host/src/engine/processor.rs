@@ -19,6 +19,7 @@ use super::{
     BATCH_MAX, Backend, BatchResult, BatchRows, EngineError, EngineOptions, PendingBatch,
     SlotNetwork,
 };
+use crate::cpu::CpuExecutor;
 use crate::model::Network;
 
 /// What computes - a device, or this machine's CPU - with the networks that it holds. Calls may come
@@ -226,6 +227,14 @@ impl Resident {
     /// Values of an output row.
     pub fn output_elements(&self) -> usize {
         self.output_elements
+    }
+
+    /// What computes it on the caller's thread, if this is the CPU.
+    pub(crate) fn executor(&self) -> Option<&CpuExecutor> {
+        match &self.lease.place {
+            Place::Cpu(network) => Some(network.executor()),
+            Place::Device(_) => None,
+        }
     }
 
     /// The processor that the network is on.

@@ -1,0 +1,151 @@
+//! Model repository control, and the calls of Triton's clients that have nothing to do here.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Failure, SHARED_MEMORY, Shared};
+use crate::error::ServeError;
+use crate::repository::LoadRequest;
+use crate::server::{self, TRACE_UNSUPPORTED};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct IndexBody {
+    ready: bool,
+}
+
+/// Models of the repository.
+pub(super) async fn index(
+    State(app): State<Shared>,
+    body: Bytes,
+) -> Result<Json<Vec<Value>>, Failure> {
+    let request: IndexBody = parse(&body)?;
+    let entries = server::index(&app, request.ready).await?;
+    let entry = |entry: crate::repository::IndexEntry| {
+        let mut json = json!({"name": entry.name});
+        if let Some(version) = entry.version {
+            json["version"] = version.to_string().into();
+        }
+        json["state"] = server::state(entry.ready).into();
+        if let Some(reason) = entry.reason {
+            json["reason"] = reason.into();
+        }
+        json
+    };
+    Ok(Json(entries.into_iter().map(entry).collect()))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LoadBody {
+    parameters: Map<String, Value>,
+}
+
+/// Loads a model, or what has changed of it, and swaps it in.
+pub(super) async fn load(
+    State(app): State<Shared>,
+    Path(model): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Failure> {
+    let request: LoadBody = parse(&body)?;
+    let mut load = LoadRequest::default();
+    for (key, value) in request.parameters {
+        match (key.as_str(), value) {
+            ("config", Value::String(config)) => load.config = Some(config),
+            ("version", value) => load.version = Some(version(&value)?),
+            (key, _) => return Err(server::unknown_load_parameter(key).into()),
+        }
+    }
+    server::load(&app, model, load).await?;
+    Ok(Json(json!({})))
+}
+
+fn version(value: &Value) -> Result<u32, ServeError> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number
+        .or_else(|| value.as_str()?.parse().ok())
+        .filter(|&number| number > 0)
+        .ok_or_else(|| {
+            ServeError::Invalid(format!(
+                "the parameter \"version\" is {value}, not a version's number"
+            ))
+        })
+}
+
+/// Serves a model no more.
+pub(super) async fn unload(
+    State(app): State<Shared>,
+    Path(model): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Failure> {
+    let _: LoadBody = parse(&body)?;
+    server::unload(&app, model).await?;
+    Ok(Json(json!({})))
+}
+
+/// An object; nothing at all is an empty one.
+fn parse<'de, T: Default + Deserialize<'de>>(body: &'de [u8]) -> Result<T, ServeError> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        ServeError::Invalid(format!("the body is not what this call takes: {error}"))
+    })
+}
+
+/// There are no regions of shared memory.
+pub(super) async fn no_regions() -> Json<[Value; 0]> {
+    Json([])
+}
+
+/// There is no such region.
+pub(super) async fn no_region(Path(region): Path<String>) -> Failure {
+    server::no_region(&region).into()
+}
+
+/// Shared memory can't be registered.
+pub(super) async fn shared_memory() -> Failure {
+    Failure(ServeError::Unsupported(SHARED_MEMORY))
+}
+
+/// All regions are unregistered: there were none.
+pub(super) async fn nothing() -> Json<Value> {
+    Json(json!({}))
+}
+
+/// A region that can't be there is unregistered.
+pub(super) async fn nothing_of(Path(_): Path<String>) -> Json<Value> {
+    Json(json!({}))
+}
+
+/// Nothing is traced by Triton's means.
+pub(super) async fn trace() -> Json<Value> {
+    Json(json!({"trace_level": ["OFF"]}))
+}
+
+/// The same for a model.
+pub(super) async fn trace_of(
+    State(app): State<Shared>,
+    Path(model): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    app.repository().find(&model, "")?;
+    Ok(trace().await)
+}
+
+/// Tracing is set where the server is started.
+pub(super) async fn no_trace() -> Failure {
+    Failure(ServeError::Unsupported(TRACE_UNSUPPORTED))
+}
+
+/// How the server logs, in Triton's words.
+pub(super) async fn logging() -> Json<Value> {
+    Json(json!(server::log_settings()))
+}
+
+/// Logging is set where the server is started.
+pub(super) async fn no_logging() -> Failure {
+    Failure(ServeError::Unsupported(server::LOG_UNSUPPORTED))
+}

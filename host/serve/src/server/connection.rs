@@ -1,0 +1,150 @@
+//! Connections: accepted as far as the limit allows, with TLS if there is a certificate, and told to
+//! finish when the server goes down.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use super::gate::Gate;
+use crate::limits::Limits;
+
+/// Streams of one HTTP/2 connection at once.
+const STREAMS: u32 = 1024;
+
+/// Pause after a connection could not be accepted, which is mostly for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A socket that connections come to.
+pub(super) struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    pub fn new(socket: TcpListener, tls: Option<Arc<ServerConfig>>) -> Listener {
+        Listener {
+            socket,
+            tls: tls.map(TlsAcceptor::from),
+        }
+    }
+
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts connections until `stopped` says so, then waits for their requests.
+    pub async fn accept(
+        self,
+        gate: Gate,
+        limit: Arc<Semaphore>,
+        mut stopped: watch::Receiver<bool>,
+        limits: Limits,
+    ) {
+        let graceful = GracefulShutdown::new();
+        let builder = Arc::new(builder(limits));
+        loop {
+            let accepted = async {
+                let permit = Arc::clone(&limit).acquire_owned().await;
+                (permit, self.socket.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                accepted = accepted => accepted,
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+            };
+            let Ok(permit) = permit else { break };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            // Answers are whole when they are written: nothing to wait for.
+            let _ = stream.set_nodelay(true);
+            let connection = Connection {
+                gate: gate.clone(),
+                builder: Arc::clone(&builder),
+                permit,
+            };
+            let watcher = graceful.watcher();
+            match self.tls.clone() {
+                None => drop(tokio::spawn(connection.serve(stream, watcher))),
+                Some(tls) => drop(tokio::spawn(async move {
+                    if let Some(stream) = handshake(&tls, stream, limits.head_time).await {
+                        connection.serve(stream, watcher).await;
+                    }
+                })),
+            }
+        }
+        drop(self.socket);
+        graceful.shutdown().await;
+    }
+}
+
+fn builder(limits: Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(64 << 10)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+async fn handshake(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    time: Duration,
+) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+    match tokio::time::timeout(time, tls.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake has failed");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// What a connection needs.
+struct Connection {
+    gate: Gate,
+    builder: Arc<Builder<TokioExecutor>>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) {
+        let gate = self.gate;
+        let service = service_fn(move |request| {
+            let gate = gate.clone();
+            async move { Ok::<_, std::convert::Infallible>(gate.answer(request).await) }
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection.into_owned()).await {
+            // Clients go when they like.
+            tracing::debug!(%error, "a connection has ended early");
+        }
+        drop(self.permit);
+    }
+}

@@ -1,0 +1,391 @@
+//! One version of a network on a fleet: loaded, warmed, compared, and then served from its queue.
+//!
+//! ```text
+//!  network --+--> CPU, prepared ----------------> first rows, timed
+//!            +--> each device: compiled, loaded --> the same rows: the same bytes, or it is not used
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::counts::{Counts, Times};
+use super::dispatcher;
+use super::fleet::Fleet;
+use super::queue::{Gathering, Item, Queue};
+use super::request::{Answer, PendingAnswer, Refusal, Request, RequestError, Timing};
+use crate::cpu::CpuExecutor;
+use crate::engine::{BATCH_MAX, Cause, EngineError, Resident};
+use crate::model::{ModelError, Network};
+
+/// A CPU computes this long on the thread of a caller; what takes longer goes to a thread of its own.
+const AT_ONCE: Duration = Duration::from_micros(200);
+
+/// How batches form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchingOptions {
+    /// Rows of a batch, at most; 1 to [`BATCH_MAX`]. A request may have more: it is a batch of its own.
+    pub rows: usize,
+    /// How long a request may wait for others while a processor is free.
+    pub wait: Duration,
+    /// Requests that may wait; at least 1.
+    pub queue: usize,
+}
+
+impl Default for BatchingOptions {
+    /// 64 rows, no waiting (batches form while processors are busy), 1,024 requests.
+    fn default() -> Self {
+        Self {
+            rows: 64,
+            wait: Duration::ZERO,
+            queue: 1024,
+        }
+    }
+}
+
+/// Why a network can't be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// The options can't be.
+    #[error("{0}")]
+    Options(String),
+    /// The network is inconsistent.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The system gives no thread.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A device computes something else than the CPU.
+    #[error("the device {unit} answers other bytes than the CPU: don't use it")]
+    Differs {
+        /// Name of the device.
+        unit: String,
+    },
+}
+
+/// A network that is served. Dropping it lets what waits be computed, and then frees its places.
+pub struct Deployment {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What the callers and the dispatcher share.
+pub(super) struct Shared {
+    pub fleet: Arc<Fleet>,
+    pub network: Arc<Network>,
+    pub version: u32,
+    pub queue: Arc<Queue>,
+    pub counts: Arc<Counts>,
+    pub options: BatchingOptions,
+    /// For each unit of the fleet.
+    pub seats: Vec<Option<Seat>>,
+}
+
+/// A network on one unit.
+pub(super) struct Seat {
+    pub resident: Resident,
+    /// Nanoseconds of a row, by the last batches.
+    row: AtomicU64,
+}
+
+impl Deployment {
+    /// Loads a network wherever it fits, warms it up, and serves it. Devices that can't hold it are
+    /// left out, with a line in the log; the CPU always can.
+    ///
+    /// # Errors
+    /// If the options are impossible, the network is inconsistent, a device answers other bytes than
+    /// the CPU, or the system gives no thread.
+    pub fn new(
+        fleet: &Arc<Fleet>,
+        network: Arc<Network>,
+        version: u32,
+        options: BatchingOptions,
+    ) -> Result<Deployment, DeployError> {
+        if !(1..=BATCH_MAX).contains(&options.rows) {
+            let rows = options.rows;
+            let text = format!("{rows} rows of a batch: use 1 to {BATCH_MAX}");
+            return Err(DeployError::Options(text));
+        }
+        if options.queue == 0 {
+            let text = "a queue for no request: use at least 1".to_owned();
+            return Err(DeployError::Options(text));
+        }
+        let on_cpu = fleet.cpu().processor.load(&network, version)?;
+        let executor = on_cpu.executor();
+        let executor = executor.ok_or(EngineError::Stopped)?;
+        let devices = fleet
+            .units
+            .iter()
+            .enumerate()
+            .filter(|(_, unit)| unit.is_device);
+        let seats = devices.map(|(index, unit)| {
+            if unit.is_lost() {
+                return Ok(None);
+            }
+            let name = &network.name;
+            match unit.processor.load(&network, version) {
+                Ok(resident) => warm_device(resident, executor, options.rows)
+                    .map_err(|error| match error {
+                        WarmError::Differs => DeployError::Differs {
+                            unit: unit.name().to_owned(),
+                        },
+                        WarmError::Engine(error) => error.into(),
+                    })
+                    .map(Some),
+                Err(error) if error.cause().is_processors() => {
+                    let device = unit.name();
+                    tracing::warn!(model = name, version, device, %error, "the device is not used");
+                    if matches!(error.cause(), Cause::DeviceLost | Cause::Timeout) {
+                        fleet.failed(index, &error);
+                    }
+                    Ok(None)
+                }
+                Err(error) => Err(error.into()),
+            }
+        });
+        let mut seats = seats.collect::<Result<Vec<_>, DeployError>>()?;
+        let row = warm_cpu(executor);
+        seats.push(Some(Seat {
+            resident: on_cpu,
+            row,
+        }));
+        let shared = Arc::new(Shared {
+            seats,
+            fleet: Arc::clone(fleet),
+            network,
+            version,
+            queue: Arc::new(Queue::new(options.queue)),
+            counts: Arc::default(),
+            options,
+        });
+        fleet.register(&shared.queue);
+        dispatcher::start(Arc::clone(&shared))?;
+        Ok(Deployment { shared })
+    }
+
+    /// Hands a request in. It never blocks for longer than the CPU needs for a few rows: where that
+    /// serves and nothing waits, such a request is computed here and now.
+    pub fn submit(&self, request: Request) -> PendingAnswer {
+        let arrived = Instant::now();
+        match self.accept(request, arrived) {
+            Ok(pending) => pending,
+            Err(error) => {
+                self.shared.counts.refused(&error, arrived.elapsed());
+                PendingAnswer::ready(Err(error))
+            }
+        }
+    }
+
+    fn accept(&self, request: Request, arrived: Instant) -> Result<PendingAnswer, RequestError> {
+        let shared = &self.shared;
+        let (values, row) = (request.rows.len(), shared.network.input_elements());
+        if !values.is_multiple_of(row) {
+            return Err(RequestError::RowLength { values, row });
+        }
+        let count = values / row;
+        let (requests, rows) = shared.queue.waiting();
+        if requests == 0
+            && let Some(executor) = shared.at_once(count)
+        {
+            let answer = shared.compute_here(executor, &request.rows, count, arrived);
+            return Ok(PendingAnswer::ready(Ok(answer)));
+        }
+        if let Some(deadline) = request.deadline {
+            let left = deadline.saturating_duration_since(arrived);
+            let expected = shared
+                .fleet
+                .expected(rows + count, |unit| shared.row_cost(unit));
+            if expected > left {
+                return Err(Refusal::TooLate { expected, left }.into());
+            }
+        }
+        let (reply, pending) = PendingAnswer::new();
+        let item = Item {
+            rows: request.rows,
+            count,
+            priority: request.priority,
+            deadline: request.deadline,
+            arrived,
+            avoid: 0,
+            reply,
+        };
+        shared.queue.push(item)?;
+        Ok(pending)
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Arc<Network> {
+        &self.shared.network
+    }
+
+    /// Its version, which every answer is stamped with.
+    pub fn version(&self) -> u32 {
+        self.shared.version
+    }
+
+    /// How batches form.
+    pub fn options(&self) -> BatchingOptions {
+        self.shared.options
+    }
+
+    /// What it has done so far.
+    pub fn times(&self) -> Times {
+        self.shared.counts.read()
+    }
+
+    /// Requests and rows that wait.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.shared.queue.waiting()
+    }
+
+    /// Names of the units that it is loaded on.
+    pub fn units(&self) -> Vec<String> {
+        let units = self.shared.fleet.units.iter().zip(&self.shared.seats);
+        units
+            .filter(|(unit, seat)| seat.is_some() && !unit.is_lost())
+            .map(|(unit, _)| unit.name().to_owned())
+            .collect()
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.shared.queue.stop();
+    }
+}
+
+impl std::fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deployment")
+            .field("network", &self.shared.network.name)
+            .field("version", &self.shared.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Time of a row on a unit; `None` where the network is not loaded.
+    pub fn row_cost(&self, unit: usize) -> Option<Duration> {
+        let seat = self.seats.get(unit)?.as_ref()?;
+        Some(Duration::from_nanos(seat.row.load(Ordering::Relaxed)))
+    }
+
+    /// Notes what a batch took on a unit.
+    pub fn learn_cost(&self, unit: usize, rows: usize, time: Duration) {
+        let Some(Some(seat)) = self.seats.get(unit) else {
+            return;
+        };
+        let row = time.as_nanos() as u64 / rows.max(1) as u64;
+        let before = seat.row.load(Ordering::Relaxed);
+        // An eighth of the new one: a batch that was held up does not change much.
+        seat.row
+            .store((before * 7 + row).div_ceil(8), Ordering::Relaxed);
+    }
+
+    /// The CPU's part, where that serves and is done with so many rows sooner than a thread could be
+    /// woken for it.
+    fn at_once(&self, rows: usize) -> Option<&CpuExecutor> {
+        if self.has_devices() || !self.options.wait.is_zero() {
+            return None;
+        }
+        let cpu = self.seats.len() - 1;
+        let time = self.row_cost(cpu)?.checked_mul(u32::try_from(rows).ok()?)?;
+        let executor = self.seats[cpu].as_ref()?.resident.executor();
+        executor.filter(|_| time <= AT_ONCE)
+    }
+
+    /// Whether a device has it.
+    fn has_devices(&self) -> bool {
+        let units = self.fleet.units.iter().zip(&self.seats);
+        let mut devices =
+            units.filter(|(unit, seat)| unit.is_device && seat.is_some() && !unit.is_lost());
+        devices.next().is_some()
+    }
+
+    fn compute_here(
+        &self,
+        executor: &CpuExecutor,
+        rows: &Bytes,
+        count: usize,
+        arrived: Instant,
+    ) -> Answer {
+        let outputs = executor.run(bytemuck::cast_slice(rows), count);
+        let computed = arrived.elapsed();
+        let timing = Timing {
+            queued: Duration::ZERO,
+            computed,
+            batch: count,
+        };
+        self.counts.batch(count, computed);
+        self.counts.answered(count, timing);
+        Answer {
+            outputs,
+            version: self.version,
+            timing,
+        }
+    }
+
+    /// What the dispatcher gathers.
+    pub fn gathering(&self) -> Gathering {
+        Gathering {
+            rows: self.options.rows,
+            wait: self.options.wait,
+        }
+    }
+}
+
+enum WarmError {
+    Differs,
+    Engine(EngineError),
+}
+
+/// Rows whose values differ, and are the same each time.
+fn some_rows(elements: usize, rows: usize) -> Vec<i8> {
+    let values = 0..elements * rows;
+    values
+        .map(|index| (index.wrapping_mul(0x9e37_79b9) >> 13) as i8)
+        .collect()
+}
+
+/// Nanoseconds of a row.
+fn warm_cpu(executor: &CpuExecutor) -> AtomicU64 {
+    let rows = some_rows(executor.input_elements(), 1);
+    // The first run allocates; the fastest of a few is what it takes.
+    let begin = Instant::now();
+    let mut fastest = Duration::MAX;
+    for _ in 0..8 {
+        let begin_run = Instant::now();
+        std::hint::black_box(executor.run(&rows, 1));
+        fastest = fastest.min(begin_run.elapsed());
+        if begin.elapsed() > Duration::from_millis(20) {
+            break;
+        }
+    }
+    AtomicU64::new(fastest.as_nanos() as u64)
+}
+
+fn warm_device(
+    resident: Resident,
+    executor: &CpuExecutor,
+    batch: usize,
+) -> Result<Seat, WarmError> {
+    let mut row = 0;
+    for rows in [1, batch] {
+        let values = some_rows(executor.input_elements(), rows);
+        let begin = Instant::now();
+        let result = resident
+            .submit(values.clone())
+            .wait()
+            .map_err(WarmError::Engine)?;
+        row = begin.elapsed().as_nanos() as u64 / rows as u64;
+        if result.outputs != executor.run(&values, rows) {
+            return Err(WarmError::Differs);
+        }
+    }
+    Ok(Seat {
+        resident,
+        row: AtomicU64::new(row),
+    })
+}
