@@ -438,6 +438,39 @@ fn a_replacement_that_the_device_refuses_leaves_the_old_network_serving() {
 }
 
 #[test]
+fn a_device_that_hangs_in_a_replacement_comes_back_with_the_old_network() {
+    let networks = [network(83, &[200, 200, 7]), network(84, &[200, 190, 7])];
+    let rows = Numbers(6).bytes(200 * 7);
+    // In the unload that makes room, and in the load.
+    for commands in [1, 2] {
+        let served = Served::new(Faulty::new(Fault::Hung, commands));
+        let options = EngineOptions {
+            timeout: Duration::from_millis(200),
+            ..options(3)
+        };
+        let backend = Backend::Device(served.open());
+        let engine = Engine::new(Arc::clone(&networks[0]), backend, options).expect("it fits");
+        let error = engine.replace(Arc::clone(&networks[1]), 2);
+        assert!(
+            matches!(error, Err(EngineError::Timeout { .. })),
+            "{error:?}"
+        );
+        for version in 1..=3 {
+            let network = &networks[(version as usize + 1) % 2];
+            if version > 1 {
+                engine
+                    .replace(Arc::clone(network), version)
+                    .expect("the device is whole again");
+            }
+            let result = engine.infer_batch(&rows).expect("the device computes");
+            assert_eq!(result.version, version);
+            assert_eq!(result.outputs, expected(network, &rows));
+        }
+        assert_eq!(engine.recoveries(), 1);
+    }
+}
+
+#[test]
 fn an_engine_finds_no_trace_of_the_one_before() {
     let served = Served::new(FunctionalModel::new(TINY));
     let device = served.open();

@@ -268,6 +268,55 @@ fn networks_come_and_go_while_another_serves() {
 }
 
 #[test]
+fn whoever_wants_room_gets_it_in_the_end() {
+    // Three of four can't be resident at once, and the device hangs once.
+    let served = Served::new(Faulty::new(Fault::Hung, 40));
+    let options = EngineOptions {
+        timeout: Duration::from_millis(200),
+        retries: 10,
+        ..options(3)
+    };
+    let processor = on(&served, options);
+    let refusals = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for caller in 1..=4 {
+            let (processor, refusals) = (&processor, &refusals);
+            scope.spawn(move || {
+                let network = network("n", caller.into(), &[10 + caller as usize, 20, 6]);
+                let rows = Numbers(caller.into()).bytes(7 * network.input_elements());
+                let answers = expected(&network, &rows);
+                let mut loads = 0;
+                let begin = Instant::now();
+                while loads < 20 {
+                    assert!(begin.elapsed() < Duration::from_secs(60));
+                    let resident = match processor.load(&network, caller) {
+                        Ok(resident) => resident,
+                        Err(EngineError::NoRoom { .. }) => {
+                            refusals.fetch_add(1, Ordering::Relaxed);
+                            thread::sleep(Duration::from_millis(1));
+                            continue;
+                        }
+                        // The one that the device hung in.
+                        Err(EngineError::Timeout { .. }) => continue,
+                        Err(error) => panic!("{error}"),
+                    };
+                    loads += 1;
+                    let pending: Vec<_> = (0..3).map(|_| resident.submit(rows.clone())).collect();
+                    drop(resident);
+                    for pending in pending {
+                        let result = pending.wait().expect("it was submitted before");
+                        assert_eq!(result.version, caller);
+                        assert!(result.outputs == answers);
+                    }
+                }
+            });
+        }
+    });
+    assert!(refusals.load(Ordering::Relaxed) > 0);
+    assert_eq!(processor.recoveries(), 1);
+}
+
+#[test]
 fn a_device_that_is_reset_has_all_its_networks_again() {
     for mode in [CompletionMode::Polling, CompletionMode::Interrupt] {
         // At once, and in the midst of batches.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use systole_driver::{CompletionMode, DeviceStatus};
-use systole_host::engine::EngineError;
+use systole_host::engine::{BatchResult, EngineError};
 use systole_regs::Status;
-use systole_tests::faults::{Fault, ROWS, Rig, Work};
+use systole_tests::faults::{Fault, Pair, ROWS, Rig, Work};
 
 /// Cases with a seed of their own.
 const CASES: u64 = 1000;
@@ -171,4 +171,65 @@ fn run(work: &Work, thread: u64) -> [u64; 4] {
     counts[2] += rig.engine.recoveries();
     drop(rig);
     counts
+}
+
+/// Cases with two networks on a device.
+const PAIRS: u64 = 150;
+
+/// One case: faults while both networks have batches, and a batch of each when the faults are over.
+/// False if the device was given up.
+fn case_of_pair(works: &[Work; 2], pair: &Pair, seed: u64) -> bool {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let fault = fault(&mut random);
+    pair.faulty.inject(fault);
+    let submit = |index: usize, by: usize| pair.residents[index].submit(works[index].batch(by));
+    let check = |index: usize, by: usize, result: BatchResult| {
+        assert_eq!(result.version, pair.residents[index].version());
+        let right = result.outputs == works[index].answer(by);
+        assert!(right, "case {seed}: a wrong answer after {fault:?}");
+    };
+    let turns: Vec<(usize, usize)> = (0..6)
+        .map(|_| (random.random_range(0..2), random.random_range(0..ROWS.0)))
+        .collect();
+    let pending: Vec<_> = turns.iter().map(|&(index, by)| submit(index, by)).collect();
+    for (&(index, by), pending) in turns.iter().zip(pending) {
+        match pending.wait() {
+            Ok(result) => check(index, by, result),
+            Err(error) => assert!(is_expected(&error), "case {seed}: {error:?}"),
+        }
+    }
+    pair.faulty.heal();
+    let healed = Instant::now();
+    for index in [0, 1] {
+        loop {
+            match submit(index, 1).wait() {
+                Ok(result) => break check(index, 1, result),
+                Err(_) if healed.elapsed() > Duration::from_secs(2) => return false,
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+    true
+}
+
+#[test]
+fn both_networks_of_a_device_survive_its_faults() {
+    let works = [Work::new(), Work::other()];
+    let modes = [CompletionMode::Polling, CompletionMode::Interrupt];
+    let (mut recoveries, mut lost) = (0, 0);
+    let count = |pair: &Pair| pair.residents[0].processor().recoveries();
+    for (mode, half) in modes.into_iter().zip([0..PAIRS / 2, PAIRS / 2..PAIRS]) {
+        let mut pair = Pair::new(&works, mode);
+        for seed in half {
+            if !case_of_pair(&works, &pair, seed) {
+                lost += 1;
+                recoveries += count(&pair);
+                pair = Pair::new(&works, mode);
+            }
+        }
+        recoveries += count(&pair);
+    }
+    println!("{PAIRS} cases: {recoveries} recoveries, {lost} devices given up");
+    assert!(recoveries > PAIRS / 10, "{recoveries} recoveries");
+    assert!(lost < PAIRS / 20, "{lost} devices were given up");
 }

@@ -81,8 +81,9 @@ impl Processor {
     }
 
     /// Compiles a network, loads it, and keeps it resident until the handle is dropped. This blocks:
-    /// until room is free that a dropped handle's batches still need, and while the device loads. The
-    /// batches of other networks go on, apart from the time of the load itself.
+    /// until room is free that a dropped handle's batches still need, and while the device loads. So it
+    /// is not for the processor's own thread, which calls what is given to [`Resident::submit_then`].
+    /// The batches of other networks go on, apart from the time of the load itself.
     ///
     /// # Errors
     /// If the network can't be compiled, if there is no room for it ([`EngineError::NoRoom`]), or if

@@ -27,7 +27,7 @@ use systole_regs::registers::{self as register, control, status};
 
 use ring::{Mapping, Pump};
 
-pub use rig::{PATIENCE, ROWS, Rig, Work};
+pub use rig::{PATIENCE, Pair, ROWS, Rig, Work};
 
 /// What goes wrong, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A device that can fail, with an engine on top, and work for it.
+//! A device that can fail, with an engine or several networks on top, and work for it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use systole_driver::{Address, CompletionMode, Device, OpenOptions, Transport, VfioUser};
 use systole_host::Network;
 use systole_host::cpu::CpuExecutor;
-use systole_host::engine::{Backend, Engine, EngineOptions};
+use systole_host::engine::{Backend, Engine, EngineOptions, Processor, Resident};
+use systole_host::model::Operation;
 use systole_regs::configuration::TINY;
 use systole_sim::model::FunctionalModel;
 
@@ -36,8 +37,29 @@ impl Work {
     /// If the network is not there.
     #[expect(clippy::new_without_default, reason = "it reads a file")]
     pub fn new() -> Work {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/demo/digits.onnx");
-        let network = Arc::new(Network::load(&path).expect("the demo's model is supported"));
+        Self::of(Arc::new(digits()))
+    }
+
+    /// A network of the same shape that answers differently.
+    ///
+    /// # Panics
+    /// If the network is not there.
+    pub fn other() -> Work {
+        let mut network = digits();
+        for layer in &mut network.layers {
+            if let Operation::FullyConnected(dense) = &mut layer.operation {
+                dense.weights.reverse();
+            }
+        }
+        let work = Self::of(Arc::new(network));
+        assert!(
+            work.answers != Work::new().answers,
+            "they can be told apart"
+        );
+        work
+    }
+
+    fn of(network: Arc<Network>) -> Work {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let rows: Vec<i8> = (0..ROWS.0 * 64).map(|_| random.random()).collect();
         let answers = CpuExecutor::new(&network)
@@ -61,12 +83,40 @@ impl Work {
     }
 }
 
+fn digits() -> Network {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/demo/digits.onnx");
+    Network::load(&path).expect("the demo's model is supported")
+}
+
 /// Rows from number `first` on, and then those before it.
 fn turned(values: &[i8], first: usize) -> Vec<i8> {
     let width = values.len() / ROWS.0;
     let mut values = values.to_vec();
     values.rotate_left(first % ROWS.0 * width);
     values
+}
+
+/// A served functional model and the proxy before it, through which it answers.
+fn serve() -> (Arc<Faulty>, Served) {
+    let served = Served::core(FunctionalModel::new(TINY));
+    let Address::VfioUser(socket) = served.address() else {
+        panic!("it is served at a socket");
+    };
+    let transport = VfioUser::connect(socket, Duration::from_secs(5)).expect("it answers");
+    (Faulty::new(Arc::new(transport)), served)
+}
+
+/// The device behind a proxy, opened, and how it is used.
+fn open(faulty: &Arc<Faulty>, mode: CompletionMode) -> (Backend, EngineOptions) {
+    let options = OpenOptions { timeout: PATIENCE };
+    let device = Device::over(Arc::clone(faulty) as Arc<dyn Transport>, options).expect("it opens");
+    let options = EngineOptions {
+        batch: ROWS.1,
+        mode,
+        timeout: PATIENCE,
+        ..EngineOptions::default()
+    };
+    (Backend::Device(device), options)
 }
 
 /// A served functional model, the proxy before it, and an engine on top.
@@ -85,12 +135,7 @@ impl Rig {
     /// # Panics
     /// If that fails.
     pub fn new(work: &Work, mode: CompletionMode) -> Rig {
-        let served = Served::core(FunctionalModel::new(TINY));
-        let Address::VfioUser(socket) = served.address() else {
-            panic!("it is served at a socket");
-        };
-        let transport = VfioUser::connect(socket, Duration::from_secs(5)).expect("it answers");
-        let faulty = Faulty::new(Arc::new(transport));
+        let (faulty, served) = serve();
         let engine = Self::engine(work, &faulty, mode);
         Rig {
             engine,
@@ -104,16 +149,38 @@ impl Rig {
     /// # Panics
     /// If the device does not open, or the network does not fit.
     pub fn engine(work: &Work, faulty: &Arc<Faulty>, mode: CompletionMode) -> Engine {
-        let options = OpenOptions { timeout: PATIENCE };
-        let device =
-            Device::over(Arc::clone(faulty) as Arc<dyn Transport>, options).expect("it opens");
-        let options = EngineOptions {
-            batch: ROWS.1,
-            mode,
-            timeout: PATIENCE,
-            ..EngineOptions::default()
+        let (backend, options) = open(faulty, mode);
+        Engine::new(Arc::clone(&work.network), backend, options).expect("it fits")
+    }
+}
+
+/// As [`Rig`], with two networks on the device.
+pub struct Pair {
+    /// The networks.
+    pub residents: [Resident; 2],
+    /// The proxy.
+    pub faulty: Arc<Faulty>,
+    /// The device.
+    pub served: Served,
+}
+
+impl Pair {
+    /// Serves a device and loads the networks of both works, as versions 1 and 2.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn new(works: &[Work; 2], mode: CompletionMode) -> Pair {
+        let (faulty, served) = serve();
+        let (backend, options) = open(&faulty, mode);
+        let processor = Processor::new(backend, options).expect("it starts");
+        let load = |index: usize| {
+            let loaded = processor.load(&works[index].network, index as u32 + 1);
+            loaded.expect("both fit")
         };
-        let network = Arc::clone(&work.network);
-        Engine::new(network, Backend::Device(device), options).expect("it fits")
+        Pair {
+            residents: [load(0), load(1)],
+            faulty,
+            served,
+        }
     }
 }
