@@ -13,7 +13,7 @@ mod tokens;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -27,6 +27,8 @@ use crate::metrics::{Errors, Latencies};
 use crate::repository::{
     Control, IndexEntry, LoadRequest, Repository, RepositoryError, is_model_name,
 };
+use crate::status::{self, Window};
+use crate::telemetry::{self, Telemetry};
 use connection::Listener;
 
 /// Why tracing can't be set by a request.
@@ -48,7 +50,15 @@ pub struct App {
     ready: AtomicBool,
     /// Requests that are being read, computed or answered.
     requests: AtomicUsize,
+    /// Connections that are open.
+    connections: AtomicUsize,
+    /// When the server was made, by both clocks.
+    pub(crate) started: (Instant, SystemTime),
     pub(crate) errors: Errors,
+    /// The last readings of all counters.
+    pub(crate) window: Window,
+    /// Where traces go.
+    telemetry: Option<Telemetry>,
 }
 
 impl App {
@@ -67,9 +77,25 @@ impl App {
         self.ready.load(Ordering::Acquire)
     }
 
+    /// Requests that are being read, computed or answered.
+    pub(crate) fn requests_now(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Connections that are open.
+    pub(crate) fn connections_now(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Time since the server was made.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.0.elapsed()
+    }
+
     /// Counts a request that is answered with an error.
     pub(crate) fn failed(&self, model: &str, error: ServeError) -> Failure {
         self.errors.count(model, &error);
+        telemetry::failed(model, &error);
         Failure(error)
     }
 }
@@ -110,6 +136,8 @@ pub struct ServerOptions {
     pub poll: Duration,
     /// How long requests may take to finish when the server goes down.
     pub drain: Duration,
+    /// Where traces go; nowhere if this is `None`.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// Why the server does not run.
@@ -158,7 +186,11 @@ impl Server {
             tokens: options.tokens.take(),
             ready: AtomicBool::new(false),
             requests: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            started: (Instant::now(), SystemTime::now()),
             errors: Errors::default(),
+            window: Window::default(),
+            telemetry: options.telemetry.take(),
         });
         Ok(Server {
             app,
@@ -218,6 +250,7 @@ impl Server {
         tokio::select! {
             () = stop => {}
             () = follow => {}
+            () = status::sample(&app) => {}
         }
         app.ready.store(false, Ordering::Release);
         let requests = app.requests.load(Ordering::Relaxed);
@@ -227,6 +260,9 @@ impl Server {
         if tokio::time::timeout(options.drain, finished).await.is_err() {
             let requests = app.requests.load(Ordering::Relaxed);
             tracing::warn!(requests, "some requests were not finished in time");
+        }
+        if let Some(telemetry) = &app.telemetry {
+            telemetry.shut_down().await;
         }
         Ok(())
     }

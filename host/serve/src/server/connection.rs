@@ -135,7 +135,8 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         watcher: hyper_util::server::graceful::Watcher,
     ) {
-        let gate = self.gate;
+        let _counted = self.gate.connected();
+        let gate = self.gate.clone();
         let service = service_fn(move |request| {
             let gate = gate.clone();
             async move { Ok::<_, std::convert::Infallible>(gate.answer(request).await) }
