@@ -36,6 +36,7 @@ mod sim;
 mod stats;
 mod stream;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -52,6 +53,24 @@ struct Arguments {
     /// Tell more on standard error; twice for every register access.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
+    /// How to tell it: lines for people, or a JSON object on each line.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        value_enum
+    )]
+    log_format: LogFormat,
+}
+
+/// What the log looks like.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Subcommand)]
@@ -76,20 +95,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let level = match arguments.verbose {
-        0 => LevelFilter::WARN,
-        1 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .init();
+    start_log(&arguments);
 
     let result = match arguments.command {
         Command::Infer(arguments) => infer::run(&arguments),
         Command::Stream(arguments) => stream::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Serve(serve) => serve::run(&serve, arguments.log_format),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
@@ -110,5 +121,23 @@ fn main() -> ExitCode {
             output::report(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+fn start_log(arguments: &Arguments) {
+    let level = match arguments.verbose {
+        // A server tells what it serves; a command is done when its result is there.
+        0 if matches!(arguments.command, Command::Serve(_)) => LevelFilter::INFO,
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

@@ -6,6 +6,7 @@ use systole_host::engine::{Backend, EngineOptions};
 use systole_host::serving::Fleet;
 use systole_serve::command;
 
+use crate::LogFormat;
 use crate::device::{DeviceName, OpenDevice};
 
 /// The server's arguments, and the devices.
@@ -22,7 +23,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments, log: LogFormat) -> anyhow::Result<()> {
     let mut open = Vec::new();
     let mut backends = Vec::new();
     for name in &arguments.devices {
@@ -39,11 +40,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         addresses.dedup();
         // For people and for scripts that wait for it; nobody has to read it.
-        let _ = writeln!(
-            std::io::stderr(),
-            "systole: listening at {}",
-            addresses.join(" and ")
-        );
+        match log {
+            LogFormat::Json => tracing::info!(addresses = addresses.join(" "), "listening"),
+            LogFormat::Text => {
+                let addresses = addresses.join(" and ");
+                let _ = writeln!(std::io::stderr(), "systole: listening at {addresses}");
+            }
+        }
     })?;
     Ok(())
 }

@@ -23,6 +23,9 @@ use crate::telemetry::{Telemetry, TelemetryError};
 /// served. NAME/config.toml and golden_input.npy with golden_output.npy beside the model are optional. A
 /// new version is served when it has been loaded, warmed up, and has answered its golden inputs; the old
 /// one serves until then. SIGTERM and SIGINT let requests finish first.
+///
+/// GET / is a page for people with what the server does, GET /metrics tells Prometheus. Where there are
+/// tokens, both want one of those for inference.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// Folder of models.

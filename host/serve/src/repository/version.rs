@@ -51,7 +51,10 @@ impl Version {
             version: number,
             reason,
         };
-        let network = Network::load(&folder.model).map_err(|error| failed(error.to_string()))?;
+        let mut network =
+            Network::load(&folder.model).map_err(|error| failed(error.to_string()))?;
+        // The file's name is the same for all; logs and devices' slots tell models apart by this one.
+        network.name = name.to_owned();
         let network = Arc::new(network);
         let deployment = Deployment::new(fleet, Arc::clone(&network), number, config.batching())
             .map_err(|error| failed(error.to_string()))?;
