@@ -88,6 +88,8 @@ fn finish(shared: &Shared, batch: Batch, result: Result<Vec<i8>, EngineError>, b
         Ok(outputs) => {
             shared.fleet.succeeded(turn.unit);
             shared.learn_cost(turn.unit, rows, computed);
+            // The next batch can begin while this one's answers are handed out.
+            drop(turn);
             shared.counts.batch(rows, computed);
             let row = shared.network.output_elements();
             let mut outputs = &outputs[..];
@@ -114,6 +116,7 @@ fn finish(shared: &Shared, batch: Batch, result: Result<Vec<i8>, EngineError>, b
                 item.avoid |= 1 << turn.unit;
             }
             shared.queue.put_back(items);
+            drop(turn);
         }
         Err(error) => {
             for item in items {
@@ -123,7 +126,5 @@ fn finish(shared: &Shared, batch: Batch, result: Result<Vec<i8>, EngineError>, b
             }
         }
     }
-    // The turn is free before the dispatcher looks for one.
-    drop(turn);
     drop(taken);
 }
