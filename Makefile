@@ -20,6 +20,9 @@ CONFIG ?= tiny
 SEEDS ?= 1
 PYTHON_TOOLS := $(VENV)/bin/python
 
+# Models, golden answers and load scripts that are not part of the project.
+REFERENCES := $(or $(SYSTOLE_SHARED),../shared)
+
 # QEMU and two kernels for the guest tests.
 GUEST := $(TARGET_DIR)/guest
 
@@ -38,7 +41,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TOOLCHAIN = $(shell RUSTUP_AUTO_INSTALL=0 cargo +nightly --version >/dev/null 2>&1 \
   && echo RUSTUP_TOOLCHAIN=nightly || echo RUSTC_BOOTSTRAP=1)
 
-.PHONY: help setup build test test-guest soak netlist-test sanitize miri fuzz demo bench emit bitstream reports docs lint clean
+.PHONY: help setup build test test-guest soak netlist-test sanitize miri fuzz demo bench compare emit bitstream reports docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -91,6 +94,9 @@ fuzz: setup $(CARGO_FUZZ) ## let made-up devices answer the driver, under Addres
 bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
 	@mkdir -p build
 	$(SYSTOLE) bench --output build
+
+compare: build ## load `systole serve`, Triton and MLServer in turn; REFERENCES names the folder with models and load scripts
+	$(PYTHON_TOOLS) tests/compare/serving.py --systole $(SYSTOLE) --shared $(REFERENCES) --work build/compare
 
 emit: ## write the accelerator's Verilog to build/
 	@mkdir -p build

@@ -35,6 +35,15 @@ def say(text):
     print(f"compare: {text}", file=sys.stderr, flush=True)
 
 
+def install_tools():
+    """The load clients, Debian's."""
+    missing = [package for tool, package in (("h2load", "nghttp2-client"), ("wrk", "wrk")) if not shutil.which(tool)]
+    if missing:
+        say(f"installing {' '.join(missing)} with apt-get")
+        root = [] if os.geteuid() == 0 else ["sudo"]
+        subprocess.run([*root, "apt-get", "install", "-q", "-y", *missing], check=True, stdout=sys.stderr)
+
+
 def environment(work, name):
     """A virtual environment with a peer in it."""
     folder = work / name
@@ -157,9 +166,7 @@ def main():
     parser.add_argument("--connections", type=lambda text: list(map(int, text.split(","))), default=[1, 64])
     parser.add_argument("--kinds", type=listed, default=["grpc", "json"])
     arguments = parser.parse_args()
-    for tool in ("h2load", "wrk"):
-        if not shutil.which(tool):
-            sys.exit(f"{tool} is missing: apt-get install nghttp2-client wrk")
+    install_tools()
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     arguments.shared = arguments.shared.resolve()
