@@ -148,7 +148,8 @@ fn compute<'r>(
     while let Some(slice) = slices.next() {
         let values: &[i8] = bytemuck::cast_slice(slice);
         let is_large = values.len() >= PIECE_BYTES.min(PIECE_ROWS * input);
-        if !is_large && !(gathered.is_empty() && slices.peek().is_none()) {
+        let is_alone = gathered.is_empty() && slices.peek().is_none();
+        if !is_large && !is_alone {
             gathered.extend_from_slice(values);
             continue;
         }
