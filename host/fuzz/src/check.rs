@@ -8,10 +8,10 @@ use systole_host::model::{NETWORK_ELEMENTS_MAX, Operation, ROW_ELEMENTS_MAX};
 use systole_regs::configuration::TINY;
 
 /// Most values of all tensors for which a network is run and compiled: both take time in proportion.
-const VALUES_MAX: usize = 1 << 16;
+const VALUES_MAX: usize = 1 << 14;
 
 /// Most steps of the inner loops for which a network is run.
-const WORK_MAX: usize = 1 << 22;
+const WORK_MAX: usize = 1 << 20;
 
 /// Longest message of an error, in bytes: names in it are those of the file, which may be long.
 const MESSAGE_SPARE: usize = 4096;

@@ -13,6 +13,8 @@
 
 mod check;
 mod choices;
+#[cfg(test)]
+mod hostile;
 mod onnx;
 mod tflite;
 

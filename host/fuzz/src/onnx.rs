@@ -4,9 +4,9 @@
 //!  input --> QuantizeLinear --> DequantizeLinear --> one of 20 operators --> QuantizeLinear --> ...
 //! ```
 
-mod graph;
+pub(crate) mod graph;
 mod operators;
-mod wire;
+pub(crate) mod wire;
 
 use crate::check;
 use crate::choices::Choices;

@@ -4,7 +4,7 @@
 //!  input --> one of 20 operators, with weights and an output that mostly fit --> ... --> output
 //! ```
 
-mod file;
+pub(crate) mod file;
 mod operators;
 
 use crate::check;

@@ -4,26 +4,26 @@ use super::wire::Message;
 use crate::choices::Choices;
 
 /// Element types.
-pub(super) const FLOAT: i64 = 1;
-pub(super) const UINT8: i64 = 2;
-pub(super) const INT8: i64 = 3;
-pub(super) const INT32: i64 = 6;
-pub(super) const INT64: i64 = 7;
+pub(crate) const FLOAT: i64 = 1;
+pub(crate) const UINT8: i64 = 2;
+pub(crate) const INT8: i64 = 3;
+pub(crate) const INT32: i64 = 6;
+pub(crate) const INT64: i64 = 7;
 
 /// Values of a made-up constant at most; more make nothing new, and slow the fuzzer down.
 const CONSTANT_VALUES: usize = 1 << 12;
 
 /// A value that is computed.
 #[derive(Clone)]
-pub(super) struct Value {
-    pub(super) name: String,
+pub(crate) struct Value {
+    pub(crate) name: String,
     /// With the batch.
-    pub(super) shape: Vec<i64>,
-    pub(super) scale: f32,
+    pub(crate) shape: Vec<i64>,
+    pub(crate) scale: f32,
 }
 
 /// An attribute of a node.
-pub(super) enum Attribute<'a> {
+pub(crate) enum Attribute<'a> {
     Int(&'a str, i64),
     Float(&'a str, f32),
     Ints(&'a str, &'a [i64]),
@@ -31,16 +31,16 @@ pub(super) enum Attribute<'a> {
 }
 
 /// A graph that is being made.
-pub(super) struct Graph<'c, 'd> {
-    pub(super) choices: &'c mut Choices<'d>,
+pub(crate) struct Graph<'c, 'd> {
+    pub(crate) choices: &'c mut Choices<'d>,
     message: Message,
     /// Values as floats, behind DequantizeLinear.
-    pub(super) values: Vec<Value>,
+    pub(crate) values: Vec<Value>,
     names: usize,
 }
 
 impl<'c, 'd> Graph<'c, 'd> {
-    pub(super) fn new(choices: &'c mut Choices<'d>) -> Self {
+    pub(crate) fn new(choices: &'c mut Choices<'d>) -> Self {
         Graph {
             choices,
             message: Message::default(),
@@ -50,7 +50,7 @@ impl<'c, 'd> Graph<'c, 'd> {
     }
 
     /// Writes the model with the input and output of these names.
-    pub(super) fn finish(self, input: &Value, element: i64, output: &str) -> Vec<u8> {
+    pub(crate) fn finish(self, input: &Value, element: i64, output: &str) -> Vec<u8> {
         let mut shape = Message::default();
         for (index, &size) in input.shape.iter().enumerate() {
             let dimension = match (index, size) {
@@ -69,13 +69,13 @@ impl<'c, 'd> Graph<'c, 'd> {
         model.message(8, opset).into_bytes()
     }
 
-    pub(super) fn name(&mut self) -> String {
+    pub(crate) fn name(&mut self) -> String {
         self.names += 1;
         format!("v{}", self.names)
     }
 
     /// A value that is computed, mostly the last.
-    pub(super) fn value(&mut self) -> Value {
+    pub(crate) fn value(&mut self) -> Value {
         let from_end = match self.choices.below(4) {
             3 => self.choices.below(self.values.len()),
             _ => 0,
@@ -84,7 +84,7 @@ impl<'c, 'd> Graph<'c, 'd> {
     }
 
     /// Adds a constant of so many values, given as raw bytes.
-    pub(super) fn constant(&mut self, element: i64, shape: &[i64], raw: &[u8]) -> String {
+    pub(crate) fn constant(&mut self, element: i64, shape: &[i64], raw: &[u8]) -> String {
         let name = self.name();
         let mut shape = shape.to_vec();
         if self.choices.rarely() {
@@ -102,7 +102,7 @@ impl<'c, 'd> Graph<'c, 'd> {
         name
     }
 
-    pub(super) fn floats(&mut self, shape: &[i64], values: &[f32]) -> String {
+    pub(crate) fn floats(&mut self, shape: &[i64], values: &[f32]) -> String {
         let raw: Vec<u8> = values
             .iter()
             .flat_map(|value| value.to_le_bytes())
@@ -110,7 +110,7 @@ impl<'c, 'd> Graph<'c, 'd> {
         self.constant(FLOAT, shape, &raw)
     }
 
-    pub(super) fn integers(&mut self, values: &[i64]) -> String {
+    pub(crate) fn integers(&mut self, values: &[i64]) -> String {
         let values: Vec<i64> = values
             .iter()
             .map(|&value| self.choices.mostly(value))
@@ -124,7 +124,7 @@ impl<'c, 'd> Graph<'c, 'd> {
 
     /// Adds quantized weights behind DequantizeLinear, with a scale or one for each index of `axis`.
     /// Gives the name and the scales.
-    pub(super) fn weights(&mut self, shape: &[i64], axis: usize) -> (String, Vec<f32>) {
+    pub(crate) fn weights(&mut self, shape: &[i64], axis: usize) -> (String, Vec<f32>) {
         let product = |product: usize, &size: &i64| product.saturating_mul(size as usize);
         let count = shape.iter().fold(1, product).min(CONSTANT_VALUES);
         let raw = self.choices.bytes(count);
@@ -155,7 +155,7 @@ impl<'c, 'd> Graph<'c, 'd> {
     }
 
     /// Adds a bias: int32 behind DequantizeLinear with the accumulator's scales, or floats.
-    pub(super) fn bias(&mut self, channels: i64, input: f32, scales: &[f32]) -> String {
+    pub(crate) fn bias(&mut self, channels: i64, input: f32, scales: &[f32]) -> String {
         let count = self.choices.mostly(channels).clamp(0, 1 << 10) as usize;
         let raw = self.choices.bytes(4 * count);
         let shape = [count as i64];
@@ -180,7 +180,7 @@ impl<'c, 'd> Graph<'c, 'd> {
     }
 
     /// Adds a node; gives the name of its output.
-    pub(super) fn node(
+    pub(crate) fn node(
         &mut self,
         operator: &str,
         inputs: &[&str],
@@ -221,7 +221,7 @@ impl<'c, 'd> Graph<'c, 'd> {
     }
 
     /// Quantizes a float value, and dequantizes it again.
-    pub(super) fn quantize(&mut self, float: &str, shape: Vec<i64>, like: Option<f32>) -> Value {
+    pub(crate) fn quantize(&mut self, float: &str, shape: Vec<i64>, like: Option<f32>) -> Value {
         let scale = like.unwrap_or_else(|| self.choices.scale());
         let scale_name = self.floats(&[], &[scale]);
         let mut inputs = vec![float, &scale_name];

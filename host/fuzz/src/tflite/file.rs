@@ -8,38 +8,38 @@ const fn entry(field: VOffsetT) -> VOffsetT {
 }
 
 /// What a model file says.
-pub(super) struct File {
-    pub(super) version: u32,
-    pub(super) tensors: Vec<Tensor>,
-    pub(super) operators: Vec<Operator>,
-    pub(super) inputs: Vec<i32>,
-    pub(super) outputs: Vec<i32>,
+pub(crate) struct File {
+    pub(crate) version: u32,
+    pub(crate) tensors: Vec<Tensor>,
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) inputs: Vec<i32>,
+    pub(crate) outputs: Vec<i32>,
 }
 
 /// An activation, or a constant if it has data.
 #[derive(Clone)]
-pub(super) struct Tensor {
-    pub(super) shape: Vec<i32>,
-    pub(super) element: i8,
-    pub(super) scales: Vec<f32>,
-    pub(super) zero_points: Vec<i64>,
-    pub(super) axis: i32,
-    pub(super) data: Option<Vec<u8>>,
-    pub(super) name: String,
+pub(crate) struct Tensor {
+    pub(crate) shape: Vec<i32>,
+    pub(crate) element: i8,
+    pub(crate) scales: Vec<f32>,
+    pub(crate) zero_points: Vec<i64>,
+    pub(crate) axis: i32,
+    pub(crate) data: Option<Vec<u8>>,
+    pub(crate) name: String,
 }
 
 /// One operation.
-pub(super) struct Operator {
-    pub(super) code: i32,
-    pub(super) inputs: Vec<i32>,
-    pub(super) outputs: Vec<i32>,
+pub(crate) struct Operator {
+    pub(crate) code: i32,
+    pub(crate) inputs: Vec<i32>,
+    pub(crate) outputs: Vec<i32>,
     /// Type of the options, and those of their fields that are there.
-    pub(super) options: Option<(u8, Vec<(VOffsetT, Field)>)>,
+    pub(crate) options: Option<(u8, Vec<(VOffsetT, Field)>)>,
 }
 
 /// A field of options.
 #[derive(Clone, Copy)]
-pub(super) enum Field {
+pub(crate) enum Field {
     Byte(i8),
     Int(i32),
     Float(f32),
@@ -50,7 +50,7 @@ type Builder = FlatBufferBuilder<'static>;
 
 impl File {
     /// The file's bytes.
-    pub(super) fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let mut builder = Builder::new();
         // Buffer 0 is empty: the one of tensors without data.
         let mut buffers = vec![buffer(&mut builder, None)];
