@@ -34,7 +34,9 @@ MIRI_TESTS := memory:: pci:: iova:: address_space:: region:: message::
 
 # How long `make fuzz` runs each of its targets, and with what.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := config_space completions
+FUZZ_TARGETS := driver/config_space driver/completions host/tflite host/onnx
+# An importer must not need memory out of proportion to what it reads.
+FUZZ_LIMITS := -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512
 CARGO_FUZZ := $(TARGET_DIR)/tools/bin/cargo-fuzz
 CARGO_FUZZ_VERSION := 0.13.2
 # Sanitizers are unstable: they need the nightly toolchain, or the stable one told to behave like it.
@@ -83,12 +85,14 @@ miri: setup ## interpret the driver's tests of memory and parsers (Miri); needs 
 $(CARGO_FUZZ):
 	cargo install --locked --root $(TARGET_DIR)/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz
 
-fuzz: setup $(CARGO_FUZZ) ## let made-up devices answer the driver, under AddressSanitizer; FUZZ_SECONDS=60 for each target
+fuzz: setup $(CARGO_FUZZ) ## made-up devices against the driver, made-up models against the importers, under AddressSanitizer; FUZZ_SECONDS=60 for each
 	@for target in $(FUZZ_TARGETS); do \
-	  mkdir -p $(TARGET_DIR)/fuzz/$$target && \
-	  $(FUZZ_TOOLCHAIN) $(CARGO_FUZZ) run --fuzz-dir driver/fuzz --features libfuzzer $$target \
-	    $(TARGET_DIR)/fuzz/$$target driver/fuzz/corpus/$$target -- \
-	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	  folder=$${target%/*}/fuzz && name=$${target#*/} && dictionary=$$folder/$$name.dict && \
+	  mkdir -p $(TARGET_DIR)/fuzz/$$name && \
+	  $(FUZZ_TOOLCHAIN) $(CARGO_FUZZ) run --fuzz-dir $$folder --features libfuzzer $$name \
+	    $(TARGET_DIR)/fuzz/$$name $$folder/corpus/$$name -- $(FUZZ_LIMITS) \
+	    $$([ ! -f $$dictionary ] || echo -dict=$$dictionary) \
+	    -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
 	done
 
 bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
