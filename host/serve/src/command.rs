@@ -15,6 +15,7 @@ use crate::RepositoryError;
 use crate::limits::Limits;
 use crate::repository::{Control, Repository};
 use crate::server::{Server, ServerError, ServerOptions, TokenError, Tokens};
+use crate::telemetry::{Telemetry, TelemetryError};
 
 /// Serves models of a folder over HTTP and gRPC, by the Open Inference Protocol.
 ///
@@ -70,6 +71,9 @@ pub struct Arguments {
     /// How long requests may take to finish when the server goes down.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub drain: Duration,
+    /// Collector of OpenTelemetry traces, by OTLP over gRPC: http://HOST:4317, or https.
+    #[arg(long, value_name = "ENDPOINT")]
+    pub otlp: Option<String>,
     /// Threads that answer requests; one for each processor by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
@@ -109,6 +113,9 @@ pub enum CommandError {
     /// The server does not run.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// Traces can't be exported.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// The system gives no threads or signals.
     #[error("cannot start the server's threads: {0}")]
     Runtime(std::io::Error),
@@ -129,7 +136,7 @@ pub fn run(
         _ => None,
     };
     let tokens = arguments.tokens.as_deref().map(Tokens::read).transpose()?;
-    let options = ServerOptions {
+    let mut options = ServerOptions {
         addresses: vec![arguments.http, arguments.grpc],
         limits: Limits {
             body_bytes: arguments.max_body,
@@ -149,6 +156,7 @@ pub fn run(
         poll: arguments.poll,
         drain: arguments.drain,
         threads: arguments.threads.map_or(0, usize::from),
+        telemetry: None,
     };
     // It accepts connections and looks after the repository; others answer.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -157,6 +165,8 @@ pub fn run(
     let result = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
+        let endpoint = arguments.otlp.as_deref();
+        options.telemetry = endpoint.map(Telemetry::otlp).transpose()?;
         let server = Server::bind(repository, options).await?;
         bound(&server.addresses());
         let stop = async move {

@@ -15,6 +15,7 @@ use crate::protocol::grpc_inference_service_server::{
     GrpcInferenceService, GrpcInferenceServiceServer,
 };
 use crate::server::{self, LOG_UNSUPPORTED, TRACE_UNSUPPORTED};
+use crate::telemetry;
 
 /// Requests of one stream that are computed at once.
 const STREAM_REQUESTS: usize = 64;
@@ -97,9 +98,13 @@ impl GrpcInferenceService for Inference {
         request: Request<Streaming<p::ModelInferRequest>>,
     ) -> Answer<Self::ModelStreamInferStream> {
         let app = self.app.clone();
+        let trace = telemetry::current();
         let answers = request.into_inner().map(move |request| {
             let app = app.clone();
-            async move { Ok(infer::stream_answer(&app, request?).await) }
+            let trace = trace.as_ref().map(|trace| trace.message());
+            telemetry::within(trace, async move {
+                Ok(infer::stream_answer(&app, request?).await)
+            })
         });
         Ok(Response::new(Box::pin(answers.buffered(STREAM_REQUESTS))))
     }

@@ -5,6 +5,7 @@ mod health;
 mod infer;
 mod metadata;
 mod numbers;
+mod status;
 
 use std::sync::Arc;
 
@@ -91,6 +92,9 @@ pub(crate) fn router(app: Shared) -> Router {
             "/v2/logging",
             get(control::logging).post(control::no_logging),
         )
+        .route("/metrics", get(status::metrics))
+        .route("/", get(status::page))
+        .route("/status.json", get(status::json))
         .fallback(no_path)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(app.limits().body_bytes))

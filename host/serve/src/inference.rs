@@ -8,6 +8,7 @@ use systole_host::serving::{DEFAULT_PRIORITY, Request};
 
 use crate::error::ServeError;
 use crate::repository::Version;
+use crate::telemetry;
 use crate::tensor::{TensorError, Values};
 
 /// Parameters of a request that concern its computation.
@@ -91,7 +92,9 @@ pub async fn compute(
         priority: urgency.priority(),
         deadline: timeout.and_then(|timeout| arrived.checked_add(timeout)),
     };
+    let submitted = telemetry::now();
     let answer = version.deployment.submit(request).await?;
+    telemetry::computed(version, count, answer.timing, submitted);
     Ok(Prediction {
         rows: count,
         values: Values::of(version.network(), answer.outputs),

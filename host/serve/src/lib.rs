@@ -21,12 +21,15 @@ mod limits;
 mod metrics;
 mod repository;
 mod server;
+mod status;
+mod telemetry;
 mod tensor;
 
 pub use error::{Code, ServeError};
 pub use limits::Limits;
 pub use repository::{Control, Repository, RepositoryError};
 pub use server::{App, Server, ServerError, ServerOptions, TokenError, Tokens};
+pub use telemetry::{Telemetry, TelemetryError};
 
 /// Messages and service of the gRPC protocol.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

@@ -15,7 +15,7 @@ mod workers;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,6 +29,8 @@ use crate::metrics::{Errors, Latencies};
 use crate::repository::{
     Control, IndexEntry, LoadRequest, Repository, RepositoryError, is_model_name,
 };
+use crate::status::{self, Window};
+use crate::telemetry::{self, Telemetry};
 use connection::Listener;
 use workers::Workers;
 
@@ -51,7 +53,15 @@ pub struct App {
     ready: AtomicBool,
     /// Requests that are being read, computed or answered.
     requests: AtomicUsize,
+    /// Connections that are open.
+    connections: AtomicUsize,
+    /// When the server was made, by both clocks.
+    pub(crate) started: (Instant, SystemTime),
     pub(crate) errors: Errors,
+    /// The last readings of all counters.
+    pub(crate) window: Window,
+    /// Where traces go.
+    telemetry: Option<Telemetry>,
 }
 
 impl App {
@@ -70,9 +80,25 @@ impl App {
         self.ready.load(Ordering::Acquire)
     }
 
+    /// Requests that are being read, computed or answered.
+    pub(crate) fn requests_now(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Connections that are open.
+    pub(crate) fn connections_now(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Time since the server was made.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.0.elapsed()
+    }
+
     /// Counts a request that is answered with an error.
     pub(crate) fn failed(&self, model: &str, error: ServeError) -> Failure {
         self.errors.count(model, &error);
+        telemetry::failed(model, &error);
         Failure(error)
     }
 }
@@ -115,6 +141,8 @@ pub struct ServerOptions {
     pub drain: Duration,
     /// Threads that answer requests; one for each processor if this is 0.
     pub threads: usize,
+    /// Where traces go; nowhere if this is `None`.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// Why the server does not run.
@@ -166,7 +194,11 @@ impl Server {
             tokens: options.tokens.take(),
             ready: AtomicBool::new(false),
             requests: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            started: (Instant::now(), SystemTime::now()),
             errors: Errors::default(),
+            window: Window::default(),
+            telemetry: options.telemetry.take(),
         });
         Ok(Server {
             app,
@@ -232,6 +264,7 @@ impl Server {
         tokio::select! {
             () = stop => {}
             () = follow => {}
+            () = status::sample(&app) => {}
         }
         app.ready.store(false, Ordering::Release);
         let requests = app.requests.load(Ordering::Relaxed);
@@ -241,6 +274,9 @@ impl Server {
         if tokio::time::timeout(options.drain, finished).await.is_err() {
             let requests = app.requests.load(Ordering::Relaxed);
             tracing::warn!(requests, "some requests were not finished in time");
+        }
+        if let Some(telemetry) = &app.telemetry {
+            telemetry.shut_down().await;
         }
         Ok(())
     }

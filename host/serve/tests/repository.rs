@@ -1,10 +1,10 @@
 //! Which versions serve when the folder changes, and when it holds what can't be served.
 
-mod common;
+mod folder;
 
 use std::time::{Duration, Instant};
 
-use common::{
+use folder::{
     Client, Folder, Running, digits, floats, golden, network, other_digits, request, rows,
 };
 use systole_serve::Control;

@@ -1,13 +1,13 @@
 //! Versions that come and go under load: no request fails, and each is answered by the version that it is
 //! stamped with.
 
-mod common;
+mod folder;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Folder, Running, floats, golden, network, request, rows};
+use folder::{Folder, Running, floats, golden, network, request, rows};
 use systole_host::Network;
 use systole_serve::Control;
 use systole_serve::protocol::model_repository_parameter::ParameterChoice;
@@ -72,8 +72,8 @@ async fn load(
 #[tokio::test]
 async fn a_thousand_swaps_under_load_fail_no_request() {
     let folder = Folder::new();
-    let first = std::fs::read(common::digits()).expect("the demo's model is there");
-    let second = common::other_digits();
+    let first = std::fs::read(folder::digits()).expect("the demo's model is there");
+    let second = folder::other_digits();
     folder.write("digits", "1", "model.onnx", &first);
     folder.write("digits", "2", "model.onnx", &second);
     let networks = [

@@ -318,6 +318,7 @@ impl Shared {
             computed,
             batch: count,
         };
+        self.fleet.cpu().computed_at_once(computed);
         self.counts.batch(count, computed);
         self.counts.answered(count, timing);
         Answer {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::queue::Queue;
-use crate::engine::{Backend, EngineError, EngineOptions, Processor, SlotNetwork};
+use crate::engine::{Backend, Cause, EngineError, EngineOptions, Processor, SlotNetwork};
 
 /// Batches that a device has at once: it computes one while the next is being written.
 const DEVICE_TURNS: usize = 2;
@@ -43,10 +43,12 @@ pub(super) struct Unit {
     load: AtomicU64,
     /// Nanoseconds in which at least one turn was in use, and since when one is.
     busy: Mutex<Busy>,
+    /// Nanoseconds that callers' threads have computed without a turn.
+    at_once: AtomicU64,
     /// Batches that it has failed with since it last computed one.
     failures: AtomicUsize,
     lost: AtomicBool,
-    reason: Mutex<Option<String>>,
+    reason: Mutex<Option<(Cause, String)>>,
 }
 
 #[derive(Default)]
@@ -64,10 +66,16 @@ pub struct UnitState {
     pub is_device: bool,
     /// Why it is not used any more.
     pub lost: Option<String>,
+    /// The same in a word that does not change, for metrics.
+    pub lost_cause: Option<&'static str>,
     /// Batches that it has.
     pub batches: usize,
+    /// Batches that it can have.
+    pub turns: usize,
     /// Time in which it had at least one.
     pub busy: Duration,
+    /// Time that callers' threads have computed beside that, summed over threads; the CPU's alone.
+    pub at_once: Duration,
     /// How often it has failed and was brought back.
     pub recoveries: u64,
     /// What its model slots hold.
@@ -188,7 +196,8 @@ impl Fleet {
         let failures = unit.failures.fetch_add(1, Ordering::AcqRel) + 1;
         if failures == FAILURES_MAX && unit.is_device {
             tracing::error!(unit = unit.name, %reason, "a device is lost; others go on without it");
-            *unit.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string());
+            *unit.reason.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((reason.cause(), reason.to_string()));
             unit.lost.store(true, Ordering::Release);
             self.freed();
         }
@@ -232,6 +241,7 @@ impl Unit {
             taken: AtomicUsize::new(0),
             load: AtomicU64::new(0),
             busy: Mutex::default(),
+            at_once: AtomicU64::new(0),
             failures: AtomicUsize::new(0),
             lost: AtomicBool::new(false),
             reason: Mutex::default(),
@@ -240,6 +250,11 @@ impl Unit {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// A caller's thread has computed something.
+    pub fn computed_at_once(&self, time: Duration) {
+        self.at_once.fetch_add(nanoseconds(time), Ordering::Relaxed);
     }
 
     pub fn is_lost(&self) -> bool {
@@ -256,16 +271,16 @@ impl Unit {
     fn state(&self) -> UnitState {
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let since = busy.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         UnitState {
             name: self.name.clone(),
             is_device: self.is_device,
-            lost: self
-                .reason
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            lost: reason.as_ref().map(|(_, text)| text.clone()),
+            lost_cause: reason.as_ref().map(|(cause, _)| cause.as_str()),
             batches: self.taken.load(Ordering::Relaxed),
+            turns: self.turns,
             busy: busy.total + since,
+            at_once: Duration::from_nanos(self.at_once.load(Ordering::Relaxed)),
             recoveries: self.processor.recoveries(),
             slots: self.processor.slots(),
         }

@@ -160,6 +160,7 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         watcher: Watcher,
     ) {
+        let _counted = self.gate.connected();
         let gate = self.gate.clone();
         let service = service_fn(move |request| {
             let gate = gate.clone();

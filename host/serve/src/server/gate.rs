@@ -2,7 +2,7 @@
 //! the time; and what is noted behind it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use axum::Router;
@@ -17,6 +17,7 @@ use super::tokens::Role;
 use super::{App, Arrived, Spent};
 use crate::error::{Code, ServeError};
 use crate::http::Failure;
+use crate::telemetry;
 
 /// The way to the routes.
 #[derive(Clone)]
@@ -25,12 +26,12 @@ pub(super) struct Gate {
     router: Router,
 }
 
-/// Counts a request for as long as it is there.
-struct Counted<'a>(&'a App);
+/// Counts a request or connection for as long as it is there.
+pub(super) struct Counted<'a>(&'a AtomicUsize);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -42,13 +43,33 @@ impl Gate {
         Gate { app, router }
     }
 
+    /// Counts a connection until the result is dropped.
+    pub fn connected(&self) -> Counted<'_> {
+        self.app.connections.fetch_add(1, Ordering::Relaxed);
+        Counted(&self.app.connections)
+    }
+
     /// Answers a request.
-    pub async fn answer(mut self, mut request: Request<Incoming>) -> Response {
+    pub async fn answer(self, request: Request<Incoming>) -> Response {
         let arrived = Instant::now();
+        let Some(telemetry) = &self.app.telemetry else {
+            return self.pass(request, arrived).await;
+        };
+        let (head, body) = request.into_parts();
+        let trace = telemetry.begin(&head);
+        let request = Request::from_parts(head, body);
+        let response = telemetry::within(trace.clone(), self.pass(request, arrived)).await;
+        if let Some(trace) = trace {
+            trace.answered(response.status());
+        }
+        response
+    }
+
+    async fn pass(&self, mut request: Request<Incoming>, arrived: Instant) -> Response {
         let is_grpc = is_grpc(&request);
         let app = Arc::clone(&self.app);
         let requests = app.requests.fetch_add(1, Ordering::Relaxed);
-        let _counted = Counted(&app);
+        let _counted = Counted(&app.requests);
         if requests >= app.limits.requests {
             let text = format!(
                 "{} requests are being answered: try again later",
@@ -60,7 +81,7 @@ impl Gate {
             return refuse(&app, is_grpc, error);
         }
         request.extensions_mut().insert(Arrived(arrived));
-        let answered = self.router.call(request.map(Body::new));
+        let answered = self.router.clone().call(request.map(Body::new));
         let Ok(answered) = tokio::time::timeout(app.limits.request_time, answered).await else {
             let time = app.limits.request_time;
             let text = format!("the request was not read and answered within {time:?}");
@@ -123,11 +144,12 @@ fn authorize(app: &App, request: &Request<Incoming>) -> Result<(), ServeError> {
     }
 }
 
-/// What a path needs; whether the server lives is no secret.
+/// What a path needs; whether the server lives is no secret, and the status page holds nothing until
+/// its script has been given a token for the rest.
 fn needed(path: &str) -> Option<Role> {
     let call = path.strip_prefix("/inference.GRPCInferenceService/");
     match (path, call) {
-        ("/v2/health/live" | "/v2/health/ready", _) => None,
+        ("/" | "/v2/health/live" | "/v2/health/ready", _) => None,
         (_, Some("ServerLive" | "ServerReady")) => None,
         (_, Some(call)) if call.starts_with("RepositoryModel") => Some(Role::Control),
         _ if path.starts_with("/v2/repository/models/") => Some(Role::Control),

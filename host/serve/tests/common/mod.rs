@@ -1,195 +1,163 @@
-//! A server in this process, and a repository for it.
+//! A server in the test's process, and the plainest HTTP client there is.
 
-#![allow(dead_code, reason = "not every test needs all of it")]
+#![allow(dead_code, reason = "each test uses its part")]
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use systole_host::Network;
-use systole_host::engine::EngineOptions;
+use serde_json::{Value, json};
 use systole_host::serving::Fleet;
-use systole_serve::protocol::grpc_inference_service_client::GrpcInferenceServiceClient;
-use systole_serve::protocol::model_infer_request::InferInputTensor;
-use systole_serve::protocol::{ModelInferRequest, ModelInferResponse};
-use systole_serve::{Control, Repository, Server, ServerOptions};
-use tokio::sync::oneshot;
-use tonic::transport::{Channel, Endpoint};
+use systole_serve::{Control, Repository, Server, ServerOptions, Telemetry};
+use tempfile::TempDir;
 
-/// The client that the protocol's description yields.
-pub type Client = GrpcInferenceServiceClient<Channel>;
-
-/// The demo's network.
-pub fn digits() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/digits.onnx")
+/// A folder of models that holds this one under these names, in version 1.
+pub fn repository(names: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in names {
+        let version = folder.path().join(name).join("1");
+        std::fs::create_dir_all(&version).expect("a folder");
+        std::fs::copy(fixture("wake_word.tflite"), version.join("model.tflite")).expect("a model");
+    }
+    folder
 }
 
-/// Another network of the same shape: the first one with a weight turned around, which is a byte of the
-/// file.
-pub fn other_digits() -> Vec<u8> {
-    let file = std::fs::read(digits()).expect("the demo's model is there");
-    let original = Network::from_bytes("digits", &file).expect("it is supported");
-    for position in (0..file.len()).rev() {
-        let mut other = file.clone();
-        other[position] ^= 0x55;
-        // Names and shapes have to stay; what differs is computed.
-        let changed = Network::from_bytes("digits", &other).is_ok_and(|network| {
-            network.input == original.input
-                && network.output == original.output
-                && network.layers != original.layers
-        });
-        if changed {
-            return other;
-        }
-    }
-    panic!("the file has weights");
+fn fixture(file: &str) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+    fixtures.join(file)
 }
 
-/// A repository that ends with the test.
-pub struct Folder(tempfile::TempDir);
-
-impl Folder {
-    pub fn new() -> Folder {
-        Folder(tempfile::tempdir().expect("there is room for temporary files"))
-    }
-
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Writes a file below a version's folder.
-    pub fn write(&self, model: &str, version: &str, file: &str, content: &[u8]) {
-        let folder = self.path().join(model).join(version);
-        std::fs::create_dir_all(&folder).expect("a folder can be made");
-        // At once, as an operator would do it.
-        let unfinished = folder.join(".unfinished");
-        std::fs::write(&unfinished, content).expect("it is written");
-        std::fs::rename(unfinished, folder.join(file)).expect("it is renamed");
-    }
-}
-
-/// A running server.
+/// A server that runs until this is dropped.
 pub struct Running {
     pub address: SocketAddr,
-    pub repository: Arc<Repository>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    /// A server of a folder on the CPU.
-    pub fn start(folder: &Folder, control: Control) -> Running {
-        Self::start_on(folder, control, Vec::new())
-    }
-
-    /// A server of a folder on devices.
-    pub fn start_on(
-        folder: &Folder,
-        control: Control,
-        devices: Vec<(String, systole_host::engine::Backend)>,
+    /// Serves a folder, with an endpoint for traces or without.
+    pub fn start(
+        folder: &Path,
+        fleet: Arc<Fleet>,
+        mut options: ServerOptions,
+        otlp: Option<String>,
     ) -> Running {
-        let fleet = Fleet::new(devices, EngineOptions::default()).expect("threads start");
-        let repository = Arc::new(Repository::open(folder.path(), fleet).expect("it is a folder"));
-        let (stop, stopped) = oneshot::channel();
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let served = Arc::clone(&repository);
+        let repository = Repository::open(folder, fleet).expect("the folder is there");
+        let (bound, address) = channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = { runtime }.enable_all().build().expect("it starts");
+            let runtime = tokio::runtime::Runtime::new().expect("threads");
             runtime.block_on(async {
-                let options = ServerOptions {
-                    addresses: vec!["127.0.0.1:0".parse().expect("an address")],
-                    control: Some(control),
-                    poll: Duration::from_millis(50),
-                    // The test's client can't say goodbye while the test waits for the end.
-                    drain: Duration::from_millis(200),
-                    ..ServerOptions::default()
+                options.addresses = vec![([127, 0, 0, 1], 0).into()];
+                options.control = Some(Control::None);
+                options.drain = Duration::from_secs(10);
+                options.telemetry = otlp.map(|otlp| Telemetry::otlp(&otlp).expect("it is a URL"));
+                let server = Server::bind(Arc::new(repository), options).await;
+                let server = server.expect("a port is free");
+                bound.send(server.addresses()[0]).expect("the test waits");
+                let stop = async {
+                    let _ = stopped.await;
                 };
-                let server = Server::bind(served, options).await.expect("it binds");
-                sender.send(server.addresses()[0]).expect("the test waits");
-                let stop = async { drop(stopped.await) };
-                server.run(stop).await.expect("it runs");
+                server.run(stop).await.expect("the server runs");
             });
         });
-        Running {
-            address: receiver.recv().expect("it is bound"),
-            repository,
+        let address = address.recv().expect("it is bound");
+        let running = Running {
+            address,
             stop: Some(stop),
             thread: Some(thread),
+        };
+        let begin = Instant::now();
+        while running.get("/v2/health/ready").status != 200 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "it gets ready");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, &[], "")
+    }
+
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("it reads");
+        stream.write_all(body.as_bytes()).expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("it answers");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Reply {
+            status: status.expect("a status"),
+            head: head.to_lowercase(),
+            body: body.to_owned(),
         }
     }
 
-    /// A client on a connection of its own; the server is ready.
-    pub async fn client(&self) -> Client {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address));
-        let channel = endpoint.expect("an address").connect().await;
-        let mut client = Client::new(channel.expect("it listens"));
-        for _ in 0..1000 {
-            let ready = client.server_ready(systole_serve::protocol::ServerReadyRequest {});
-            if ready.await.is_ok_and(|ready| ready.into_inner().ready) {
-                return client;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("the server is not ready");
+    /// An inference of so many rows of zeros.
+    pub fn infer(&self, model: &str, rows: usize, headers: &[(&str, &str)]) -> Reply {
+        let body = self.inference(model, rows);
+        self.ask("POST", &format!("/v2/models/{model}/infer"), headers, &body)
+    }
+
+    /// The body of such a request.
+    pub fn inference(&self, model: &str, rows: usize) -> String {
+        let metadata = self.get(&format!("/v2/models/{model}")).json();
+        let input = &metadata["inputs"][0];
+        let shape = input["shape"].as_array().expect("a shape");
+        let row: Vec<usize> = shape[1..]
+            .iter()
+            .map(|size| size.as_u64().expect("a size") as usize)
+            .collect();
+        let values = rows * row.iter().product::<usize>();
+        let shape = [vec![rows], row].concat();
+        json!({"inputs": [{
+            "name": input["name"],
+            "datatype": input["datatype"],
+            "shape": shape,
+            "data": vec![0; values],
+        }]})
+        .to_string()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("the server has panicked");
         }
     }
 }
 
-/// A request for rows of `digits`, as floats.
-pub fn request(model: &str, rows: &[f32]) -> ModelInferRequest {
-    ModelInferRequest {
-        model_name: model.to_owned(),
-        inputs: vec![InferInputTensor {
-            name: network().input.name,
-            datatype: "FP32".to_owned(),
-            shape: vec![rows.len() as i64 / 64, 64],
-            ..InferInputTensor::default()
-        }],
-        raw_input_contents: vec![
-            rows.iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect::<Vec<u8>>()
-                .into(),
-        ],
-        ..ModelInferRequest::default()
+/// An answer.
+pub struct Reply {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
     }
-}
-
-/// The floats of an answer.
-pub fn floats(response: &ModelInferResponse) -> Vec<f32> {
-    let bytes = response.raw_output_contents[0].chunks_exact(4);
-    bytes
-        .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes")))
-        .collect()
-}
-
-/// The demo's network.
-pub fn network() -> Network {
-    Network::load(digits()).expect("the demo's model is supported")
-}
-
-/// Some rows.
-pub fn rows(seed: usize, count: usize) -> Vec<f32> {
-    let values = 0..count * 64;
-    values
-        .map(|index| ((index * 31 + seed * 17) % 97) as f32 / 6.0)
-        .collect()
-}
-
-/// What a network answers to rows.
-pub fn golden(network: &Network, rows: &[f32]) -> Vec<f32> {
-    let executor = systole_host::cpu::CpuExecutor::new(network).expect("it is consistent");
-    let inputs = network.quantize_input(rows);
-    network.dequantize_output(&executor.run(&inputs, rows.len() / 64))
 }
