@@ -26,6 +26,9 @@ REFERENCES := $(or $(SYSTOLE_SHARED),../shared)
 # QEMU and two kernels for the guest tests.
 GUEST := $(TARGET_DIR)/guest
 
+# A client for the tests of `systole serve` that is no package of Python.
+CLIENTS := $(TARGET_DIR)/clients
+
 # The machine's own target, which sanitizers need by name.
 HOST_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 
@@ -58,7 +61,8 @@ demo: build ## classify 360 held-out handwritten digits on the simulated acceler
 	@$(PYTHON_TOOLS) host/demo/demo.py --systole $(SYSTOLE)
 
 test: setup ## run every test of the workspace, on all four configurations
-	cargo test --workspace --locked $(RTL_TESTS)
+	@tests/clients/fetch $(CLIENTS) $(PYTHON_TOOLS)
+	SYSTOLE_CLIENTS=$(abspath $(CLIENTS)) cargo test --workspace --locked $(RTL_TESTS)
 
 test-guest: build ## test the driver on two real kernels: Linux guests with an IOMMU in QEMU, with the simulated accelerator in them
 	@tests/guest/fetch $(GUEST)
