@@ -348,6 +348,34 @@ fn a_request_whose_caller_has_gone_is_not_computed() {
 }
 
 #[test]
+fn a_new_version_takes_the_place_that_the_old_one_leaves() {
+    let works = [Work::new(10), Work::new(11), Work::new(12)];
+    let device = Served::new(FunctionalModel::new(TINY));
+    let fleet = fleet(&[&device]);
+    let old = works[0].deploy(&fleet, 1, batches(4));
+    let other = works[1].deploy(&fleet, 1, batches(4));
+    // The device has two slots.
+    let new = works[2].deploy(&fleet, 2, batches(4));
+    assert_eq!(new.units(), ["cpu"]);
+    assert!(!new.settle().expect("it answers as the CPU does"));
+    load(2, &new, &works[2], after(20));
+    drop(old);
+    let begin = Instant::now();
+    while !new.settle().expect("it answers as the CPU does") {
+        assert!(begin.elapsed() < Duration::from_secs(5));
+    }
+    for deployment in [&new, &other] {
+        assert_eq!(deployment.units(), ["device 0", "cpu"]);
+    }
+    load(2, &new, &works[2], after(50));
+    let slots = fleet.states()[0].slots.clone();
+    assert!(
+        slots.iter().flatten().any(|slot| slot.version == 2),
+        "{slots:?}"
+    );
+}
+
+#[test]
 fn impossible_options_and_rows_are_refused() {
     let work = Work::new(9);
     let fleet = fleet(&[]);
