@@ -20,8 +20,14 @@ CONFIG ?= tiny
 SEEDS ?= 1
 PYTHON_TOOLS := $(VENV)/bin/python
 
+# Models, golden answers and load scripts that are not part of the project.
+REFERENCES := $(or $(SYSTOLE_SHARED),../shared)
+
 # QEMU and two kernels for the guest tests.
 GUEST := $(TARGET_DIR)/guest
+
+# A client for the tests of `systole serve` that is no package of Python.
+CLIENTS := $(TARGET_DIR)/clients
 
 # The machine's own target, which sanitizers need by name.
 HOST_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
@@ -31,14 +37,16 @@ MIRI_TESTS := memory:: pci:: iova:: address_space:: region:: message::
 
 # How long `make fuzz` runs each of its targets, and with what.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := config_space completions
+FUZZ_TARGETS := driver/config_space driver/completions host/tflite host/onnx
+# An importer must not need memory out of proportion to what it reads.
+FUZZ_LIMITS := -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512
 CARGO_FUZZ := $(TARGET_DIR)/tools/bin/cargo-fuzz
 CARGO_FUZZ_VERSION := 0.13.2
 # Sanitizers are unstable: they need the nightly toolchain, or the stable one told to behave like it.
 FUZZ_TOOLCHAIN = $(shell RUSTUP_AUTO_INSTALL=0 cargo +nightly --version >/dev/null 2>&1 \
   && echo RUSTUP_TOOLCHAIN=nightly || echo RUSTC_BOOTSTRAP=1)
 
-.PHONY: help setup build test test-guest soak netlist-test sanitize miri fuzz demo bench emit bitstream reports docs lint clean
+.PHONY: help setup build test test-guest soak netlist-test sanitize miri fuzz demo bench compare emit bitstream reports docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,7 +61,8 @@ demo: build ## classify 360 held-out handwritten digits on the simulated acceler
 	@$(PYTHON_TOOLS) host/demo/demo.py --systole $(SYSTOLE)
 
 test: setup ## run every test of the workspace, on all four configurations
-	cargo test --workspace --locked $(RTL_TESTS)
+	@tests/clients/fetch $(CLIENTS) $(PYTHON_TOOLS)
+	SYSTOLE_CLIENTS=$(abspath $(CLIENTS)) cargo test --workspace --locked $(RTL_TESTS)
 
 test-guest: build ## test the driver on two real kernels: Linux guests with an IOMMU in QEMU, with the simulated accelerator in them
 	@tests/guest/fetch $(GUEST)
@@ -80,17 +89,22 @@ miri: setup ## interpret the driver's tests of memory and parsers (Miri); needs 
 $(CARGO_FUZZ):
 	cargo install --locked --root $(TARGET_DIR)/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz
 
-fuzz: setup $(CARGO_FUZZ) ## let made-up devices answer the driver, under AddressSanitizer; FUZZ_SECONDS=60 for each target
+fuzz: setup $(CARGO_FUZZ) ## made-up devices against the driver, made-up models against the importers, under AddressSanitizer; FUZZ_SECONDS=60 for each
 	@for target in $(FUZZ_TARGETS); do \
-	  mkdir -p $(TARGET_DIR)/fuzz/$$target && \
-	  $(FUZZ_TOOLCHAIN) $(CARGO_FUZZ) run --fuzz-dir driver/fuzz --features libfuzzer $$target \
-	    $(TARGET_DIR)/fuzz/$$target driver/fuzz/corpus/$$target -- \
-	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	  folder=$${target%/*}/fuzz && name=$${target#*/} && dictionary=$$folder/$$name.dict && \
+	  mkdir -p $(TARGET_DIR)/fuzz/$$name && \
+	  $(FUZZ_TOOLCHAIN) $(CARGO_FUZZ) run --fuzz-dir $$folder --features libfuzzer $$name \
+	    $(TARGET_DIR)/fuzz/$$name $$folder/corpus/$$name -- $(FUZZ_LIMITS) \
+	    $$([ ! -f $$dictionary ] || echo -dict=$$dictionary) \
+	    -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
 	done
 
 bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
 	@mkdir -p build
 	$(SYSTOLE) bench --output build
+
+compare: build ## load `systole serve`, Triton and MLServer in turn; REFERENCES names the folder with models and load scripts
+	$(PYTHON_TOOLS) tests/compare/serving.py --systole $(SYSTOLE) --shared $(REFERENCES) --work build/compare
 
 emit: ## write the accelerator's Verilog to build/
 	@mkdir -p build

@@ -8,6 +8,7 @@
 //! Files come from anywhere: whatever they hold, the answer is a network or an [`ImportError`],
 //! never a panic.
 
+mod budget;
 mod fold;
 mod onnx;
 mod tflite;

@@ -22,8 +22,8 @@ pub use operation::{
 pub use port::Ties;
 pub(crate) use port::{from_unsigned, to_unsigned};
 pub use tail::Tail;
-pub(crate) use validate::row_elements;
 pub use validate::{ModelError, NETWORK_ELEMENTS_MAX, ROW_ELEMENTS_MAX, WINDOW_MAX};
+pub(crate) use validate::{RANK_MAX, row_elements};
 
 use systole_regs::instructions::rounding;
 

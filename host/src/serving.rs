@@ -19,6 +19,7 @@ mod dispatcher;
 mod fleet;
 mod queue;
 mod request;
+mod seat;
 
 pub use counts::{Count, Counts, Times};
 pub use deployment::{BatchingOptions, DeployError, Deployment};

@@ -10,7 +10,6 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -373,98 +372,6 @@ fn a_load_that_the_device_fails_with_leaves_the_others_serving() {
     }
 }
 
-/// What each of `count` callbacks was called with, in order, when all handles are gone.
-fn endings(count: usize, submit: impl FnOnce(&mut dyn FnMut() -> Done)) -> Vec<Vec<Ending>> {
-    let (sender, calls) = channel();
-    let mut next = 0;
-    submit(&mut || {
-        let (number, sender) = (next, sender.clone());
-        next += 1;
-        Box::new(move |answer| {
-            let _ = sender.send((number, answer.map(|_| ()).map_err(|error| error.cause())));
-        })
-    });
-    drop(sender);
-    let mut endings = vec![Vec::new(); count];
-    // It ends when no callback is left that could be called.
-    for (number, ending) in calls {
-        endings[number].push(ending);
-    }
-    endings
-}
-
-type Ending = Result<(), Cause>;
-type Done =
-    Box<dyn FnOnce(Result<systole_host::engine::BatchResult, EngineError>) + Send + 'static>;
-
-#[test]
-fn every_batch_is_answered_once_however_it_ends() {
-    let network = network("a", 1, &[16, 40]);
-    let rows = vec![1; 16 * 6];
-    let slow = Fault::Slow(Duration::from_millis(20));
-    for (fault, after) in [
-        (None, 0),
-        (Some(Fault::Stuck), 3),
-        (Some(Fault::Hung), 3),
-        (Some(Fault::Output), 3),
-        (Some(slow), 1),
-    ] {
-        let served = match fault {
-            Some(fault) => Served::new(Faulty::new(fault, after)),
-            None => Served::new(FunctionalModel::new(TINY)),
-        };
-        for on_device in [true, false] {
-            if !on_device && fault.is_some() {
-                continue;
-            }
-            let backend = match on_device {
-                true => Backend::Device(served.open()),
-                false => Backend::Cpu,
-            };
-            let options = EngineOptions {
-                timeout: Duration::from_millis(200),
-                ..options(2)
-            };
-            let processor = Processor::new(backend, options).expect("it starts");
-            let resident = processor.load(&network, 1).expect("there is room");
-            const COUNT: usize = 50;
-            let endings = endings(COUNT, |done| {
-                resident.submit_then(vec![0; 15], done());
-                resident.submit_then(vec![], done());
-                for _ in 2..COUNT {
-                    resident.submit_then(rows.clone(), done());
-                }
-                if fault == Some(slow) {
-                    // Those in flight are finished, the others are not.
-                    thread::sleep(Duration::from_millis(50));
-                }
-                if fault.is_some() && fault != Some(slow) {
-                    // Later ones are answered too, with the answer or the reason.
-                    let _ = resident.submit(rows.clone()).wait();
-                }
-                drop((resident, processor));
-            });
-            assert!(
-                endings.iter().all(|calls| calls.len() == 1),
-                "{fault:?}: {endings:?}"
-            );
-            assert_eq!(endings[0], [Err(Cause::BadRows)]);
-            assert_eq!(endings[1], [Ok(())]);
-            let failed = |cause| {
-                let is_cause = |calls: &&Vec<Ending>| calls[0] == Err(cause);
-                endings.iter().filter(is_cause).count()
-            };
-            match fault {
-                Some(Fault::Stuck) => assert!(failed(Cause::Timeout) > 40, "{endings:?}"),
-                Some(Fault::Output) => assert_eq!(failed(Cause::Command), 1),
-                Some(Fault::Hung) => assert_eq!(endings[2..], vec![vec![Ok(())]; COUNT - 2]),
-                Some(Fault::Slow(_)) => assert!(failed(Cause::Stopped) > 30, "{endings:?}"),
-                _ => {}
-            }
-        }
-    }
-}
-
 #[test]
 fn a_lost_device_answers_the_batches_of_all_networks_and_loads_nothing_more() {
     let served = Served::new(Faulty::new(Fault::Stuck, 3));
@@ -495,39 +402,6 @@ fn a_lost_device_answers_the_batches_of_all_networks_and_loads_nothing_more() {
     let error = second.submit().wait().expect_err("the device is lost");
     assert_eq!(error.cause(), Cause::Timeout);
     assert!(begin.elapsed() < Duration::from_secs(1));
-}
-
-#[test]
-fn a_callback_may_panic_submit_and_drop_the_last_handle() {
-    let served = Served::new(FunctionalModel::new(TINY));
-    let network = network("a", 1, &[16, 9]);
-    for backend in [Backend::Cpu, Backend::Device(served.open())] {
-        let processor = Processor::new(backend, options(2)).expect("it starts");
-        let resident = Arc::new(processor.load(&network, 1).expect("there is room"));
-        drop(processor);
-        resident.submit_then(vec![1; 16], |_| panic!("this is the test's"));
-        let (sender, answers) = channel();
-        let again = Arc::clone(&resident);
-        resident.submit_then(vec![1; 32], move |first| {
-            let handle = Arc::clone(&again);
-            again.submit_then(vec![1; 16], move |second| {
-                let outputs = [first, second].map(|answer| answer.map(|result| result.outputs));
-                drop(handle);
-                let _ = sender.send(outputs);
-            });
-        });
-        // The last one is the callback's.
-        drop(resident);
-        let [first, second] = answers.recv().expect("the callback is called");
-        let (first, second) = (first.expect("computed"), second.expect("computed"));
-        assert_eq!((first.len(), &first[..9]), (18, &second[..]));
-    }
-    // Its thread ends on its own; the device is free then.
-    let begin = Instant::now();
-    while Processor::new(Backend::Device(served.open()), options(2)).is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(5));
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 proptest! {

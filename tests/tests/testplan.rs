@@ -34,15 +34,19 @@ fn plan() -> Plan {
     toml::from_str(&read("tests/testplan.toml")).expect("the plan has this shape")
 }
 
-/// Functions of a source that the test harness runs: those with `#[test]` among the attributes
+/// Functions of a source that the test harness runs: those with a test attribute
 /// before them.
 fn tests_of(source: &str) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     let mut attributed = false;
     for line in source.lines().map(str::trim) {
-        if line == "#[test]" {
+        if matches!(line, "#[test]" | "#[tokio::test]") {
             attributed = true;
-        } else if let Some(signature) = line.strip_prefix("fn ") {
+        } else if let Some(signature) = line
+            .strip_prefix("async ")
+            .unwrap_or(line)
+            .strip_prefix("fn ")
+        {
             if attributed {
                 let name = signature.split(['(', '<']).next().unwrap_or_default();
                 tests.insert(name.to_owned());

@@ -158,13 +158,12 @@ pub fn run(
         }),
         poll: arguments.poll,
         drain: arguments.drain,
+        threads: arguments.threads.map_or(0, usize::from),
         telemetry: None,
     };
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = arguments.threads {
-        runtime.worker_threads(usize::from(threads));
-    }
-    let runtime = runtime.enable_all().thread_name("systole-serve");
+    // It accepts connections and looks after the repository; others answer.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all();
     let runtime = runtime.build().map_err(CommandError::Runtime)?;
     let result = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;

@@ -14,6 +14,7 @@ mod watch;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use systole_host::serving::Fleet;
@@ -24,6 +25,9 @@ pub(crate) use watch::watch;
 
 use crate::error::{Code, ServeError};
 use scan::{ModelFolder, Print, is_name};
+
+/// How long a new version waits for the places that an old one has on devices.
+const SETTLING: Duration = Duration::from_millis(500);
 
 /// What decides which models are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,11 +362,39 @@ impl Repository {
                 status.reason = complaint;
                 status.pinned = request.version.is_some() || request.config.is_some();
                 tracing::info!(model = name, versions = numbers, "serving");
+                self.settle(name);
                 Ok(())
             }
             Err(error) => {
                 status.reason = Some(error.to_string());
                 Err(error)
+            }
+        }
+    }
+
+    /// Lets the new versions of a model have the places on devices that the old ones leave.
+    fn settle(&self, name: &str) {
+        let begin = Instant::now();
+        for version in self.versions(name) {
+            loop {
+                match version.deployment.settle() {
+                    Ok(true) => break,
+                    // The old one may have requests left, or other models have the room for good.
+                    Ok(false) if begin.elapsed() < SETTLING => std::thread::sleep(SETTLING / 20),
+                    Ok(false) => {
+                        let number = version.number.as_str();
+                        tracing::warn!(
+                            model = name,
+                            version = number,
+                            "no room on some device: others serve it, or the CPU"
+                        );
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::error!(model = name, %error, "a device is not used");
+                        break;
+                    }
+                }
             }
         }
     }

@@ -8,7 +8,9 @@
 
 mod connection;
 mod gate;
+mod socket;
 mod tokens;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::repository::{
 use crate::status::{self, Window};
 use crate::telemetry::{self, Telemetry};
 use connection::Listener;
+use workers::Workers;
 
 /// Why tracing can't be set by a request.
 pub(crate) const TRACE_UNSUPPORTED: &str =
@@ -136,6 +139,8 @@ pub struct ServerOptions {
     pub poll: Duration,
     /// How long requests may take to finish when the server goes down.
     pub drain: Duration,
+    /// Threads that answer requests; one for each processor if this is 0.
+    pub threads: usize,
     /// Where traces go; nowhere if this is `None`.
     pub telemetry: Option<Telemetry>,
 }
@@ -155,6 +160,9 @@ pub enum ServerError {
     /// The repository can't be read.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
+    /// The system gives no threads.
+    #[error("cannot start the server's threads: {0}")]
+    Threads(std::io::Error),
 }
 
 /// A server that is bound to its addresses.
@@ -225,10 +233,16 @@ impl Server {
         let (stopping, stopped) = watch::channel(false);
         let gate = gate::Gate::new(Arc::clone(&app));
         let limit = Arc::new(tokio::sync::Semaphore::new(options.limits.connections));
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let workers = Arc::new(Workers::start(threads).map_err(ServerError::Threads)?);
         let mut accepting = tokio::task::JoinSet::new();
         for listener in listeners {
             let limit = Arc::clone(&limit);
-            accepting.spawn(listener.accept(gate.clone(), limit, stopped.clone(), options.limits));
+            let (gate, workers, stopped) = (gate.clone(), Arc::clone(&workers), stopped.clone());
+            accepting.spawn(listener.accept(gate, workers, limit, stopped, options.limits));
         }
         let control = app.control;
         let repository = Arc::clone(&app.repository);

@@ -14,34 +14,56 @@ use std::collections::{HashMap, HashSet};
 
 /// Simplifies a network that [`Network::validate`] accepts. It still does afterwards.
 pub(super) fn fold(network: &mut Network) {
+    let mut uses = Uses::of(network);
     for index in 0..network.layers.len() {
-        fold_pad(network, index);
+        fold_pad(network, &mut uses, index);
         fold_factors(network, index);
-        fold_bound(network, index);
+        fold_bound(network, &mut uses, index);
     }
     remove_unused(network);
 }
 
-/// The layer that computes a tensor.
-fn producer(network: &Network, id: TensorId) -> Option<usize> {
-    network.layers.iter().position(|layer| layer.output == id)
+/// Who computes and reads each tensor. It is kept beside the network: files may have a million
+/// layers, too many to look for them.
+struct Uses {
+    /// Index of the layer that computes the tensor.
+    producers: Vec<Option<usize>>,
+    /// How many layers and ports read it.
+    readers: Vec<usize>,
 }
 
-/// How many layers and ports read a tensor.
-fn readers(network: &Network, id: TensorId) -> usize {
-    let inputs = network.layers.iter().flat_map(|layer| &layer.inputs);
-    inputs.filter(|&&input| input == id).count() + usize::from(network.output.tensor == id)
+impl Uses {
+    fn of(network: &Network) -> Uses {
+        let mut uses = Uses {
+            producers: vec![None; network.tensors.len()],
+            readers: vec![0; network.tensors.len()],
+        };
+        for (index, layer) in network.layers.iter().enumerate() {
+            uses.producers[layer.output.0] = Some(index);
+            for input in &layer.inputs {
+                uses.readers[input.0] += 1;
+            }
+        }
+        uses.readers[network.output.tensor.0] += 1;
+        uses
+    }
+
+    /// Notes that a layer reads another tensor.
+    fn reads_instead(&mut self, before: TensorId, after: TensorId) {
+        self.readers[before.0] -= 1;
+        self.readers[after.0] += 1;
+    }
 }
 
 /// A convolution behind a padding of height and width reads what is in front of the padding.
-fn fold_pad(network: &mut Network, index: usize) {
+fn fold_pad(network: &mut Network, uses: &mut Uses, index: usize) {
     let layer = &network.layers[index];
     let window = match &layer.operation {
         Operation::Convolution(convolution) => convolution.window,
         Operation::Depthwise(depthwise) => depthwise.window,
         _ => return,
     };
-    let Some(pad) = producer(network, layer.inputs[0]).map(|index| &network.layers[index]) else {
+    let Some(pad) = uses.producers[layer.inputs[0].0].map(|index| &network.layers[index]) else {
         return;
     };
     let Operation::Pad(Pad { before }) = &pad.operation else {
@@ -80,6 +102,7 @@ fn fold_pad(network: &mut Network, index: usize) {
     if !fits {
         return;
     }
+    uses.reads_instead(pad.output, input);
     let layer = &mut network.layers[index];
     layer.inputs[0] = input;
     match &mut layer.operation {
@@ -127,7 +150,7 @@ fn fold_factors(network: &mut Network, index: usize) {
 }
 
 /// A bound of the only use of a layer's output becomes part of that layer.
-fn fold_bound(network: &mut Network, index: usize) {
+fn fold_bound(network: &mut Network, uses: &mut Uses, index: usize) {
     let layer = &network.layers[index];
     let (input, output) = match layer.inputs[..] {
         [input] => (input, layer.output),
@@ -143,10 +166,10 @@ fn fold_bound(network: &mut Network, index: usize) {
     else {
         return;
     };
-    if readers(network, input) != 1 || network.tensor(input).shape != network.tensor(output).shape {
+    if uses.readers[input.0] != 1 || network.tensor(input).shape != network.tensor(output).shape {
         return;
     }
-    let Some(producer) = producer(network, input) else {
+    let Some(producer) = uses.producers[input.0] else {
         return;
     };
     let first = &mut network.layers[producer];
@@ -160,6 +183,8 @@ fn fold_bound(network: &mut Network, index: usize) {
     let bound = &mut network.layers[index];
     bound.inputs = vec![output];
     bound.output = input;
+    uses.reads_instead(input, output);
+    uses.producers.swap(input.0, output.0);
 }
 
 /// The bounds of an operation's output, if it has any.

@@ -21,9 +21,11 @@ mod node;
 mod pending;
 mod proto;
 mod quantize;
+mod scan;
 mod shape;
 mod view;
 
+use super::budget::Budget;
 use super::{Format, ImportError};
 use crate::model::{
     Element, Layer, Layout, Network, Operation, PoolKind, Port, Quantization, Source, Tensor,
@@ -51,6 +53,9 @@ pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Network, ImportError> {
     // field, the version of the format, tells them apart.
     const IR_VERSION_TAG: u8 = 0x08;
     let looks_right = bytes.first() == Some(&IR_VERSION_TAG);
+    if scan::has_too_many_parts(bytes) {
+        return Err(damaged("it has more nodes and names than any network"));
+    }
     let model = match ModelProto::decode(bytes) {
         Ok(model) => model,
         Err(error) if looks_right => return Err(damaged(error.to_string())),
@@ -66,6 +71,7 @@ pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Network, ImportError> {
     };
     let importer = Importer {
         values: HashMap::new(),
+        budget: Budget::new(bytes.len()),
         batch: None,
         input_name: String::new(),
         input_view: View::same(Vec::new()),
@@ -108,6 +114,17 @@ enum Value {
     Pending(Rc<Pending>),
 }
 
+impl Value {
+    /// Bytes of what doesn't have a bounded size.
+    fn bytes(&self) -> usize {
+        match self {
+            Value::Constant(constant) => constant.bytes(),
+            Value::Pending(pending) => pending.bytes(),
+            _ => 0,
+        }
+    }
+}
+
 /// An int8 activation.
 #[derive(Clone)]
 struct Activation {
@@ -121,6 +138,7 @@ struct Activation {
 
 struct Importer {
     values: HashMap<String, Value>,
+    budget: Budget,
     /// Number of rows, where the file fixes it.
     batch: Option<usize>,
     input_name: String,
@@ -144,9 +162,15 @@ impl Importer {
         for node in graph.node {
             let node = Node::new(node)?;
             let value = self.evaluate(&node)?;
+            self.spend(value.bytes())?;
             self.define(node.output.clone(), value)?;
         }
         self.finish(name, &graph.output)
+    }
+
+    /// Counts what is copied.
+    fn spend(&mut self, bytes: usize) -> Result<(), ImportError> {
+        self.budget.spend(bytes).map_err(unsupported_model)
     }
 
     fn define(&mut self, name: String, value: Value) -> Result<(), ImportError> {
@@ -333,7 +357,7 @@ impl Importer {
                      {shape:?}"
                 )));
             };
-            let id = self.shaped(id, &[height, width, channels]);
+            let id = self.shaped(id, &[height, width, channels])?;
             return Ok((id, Layout::ChannelsFirst));
         }
         let is_read = self.layers.iter().any(|layer| layer.inputs.contains(&id));
@@ -348,7 +372,7 @@ impl Importer {
         if id == input {
             return Ok((id, Layout::Same));
         }
-        Ok((self.shaped(id, shape), Layout::Same))
+        Ok((self.shaped(id, shape)?, Layout::Same))
     }
 
     fn finish(mut self, name: &str, outputs: &[ValueInfoProto]) -> Result<Network, ImportError> {

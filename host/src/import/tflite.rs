@@ -19,12 +19,14 @@ mod pool;
 mod schema;
 mod shape;
 
+use super::budget::Budget;
 use super::{Format, ImportError};
 use crate::model::{
     Layer, Layout, Network, Operation as Computation, PoolKind, Port, Quantization, Source, Tensor,
     TensorId, row_elements,
 };
 use ends::{External, PLAIN};
+use flatbuffers::VerifierOptions;
 use schema::{Buffer, Model, OperatorCode, SubGraph, activation, element};
 
 /// What the messages say that is supported.
@@ -35,9 +37,15 @@ const SUPPORTED: &str = "CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, MUL, 
 
 /// Turns the bytes of a TFLite file into a network.
 pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Network, ImportError> {
-    let model = flatbuffers::root::<Model>(bytes).map_err(|error| damaged(error.to_string()))?;
+    // Tables and vectors may be shared. As often as they are used, the file is that much larger.
+    let options = VerifierOptions {
+        max_apparent_size: bytes.len().saturating_mul(8).saturating_add(1 << 20),
+        ..VerifierOptions::default()
+    };
+    let model = flatbuffers::root_with_opts::<Model>(&options, bytes)
+        .map_err(|error| damaged(error.to_string()))?;
     match model.version() {
-        Some(3) => Importer::new(model)?.run(name),
+        Some(3) => Importer::new(model, Budget::new(bytes.len()))?.run(name),
         version => Err(unsupported_model(format!(
             "its schema version is {}, only 3 is known",
             version.unwrap_or(0)
@@ -112,6 +120,7 @@ struct Importer<'a> {
     source_tensors: Vec<schema::Tensor<'a>>,
     values: Vec<Value>,
     batch: usize,
+    budget: Budget,
     tensors: Vec<Tensor>,
     layers: Vec<Layer>,
     input: usize,
@@ -119,7 +128,7 @@ struct Importer<'a> {
 }
 
 impl<'a> Importer<'a> {
-    fn new(model: Model<'a>) -> Result<Self, ImportError> {
+    fn new(model: Model<'a>, budget: Budget) -> Result<Self, ImportError> {
         let subgraphs = model
             .subgraphs()
             .ok_or_else(|| damaged("it has no graph"))?;
@@ -136,6 +145,7 @@ impl<'a> Importer<'a> {
             values: vec![Value::Unknown; source_tensors.len()],
             source_tensors,
             batch: 1,
+            budget,
             tensors: Vec::new(),
             layers: Vec::new(),
             input: 0,
@@ -425,6 +435,7 @@ impl<'a> Importer<'a> {
             shape,
             ..tensor.clone()
         };
+        self.spend(2 * tensor.name.len())?;
         self.tensors.push(tensor);
         let output = TensorId(self.tensors.len() - 1);
         self.layers.push(Layer {
@@ -434,6 +445,11 @@ impl<'a> Importer<'a> {
             operation: Computation::Reshape,
         });
         Ok(output)
+    }
+
+    /// Counts what is copied.
+    fn spend(&mut self, bytes: usize) -> Result<(), ImportError> {
+        self.budget.spend(bytes).map_err(unsupported_model)
     }
 
     /// Adds a layer whose output has the shape that the file gives it.

@@ -11,6 +11,9 @@ pub const ROW_ELEMENTS_MAX: usize = 1 << 24;
 /// Most int8 values that one row of all tensors of a network may have together.
 pub const NETWORK_ELEMENTS_MAX: usize = 1 << 26;
 
+/// Most dimensions of a row.
+pub(crate) const RANK_MAX: usize = 16;
+
 /// Most positions of a kernel, and its greatest height, width, stride and padding.
 pub const WINDOW_MAX: usize = 1 << 16;
 
@@ -140,7 +143,7 @@ fn validate_tensor(tensor: &Tensor) -> Result<(), ModelError> {
     let elements = row_elements(&tensor.shape);
     let reason = if elements.is_none() {
         format!(
-            "shape {:?} is empty or has more than {ROW_ELEMENTS_MAX} values",
+            "shape {:?} is empty, or has more than {RANK_MAX} dimensions or {ROW_ELEMENTS_MAX} values",
             tensor.shape
         )
     } else if !(tensor.scale.is_finite() && tensor.scale > 0.0) {
@@ -154,8 +157,12 @@ fn validate_tensor(tensor: &Tensor) -> Result<(), ModelError> {
     })
 }
 
-/// Product of the dimensions if it is between 1 and [`ROW_ELEMENTS_MAX`].
+/// Product of the dimensions if it is between 1 and [`ROW_ELEMENTS_MAX`], and there are not more
+/// than [`RANK_MAX`].
 pub(crate) fn row_elements(shape: &[usize]) -> Option<usize> {
+    if shape.len() > RANK_MAX {
+        return None;
+    }
     shape
         .iter()
         .try_fold(1_usize, |product, &dimension| {

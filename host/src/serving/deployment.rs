@@ -5,8 +5,7 @@
 //!            +--> each device: compiled, loaded --> the same rows: the same bytes, or it is not used
 //! ```
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,8 +15,9 @@ use super::dispatcher;
 use super::fleet::Fleet;
 use super::queue::{Gathering, Item, Queue};
 use super::request::{Answer, PendingAnswer, Refusal, Request, RequestError, Timing};
+use super::seat::{Seat, Seating};
 use crate::cpu::CpuExecutor;
-use crate::engine::{BATCH_MAX, Cause, EngineError, Resident};
+use crate::engine::{BATCH_MAX, Cause, EngineError};
 use crate::model::{ModelError, Network};
 
 /// A CPU computes this long on the thread of a caller; what takes longer goes to a thread of its own.
@@ -79,15 +79,8 @@ pub(super) struct Shared {
     pub queue: Arc<Queue>,
     pub counts: Arc<Counts>,
     pub options: BatchingOptions,
-    /// For each unit of the fleet.
-    pub seats: Vec<Option<Seat>>,
-}
-
-/// A network on one unit.
-pub(super) struct Seat {
-    pub resident: Resident,
-    /// Nanoseconds of a row, by the last batches.
-    row: AtomicU64,
+    /// For each unit of the fleet, once the network is there.
+    pub seats: Vec<OnceLock<Seat>>,
 }
 
 impl Deployment {
@@ -113,46 +106,8 @@ impl Deployment {
             return Err(DeployError::Options(text));
         }
         let on_cpu = fleet.cpu().processor.load(&network, version)?;
-        let executor = on_cpu.executor();
-        let executor = executor.ok_or(EngineError::Stopped)?;
-        let devices = fleet
-            .units
-            .iter()
-            .enumerate()
-            .filter(|(_, unit)| unit.is_device);
-        let seats = devices.map(|(index, unit)| {
-            if unit.is_lost() {
-                return Ok(None);
-            }
-            let name = &network.name;
-            match unit.processor.load(&network, version) {
-                Ok(resident) => warm_device(resident, executor, options.rows)
-                    .map_err(|error| match error {
-                        WarmError::Differs => DeployError::Differs {
-                            unit: unit.name().to_owned(),
-                        },
-                        WarmError::Engine(error) => error.into(),
-                    })
-                    .map(Some),
-                Err(error) if error.cause().is_processors() => {
-                    let device = unit.name();
-                    tracing::warn!(model = name, version, device, %error, "the device is not used");
-                    if matches!(error.cause(), Cause::DeviceLost | Cause::Timeout) {
-                        fleet.failed(index, &error);
-                    }
-                    Ok(None)
-                }
-                Err(error) => Err(error.into()),
-            }
-        });
-        let mut seats = seats.collect::<Result<Vec<_>, DeployError>>()?;
-        let row = warm_cpu(executor);
-        seats.push(Some(Seat {
-            resident: on_cpu,
-            row,
-        }));
         let shared = Arc::new(Shared {
-            seats,
+            seats: fleet.units.iter().map(|_| OnceLock::new()).collect(),
             fleet: Arc::clone(fleet),
             network,
             version,
@@ -160,9 +115,21 @@ impl Deployment {
             counts: Arc::default(),
             options,
         });
+        // The CPU is the last of them.
+        let _ = shared.seats[shared.seats.len() - 1].set(Seat::on_cpu(on_cpu));
+        shared.take_seats()?;
         fleet.register(&shared.queue);
         dispatcher::start(Arc::clone(&shared))?;
         Ok(Deployment { shared })
+    }
+
+    /// Loads the network on devices where others had the room before, if they have left it. Whether it
+    /// is everywhere now where it may be.
+    ///
+    /// # Errors
+    /// If a device answers other bytes than the CPU.
+    pub fn settle(&self) -> Result<bool, DeployError> {
+        self.shared.take_seats()
     }
 
     /// Hands a request in. It never blocks for longer than the CPU needs for a few rows: where that
@@ -244,7 +211,7 @@ impl Deployment {
     pub fn units(&self) -> Vec<String> {
         let units = self.shared.fleet.units.iter().zip(&self.shared.seats);
         units
-            .filter(|(unit, seat)| seat.is_some() && !unit.is_lost())
+            .filter(|(unit, seat)| seat.get().is_some() && !unit.is_lost())
             .map(|(unit, _)| unit.name().to_owned())
             .collect()
     }
@@ -266,22 +233,41 @@ impl std::fmt::Debug for Deployment {
 }
 
 impl Shared {
-    /// Time of a row on a unit; `None` where the network is not loaded.
-    pub fn row_cost(&self, unit: usize) -> Option<Duration> {
-        let seat = self.seats.get(unit)?.as_ref()?;
-        Some(Duration::from_nanos(seat.row.load(Ordering::Relaxed)))
+    /// Loads the network on every device where it is not yet and might be; whether none is left where
+    /// others have the room.
+    fn take_seats(&self) -> Result<bool, DeployError> {
+        let cpu = self.seat(self.seats.len() - 1);
+        let executor = cpu.and_then(|seat| seat.resident.executor());
+        let executor = executor.ok_or(EngineError::Stopped)?;
+        let mut settled = true;
+        for (index, unit) in self.fleet.units.iter().enumerate() {
+            if self.seat(index).is_some() || unit.is_lost() {
+                continue;
+            }
+            let (name, device) = (&self.network.name, unit.name());
+            let (version, rows) = (self.version, self.options.rows);
+            match Seat::on_device(unit, &self.network, version, rows, executor)? {
+                Seating::Seated(seat) => drop(self.seats[index].set(seat)),
+                Seating::NoRoom => settled = false,
+                Seating::Unusable(error) => {
+                    tracing::warn!(model = name, version, device, %error, "the device is not used");
+                    if matches!(error.cause(), Cause::DeviceLost | Cause::Timeout) {
+                        self.fleet.failed(index, &error);
+                    }
+                }
+            }
+        }
+        Ok(settled)
     }
 
-    /// Notes what a batch took on a unit.
-    pub fn learn_cost(&self, unit: usize, rows: usize, time: Duration) {
-        let Some(Some(seat)) = self.seats.get(unit) else {
-            return;
-        };
-        let row = time.as_nanos() as u64 / rows.max(1) as u64;
-        let before = seat.row.load(Ordering::Relaxed);
-        // An eighth of the new one: a batch that was held up does not change much.
-        seat.row
-            .store((before * 7 + row).div_ceil(8), Ordering::Relaxed);
+    /// The network's place on a unit.
+    pub fn seat(&self, unit: usize) -> Option<&Seat> {
+        self.seats.get(unit)?.get()
+    }
+
+    /// Time of a row on a unit; `None` where the network is not loaded.
+    pub fn row_cost(&self, unit: usize) -> Option<Duration> {
+        self.seat(unit).map(Seat::row_cost)
     }
 
     /// The CPU's part, where that serves and is done with so many rows sooner than a thread could be
@@ -292,7 +278,7 @@ impl Shared {
         }
         let cpu = self.seats.len() - 1;
         let time = self.row_cost(cpu)?.checked_mul(u32::try_from(rows).ok()?)?;
-        let executor = self.seats[cpu].as_ref()?.resident.executor();
+        let executor = self.seat(cpu)?.resident.executor();
         executor.filter(|_| time <= AT_ONCE)
     }
 
@@ -300,7 +286,7 @@ impl Shared {
     fn has_devices(&self) -> bool {
         let units = self.fleet.units.iter().zip(&self.seats);
         let mut devices =
-            units.filter(|(unit, seat)| unit.is_device && seat.is_some() && !unit.is_lost());
+            units.filter(|(unit, seat)| unit.is_device && seat.get().is_some() && !unit.is_lost());
         devices.next().is_some()
     }
 
@@ -335,58 +321,4 @@ impl Shared {
             wait: self.options.wait,
         }
     }
-}
-
-enum WarmError {
-    Differs,
-    Engine(EngineError),
-}
-
-/// Rows whose values differ, and are the same each time.
-fn some_rows(elements: usize, rows: usize) -> Vec<i8> {
-    let values = 0..elements * rows;
-    values
-        .map(|index| (index.wrapping_mul(0x9e37_79b9) >> 13) as i8)
-        .collect()
-}
-
-/// Nanoseconds of a row.
-fn warm_cpu(executor: &CpuExecutor) -> AtomicU64 {
-    let rows = some_rows(executor.input_elements(), 1);
-    // The first run allocates; the fastest of a few is what it takes.
-    let begin = Instant::now();
-    let mut fastest = Duration::MAX;
-    for _ in 0..8 {
-        let begin_run = Instant::now();
-        std::hint::black_box(executor.run(&rows, 1));
-        fastest = fastest.min(begin_run.elapsed());
-        if begin.elapsed() > Duration::from_millis(20) {
-            break;
-        }
-    }
-    AtomicU64::new(fastest.as_nanos() as u64)
-}
-
-fn warm_device(
-    resident: Resident,
-    executor: &CpuExecutor,
-    batch: usize,
-) -> Result<Seat, WarmError> {
-    let mut row = 0;
-    for rows in [1, batch] {
-        let values = some_rows(executor.input_elements(), rows);
-        let begin = Instant::now();
-        let result = resident
-            .submit(values.clone())
-            .wait()
-            .map_err(WarmError::Engine)?;
-        row = begin.elapsed().as_nanos() as u64 / rows as u64;
-        if result.outputs != executor.run(&values, rows) {
-            return Err(WarmError::Differs);
-        }
-    }
-    Ok(Seat {
-        resident,
-        row: AtomicU64::new(row),
-    })
 }

@@ -60,7 +60,7 @@ struct Batch {
 
 fn begin(shared: &Arc<Shared>, batch: Batch) {
     let begin = Instant::now();
-    let Some(seat) = &shared.seats[batch.turn.unit] else {
+    let Some(seat) = shared.seat(batch.turn.unit) else {
         // A turn is taken only where there is a seat.
         return;
     };
@@ -87,7 +87,11 @@ fn finish(shared: &Shared, batch: Batch, result: Result<Vec<i8>, EngineError>, b
     match result {
         Ok(outputs) => {
             shared.fleet.succeeded(turn.unit);
-            shared.learn_cost(turn.unit, rows, computed);
+            if let Some(seat) = shared.seat(turn.unit) {
+                seat.learn_cost(rows, computed);
+            }
+            // The next batch can begin while this one's answers are handed out.
+            drop(turn);
             shared.counts.batch(rows, computed);
             let row = shared.network.output_elements();
             let mut outputs = &outputs[..];
@@ -114,6 +118,7 @@ fn finish(shared: &Shared, batch: Batch, result: Result<Vec<i8>, EngineError>, b
                 item.avoid |= 1 << turn.unit;
             }
             shared.queue.put_back(items);
+            drop(turn);
         }
         Err(error) => {
             for item in items {
@@ -123,7 +128,5 @@ fn finish(shared: &Shared, batch: Batch, result: Result<Vec<i8>, EngineError>, b
             }
         }
     }
-    // The turn is free before the dispatcher looks for one.
-    drop(turn);
     drop(taken);
 }

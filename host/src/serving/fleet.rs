@@ -182,7 +182,7 @@ impl Fleet {
             let parallel = if unit.is_device { 1 } else { unit.turns };
             rate += parallel as f64 / cost.as_secs_f64().max(1e-9);
             let load = unit.load.load(Ordering::Relaxed) as f64 / 1e9;
-            soonest = load.min(soonest) / parallel as f64;
+            soonest = (load / parallel as f64).min(soonest);
         }
         if rate == 0.0 {
             return Duration::ZERO;

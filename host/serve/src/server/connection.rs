@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -16,6 +16,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::gate::Gate;
+use super::socket::OnePiece;
+use super::workers::Workers;
 use crate::limits::Limits;
 
 /// Streams of one HTTP/2 connection at once.
@@ -46,6 +48,7 @@ impl Listener {
     pub async fn accept(
         self,
         gate: Gate,
+        workers: Arc<Workers>,
         limit: Arc<Semaphore>,
         mut stopped: watch::Receiver<bool>,
         limits: Limits,
@@ -72,20 +75,27 @@ impl Listener {
             };
             // Answers are whole when they are written: nothing to wait for.
             let _ = stream.set_nodelay(true);
+            let Ok(stream) = stream.into_std() else {
+                continue;
+            };
+            let place = workers.place();
             let connection = Connection {
                 gate: gate.clone(),
                 builder: Arc::clone(&builder),
-                permit,
+                tls: self.tls.clone(),
+                head_time: limits.head_time,
+                _permit: permit,
             };
             let watcher = graceful.watcher();
-            match self.tls.clone() {
-                None => drop(tokio::spawn(connection.serve(stream, watcher))),
-                Some(tls) => drop(tokio::spawn(async move {
-                    if let Some(stream) = handshake(&tls, stream, limits.head_time).await {
-                        connection.serve(stream, watcher).await;
-                    }
-                })),
-            }
+            let handle = place.handle.clone();
+            handle.spawn(async move {
+                // From here on it is this thread's.
+                match TcpStream::from_std(stream) {
+                    Ok(stream) => connection.begin(stream, watcher).await,
+                    Err(error) => tracing::warn!(%error, "a connection cannot be served"),
+                }
+                drop(place);
+            });
         }
         drop(self.socket);
         graceful.shutdown().await;
@@ -96,6 +106,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
+        .writev(true)
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
         .http2()
@@ -126,14 +137,28 @@ async fn handshake(
 struct Connection {
     gate: Gate,
     builder: Arc<Builder<TokioExecutor>>,
-    permit: OwnedSemaphorePermit,
+    tls: Option<TlsAcceptor>,
+    head_time: Duration,
+    /// Its part of the limit on connections.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
+    async fn begin(self, stream: TcpStream, watcher: Watcher) {
+        match self.tls.clone() {
+            None => self.serve(stream, watcher).await,
+            Some(tls) => {
+                if let Some(stream) = handshake(&tls, stream, self.head_time).await {
+                    self.serve(stream, watcher).await;
+                }
+            }
+        }
+    }
+
     async fn serve(
-        self,
+        &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        watcher: hyper_util::server::graceful::Watcher,
+        watcher: Watcher,
     ) {
         let _counted = self.gate.connected();
         let gate = self.gate.clone();
@@ -141,11 +166,12 @@ impl Connection {
             let gate = gate.clone();
             async move { Ok::<_, std::convert::Infallible>(gate.answer(request).await) }
         });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let connection = self
+            .builder
+            .serve_connection(TokioIo::new(OnePiece(stream)), service);
         if let Err(error) = watcher.watch(connection.into_owned()).await {
             // Clients go when they like.
             tracing::debug!(%error, "a connection has ended early");
         }
-        drop(self.permit);
     }
 }

@@ -77,7 +77,7 @@ impl Importer {
         };
         let layer = Unquantized {
             name: node.layer.clone(),
-            inputs: vec![self.shaped(activation.tensor, &shape)],
+            inputs: vec![self.shaped(activation.tensor, &shape)?],
             shape,
             body: Body::Pool {
                 kind: PoolKind::Maximum,

@@ -7,7 +7,7 @@
 //! ```
 
 use super::proto::{TensorProto, data_type};
-use crate::model::ROW_ELEMENTS_MAX;
+use crate::model::{RANK_MAX, ROW_ELEMENTS_MAX};
 
 /// Values of a constant.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,19 @@ impl Data {
 }
 
 impl Constant {
+    /// Bytes of its values and scales.
+    pub(super) fn bytes(&self) -> usize {
+        let values = match &self.data {
+            Data::I8(values) => size_of_val(&values[..]),
+            Data::U8(values) => size_of_val(&values[..]),
+            Data::F32(values) => size_of_val(&values[..]),
+            Data::I32(values) => size_of_val(&values[..]),
+            Data::I64(values) => size_of_val(&values[..]),
+        };
+        let scales = self.affine.as_ref().map_or(0, |affine| affine.scales.len());
+        values + scales * (size_of::<f32>() + size_of::<i32>())
+    }
+
     /// Reads an initializer; the error says what is wrong with it.
     pub(super) fn read(tensor: TensorProto) -> Result<Constant, String> {
         if tensor.data_location.unwrap_or(0) != 0 {
@@ -73,6 +86,9 @@ impl Constant {
             .map(|&dimension| usize::try_from(dimension).ok())
             .collect::<Option<_>>()
             .ok_or("it has a negative dimension")?;
+        if shape.len() > RANK_MAX {
+            return Err(format!("it has {} dimensions", shape.len()));
+        }
         let elements = shape
             .iter()
             .try_fold(1_usize, |product, &dimension| {

@@ -21,7 +21,7 @@ impl Importer {
             )));
         }
         let shape = self.tensors[left.tensor.0].shape.clone();
-        let second = self.shaped(right.tensor, &shape);
+        let second = self.shaped(right.tensor, &shape)?;
         Ok(pending(
             node,
             vec![left.tensor, second],
@@ -194,7 +194,7 @@ impl Importer {
         if (axis != -1 && axis != rank - 1) || view.order().is_some() {
             return Err(node.unsupported("it is not over the last dimension"));
         }
-        let input = self.shaped(activation.tensor, &view.shape);
+        let input = self.shaped(activation.tensor, &view.shape)?;
         Ok(pending(
             node,
             vec![input],
@@ -246,7 +246,7 @@ impl Importer {
             } else {
                 part.view.shape.clone()
             };
-            inputs.push(self.shaped(part.tensor, &inside));
+            inputs.push(self.shaped(part.tensor, &inside)?);
         }
         if row_elements(&shape).is_none() {
             return Err(node.unsupported("its output is too large"));
@@ -316,7 +316,7 @@ impl Importer {
         } else {
             source.clone()
         };
-        let input = self.shaped(activation.tensor, &source);
+        let input = self.shaped(activation.tensor, &source)?;
         Ok(pending(
             node,
             vec![input],

@@ -168,7 +168,7 @@ impl Importer {
             ([1, 2], &[height, width, channels]) if activation.view.order().is_none() => {
                 let image = [height, width, channels];
                 (
-                    self.shaped(activation.tensor, &image),
+                    self.shaped(activation.tensor, &image)?,
                     image,
                     vec![1, 1, channels],
                 )

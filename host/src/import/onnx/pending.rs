@@ -93,6 +93,21 @@ impl Pending {
         }
     }
 
+    /// Bytes of its parameters.
+    pub(super) fn bytes(&self) -> usize {
+        let weights = match &self.layer.body {
+            Body::Dense { weights, .. }
+            | Body::Convolution { weights, .. }
+            | Body::Depthwise { weights, .. } => weights.len(),
+            Body::Multiply {
+                factor: Factor::Constant(values),
+                ..
+            } => size_of_val(&values[..]),
+            _ => 0,
+        };
+        weights + self.scales.len() * (size_of::<f64>() + size_of::<i64>())
+    }
+
     /// Whether it has weights, so that a bias can be added and channels be scaled.
     pub(super) fn has_weights(&self) -> bool {
         !self.scales.is_empty()
@@ -182,6 +197,7 @@ impl Importer {
                  one behind it; quantize with asymmetric activations",
             ));
         }
+        self.spend(pending.bytes())?;
         let zero_point = (quantization.zero_point - element.offset()) as f32;
         let quantize = |real: f32| {
             let steps = (real / quantization.scale as f32).round_ties_even();

@@ -7,7 +7,7 @@ use super::pending::Pending;
 use super::view::View;
 use super::{Activation, Importer, Value};
 use crate::import::ImportError;
-use crate::model::row_elements;
+use crate::model::{RANK_MAX, row_elements};
 use std::rc::Rc;
 
 impl Value {
@@ -168,16 +168,18 @@ impl Importer {
 
     /// Axes as an attribute (before operator set 13) or as an input.
     pub(super) fn axes(&self, node: &Node) -> Result<Option<Vec<i64>>, ImportError> {
-        if let Some(axes) = node.integers("axes") {
-            return Ok(Some(axes.to_vec()));
+        let axes = match node.integers("axes") {
+            Some(axes) => axes,
+            None if node.optional_input(1).is_none() => return Ok(None),
+            None => match &self.constant(node, 1)?.data {
+                Data::I64(axes) => axes,
+                _ => return Err(node.damaged("its axes are not int64")),
+            },
+        };
+        if axes.len() > RANK_MAX {
+            return Err(node.damaged(format!("it has {} axes", axes.len())));
         }
-        if node.optional_input(1).is_none() {
-            return Ok(None);
-        }
-        match &self.constant(node, 1)?.data {
-            Data::I64(axes) => Ok(Some(axes.clone())),
-            _ => Err(node.damaged("its axes are not int64")),
-        }
+        Ok(Some(axes.to_vec()))
     }
 }
 
@@ -240,8 +242,6 @@ fn squeezed(node: &Node, shape: &[usize], axes: &[i64]) -> Result<Vec<usize>, Im
 }
 
 fn unsqueezed(node: &Node, shape: &[usize], axes: &[i64]) -> Result<Vec<usize>, ImportError> {
-    /// More dimensions than any model has.
-    const RANK_MAX: usize = 16;
     let rank = shape.len() + axes.len();
     if rank > RANK_MAX {
         return Err(node.unsupported(format!("it makes {rank} dimensions")));

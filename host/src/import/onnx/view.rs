@@ -109,11 +109,18 @@ impl View {
 
 impl Importer {
     /// A tensor in another shape of as many values, by a layer if it has to be.
-    pub(super) fn shaped(&mut self, id: TensorId, shape: &[usize]) -> TensorId {
+    pub(super) fn shaped(
+        &mut self,
+        id: TensorId,
+        shape: &[usize],
+    ) -> Result<TensorId, ImportError> {
         let tensor = &self.tensors[id.0];
         if tensor.shape == shape {
-            return id;
+            return Ok(id);
         }
+        let name_bytes = 2 * tensor.name.len();
+        self.spend(name_bytes)?;
+        let tensor = &self.tensors[id.0];
         let reshaped = Tensor {
             shape: shape.to_vec(),
             ..tensor.clone()
@@ -125,7 +132,7 @@ impl Importer {
             operation: Operation::Reshape,
         });
         self.tensors.push(reshaped);
-        TensorId(self.tensors.len() - 1)
+        Ok(TensorId(self.tensors.len() - 1))
     }
 
     /// An activation as the image `[height, width, channels]` that an operator with channels
@@ -141,7 +148,7 @@ impl Importer {
                 activation.view.shape
             )));
         };
-        Ok((self.shaped(activation.tensor, &image), image))
+        Ok((self.shaped(activation.tensor, &image)?, image))
     }
 
     /// Whether the input goes, unchanged but for its quantization, to an operator that takes

@@ -105,6 +105,7 @@ impl Importer<'_> {
                 clamp_maximum: parts.clamp_maximum,
             })
         } else {
+            self.spend(weights.len().saturating_mul(input_channels))?;
             let expanded = expand(&weights, window.area(), input_channels, output_channels);
             Computation::Convolution(Convolution {
                 window,
@@ -127,12 +128,14 @@ impl Importer<'_> {
 
     /// Bias, scales and clamp; `axis` is the dimension of the weights' output channels.
     fn parts(
-        &self,
+        &mut self,
         operation: &Operation,
         channels: usize,
         axis: i32,
         fused: Option<i8>,
     ) -> Result<Parts, ImportError> {
+        // A bias and a scale.
+        self.spend(channels.saturating_mul(size_of::<i32>() + size_of::<Scale>()))?;
         let weight_scales = self.weight_scales(operation, operation.input(1)?, channels, axis)?;
         let (input_scale, _) = self.quantization(operation.input(0)?)?;
         let (output_scale, zero_point) = self.quantization(operation.output)?;

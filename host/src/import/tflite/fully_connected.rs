@@ -18,18 +18,14 @@ impl Importer<'_> {
         let [output_channels, input_channels] = self.dimensions(weights_tensor)?[..] else {
             return Err(operation.damaged("its weights are not a matrix"));
         };
-        if weights.len() != output_channels * input_channels {
-            return Err(operation.damaged(format!(
-                "{output_channels} x {input_channels} weights have {} bytes",
-                weights.len()
-            )));
-        }
         let elements = self.tensors[input.0].elements();
         if elements != input_channels {
             return Err(operation.unsupported(format!(
                 "it takes vectors of {input_channels}, but a row of its input has {elements} values"
             )));
         }
+        // A bias and a scale.
+        self.spend(output_channels * (size_of::<i32>() + size_of::<Scale>()))?;
         let weight_scales = self.weight_scales(operation, weights_tensor, output_channels, 0)?;
         let output = self.activation(operation.output)?;
         if self.tensors[output.0].elements() != output_channels {
@@ -71,7 +67,11 @@ impl Importer<'_> {
         self.write(operation, Value::Activation(output))
     }
 
-    fn dense_weights(&self, operation: &Operation, tensor: usize) -> Result<Vec<i8>, ImportError> {
+    fn dense_weights(
+        &mut self,
+        operation: &Operation,
+        tensor: usize,
+    ) -> Result<Vec<i8>, ImportError> {
         let options = operation.raw.fully_connected_options();
         if options
             .and_then(|options| options.weights_format())

@@ -3,6 +3,7 @@
 use super::schema::{activation, element};
 use super::{Importer, Operation};
 use crate::import::ImportError;
+use crate::model::RANK_MAX;
 
 /// How far a bias scale may be from input scale * weight scale, in output steps. TFLite refuses
 /// models beyond it.
@@ -21,9 +22,9 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// The values of constant weights.
+    /// The values of constant weights, as many as their shape says.
     pub(super) fn int8_constant(
-        &self,
+        &mut self,
         operation: &Operation,
         tensor: usize,
     ) -> Result<Vec<i8>, ImportError> {
@@ -34,17 +35,29 @@ impl Importer<'_> {
                 operation.unsupported(format!("its weights \"{name}\" are {kind}, not int8"))
             );
         }
+        let shape = self.dimensions(tensor)?;
+        let length = self.constant(operation, tensor)?.len();
+        if length != shape.iter().product::<usize>() {
+            return Err(
+                operation.damaged(format!("weights of shape {shape:?} have {length} bytes"))
+            );
+        }
+        self.spend(length)?;
         let bytes = self.constant(operation, tensor)?;
         Ok(bytes.iter().map(|&byte| byte as i8).collect())
     }
 
-    /// The values of constant axes, shapes or paddings.
+    /// The values of constant axes, shapes or paddings: two for each dimension at most.
     pub(super) fn integers(
         &self,
         operation: &Operation,
         tensor: usize,
     ) -> Result<Vec<i64>, ImportError> {
         let bytes = self.constant(operation, tensor)?;
+        if bytes.len() > 2 * RANK_MAX * size_of::<i64>() {
+            let (name, length) = (self.name(tensor), bytes.len());
+            return Err(operation.damaged(format!("\"{name}\" has {length} bytes")));
+        }
         match self.element(tensor) {
             element::INT32 => {
                 let (values, _) = bytes.as_chunks::<4>();

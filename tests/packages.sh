@@ -1,9 +1,10 @@
-# What the scripts of this folder share; they source it. Packages come from the mirror that this
-# machine takes its own from, through a private state of apt: nothing is installed.
+# What the scripts that fetch things for tests share; they source it, with their topic in `topic`.
+# Packages come from the mirror that this machine takes its own from, through a private state of apt:
+# nothing is installed.
 
-say() { echo "guest: $*"; }
+say() { echo "$topic: $*"; }
 fail() {
-    printf 'guest: error: %s\n' "$@" >&2
+    printf "$topic: error: %s\n" "$@" >&2
     exit 1
 }
 
