@@ -303,6 +303,57 @@ impl DmaBuffer {
         Ok(())
     }
 
+    /// Copies `data` into the buffer in lines of `line` bytes, the first at `offset` bytes, each `pitch`
+    /// bytes behind the one before; a line has one byte at least. What lies between them stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; nothing is written then.
+    pub fn write_lines(
+        &mut self,
+        offset: usize,
+        data: &[u8],
+        line: usize,
+        pitch: usize,
+    ) -> Result<(), Error> {
+        let line = line.max(1);
+        let mut target = self.at(offset, spread(data.len(), line, pitch))?;
+        if line == pitch {
+            return self.write(offset, data);
+        }
+        for line in data.chunks(line) {
+            // SAFETY: `at` has checked all bytes from the first line's first to the last line's last;
+            // the mapping lives as long as `self`, and no reference to it exists anywhere.
+            unsafe { copy_in(line, target) };
+            target = target.wrapping_add(pitch);
+        }
+        Ok(())
+    }
+
+    /// Copies bytes out of the buffer until `data` is full, from where
+    /// [`write_lines`](Self::write_lines) would put them.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; `data` is unchanged then.
+    pub fn read_lines(
+        &self,
+        offset: usize,
+        data: &mut [u8],
+        line: usize,
+        pitch: usize,
+    ) -> Result<(), Error> {
+        let line = line.max(1);
+        let mut source = self.at(offset, spread(data.len(), line, pitch))?;
+        if line == pitch {
+            return self.read(offset, data);
+        }
+        for line in data.chunks_mut(line) {
+            // SAFETY: as in `write_lines`; `data` is ordinary memory and cannot overlap the mapping.
+            unsafe { copy_out(source, line) };
+            source = source.wrapping_add(pitch);
+        }
+        Ok(())
+    }
+
     /// Copies bytes out of the buffer, from `offset` bytes on, until `data` is full.
     ///
     /// # Errors
@@ -375,6 +426,21 @@ impl fmt::Debug for DmaBuffer {
     }
 }
 
+/// Bytes that `length` bytes reach over in lines that are `pitch` bytes apart; more than there can be if
+/// that is no number.
+fn spread(length: usize, line: usize, pitch: usize) -> usize {
+    let Some(last) = length.div_ceil(line).checked_sub(1) else {
+        return 0;
+    };
+    let end = |index: usize, bytes| index.checked_mul(pitch)?.checked_add(bytes);
+    // Where lines overlap, a shorter last one may end before the one that it follows.
+    let whole = last
+        .checked_sub(1)
+        .map_or(Some(0), |index| end(index, line));
+    let reach = whole.zip(end(last, length - last * line));
+    reach.map_or(usize::MAX, |(whole, rest)| whole.max(rest))
+}
+
 /// Bytes of the words that memory is copied in. An aligned word is read and written as a whole,
 /// so a 64-bit field that the device writes is never seen half written.
 const WORD: usize = size_of::<u64>();
@@ -437,6 +503,20 @@ mod tests {
 
     /// Bytes that are not copied.
     const UNTOUCHED: u8 = 0xee;
+
+    #[test]
+    fn lines_reach_from_the_first_byte_to_the_last() {
+        assert_eq!(spread(0, 3, 5), 0);
+        assert_eq!(spread(3, 3, 5), 3);
+        assert_eq!(spread(9, 3, 5), 13);
+        // The last line may be shorter, and lines may overlap.
+        assert_eq!(spread(8, 3, 5), 12);
+        assert_eq!(spread(8, 3, 0), 3);
+        assert_eq!(spread(7, 3, 1), 4);
+        assert_eq!(spread(9, 3, 0), 3);
+        assert_eq!(spread(9, 1, 2), 17);
+        assert_eq!(spread(9, 3, usize::MAX), usize::MAX);
+    }
 
     #[test]
     fn bytes_are_copied_at_every_alignment() {

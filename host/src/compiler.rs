@@ -40,7 +40,7 @@ mod weights;
 pub(crate) mod tests;
 
 pub use error::{CompileError, Memory};
-pub use program::{Buffer, HostLayout, Instruction, Layer, Program, RunAddresses};
+pub use program::{Block, Buffer, HostLayout, Instruction, Layer, Program, RunAddresses};
 pub use residency::{NoPlace, Placement, Region, Residency};
 pub use step::Step;
 pub use target::Target;

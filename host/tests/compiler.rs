@@ -38,7 +38,7 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
     let count = rows.len() / program.input.elements();
     let region = |base, bytes| cosim::Region { base, bytes };
     let mut input = vec![0; count * program.input.stride];
-    for (offset, span) in program.input.spans(count) {
+    for (offset, span) in program.input.lines(count) {
         for (byte, &value) in input[offset..].iter_mut().zip(&rows[span]) {
             *byte = value as u8;
         }
@@ -130,7 +130,7 @@ fn run(program: &Program, configuration: Configuration, rows: &[i8]) -> (Vec<i8>
             "bytes after an output row were written"
         );
     }
-    for (offset, span) in program.output.spans(count.into()) {
+    for (offset, span) in program.output.lines(count.into()) {
         for (value, &byte) in outputs[span].iter_mut().zip(&output[offset..]) {
             *value = byte as i8;
         }

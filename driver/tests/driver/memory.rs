@@ -56,6 +56,44 @@ fn accesses_outside_are_refused_and_write_nothing() {
 }
 
 #[test]
+fn lines_are_written_and_read_where_they_belong_or_not_at_all() {
+    const SIZE: usize = 64;
+    let rig = Rig::new();
+    let device = rig.open();
+    for (length, line) in [(0, 3), (10, 3), (12, 4), (16, 8), (5, 9), (3, 0)] {
+        for pitch in 0..20 {
+            for offset in [0, 1, 8, 40] {
+                let data: Vec<u8> = (1..=length).collect();
+                // Byte by byte, beyond the end as well.
+                let mut expected = vec![0; 1024];
+                for (index, part) in data.chunks(line.max(1)).enumerate() {
+                    expected[offset + index * pitch..][..part.len()].copy_from_slice(part);
+                }
+                let fits = expected[SIZE..].iter().all(|&byte| byte == 0);
+                let mut buffer = device.allocate(SIZE).unwrap();
+                let written = buffer.write_lines(offset, &data, line, pitch);
+                assert_eq!(written.is_ok(), fits, "{length} {line} {pitch} {offset}");
+                let mut all = vec![1; SIZE];
+                buffer.read(0, &mut all).unwrap();
+                if !fits {
+                    assert_eq!(all, [0; SIZE]);
+                    let error = buffer.read_lines(offset, &mut vec![0; data.len()], line, pitch);
+                    assert!(matches!(error, Err(Error::OutOfBounds { .. })));
+                    continue;
+                }
+                assert_eq!(all, expected[..SIZE]);
+                let mut back = vec![0; data.len()];
+                buffer.read_lines(offset, &mut back, line, pitch).unwrap();
+                // Lines that overlap have overwritten each other.
+                if pitch >= line.max(1) {
+                    assert_eq!(back, data);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn impossible_sizes_are_refused() {
     let rig = Rig::new();
     let device = rig.open();

@@ -77,28 +77,49 @@ impl HostLayout {
         self.height * self.row_bytes
     }
 
-    /// Where the values of `rows` rows that follow each other lie, in as few pieces as there can be:
-    /// offsets in host memory, each with the values from there on.
-    pub fn spans(&self, rows: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    /// Where the values of `rows` rows that follow each other lie, in as few blocks as there can be.
+    pub fn blocks(&self, rows: usize) -> impl Iterator<Item = Block> {
         let layout = *self;
-        let whole = layout.height <= 1 || layout.pitch == layout.row_bytes;
         let elements = layout.elements();
-        let (count, length) = match whole {
-            true if elements == layout.stride => (rows.min(1), rows * elements),
-            true => (rows, elements),
-            false => (rows * layout.height, layout.row_bytes),
+        // Rows without gaps inside are the lines of one block, others a block each.
+        let is_whole = layout.height <= 1 || layout.pitch == layout.row_bytes;
+        let (count, values, line, pitch) = match is_whole {
+            true => (rows.min(1), rows * elements, elements, layout.stride),
+            false => (rows, elements, layout.row_bytes, layout.pitch),
         };
-        (0..count).map(move |index| {
-            let offset = match whole {
-                true => index * layout.stride,
-                false => {
-                    let (row, line) = (index / layout.height, index % layout.height);
-                    row * layout.stride + line * layout.pitch
-                }
-            };
-            (offset, index * length..(index + 1) * length)
+        (0..count).map(move |index| Block {
+            offset: index * layout.stride,
+            values: index * values..(index + 1) * values,
+            line,
+            pitch,
         })
     }
+
+    /// The lines of all [`blocks`](Self::blocks): offsets in host memory, each with the values from there
+    /// on.
+    pub fn lines(&self, rows: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        self.blocks(rows).flat_map(|block| {
+            let Block { values, line, .. } = block;
+            let starts = values.step_by(line).enumerate();
+            starts.map(move |(index, first)| {
+                let offset = block.offset + index * block.pitch;
+                (offset, first..first + line)
+            })
+        })
+    }
+}
+
+/// Values in lines that are equally far apart in host memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Where the first line begins.
+    pub offset: usize,
+    /// The values, line by line.
+    pub values: Range<usize>,
+    /// Values of a line.
+    pub line: usize,
+    /// Bytes from one line to the next.
+    pub pitch: usize,
 }
 
 /// A tensor's place in the scratchpad. Row b of a group begins at `address + b * stride`.

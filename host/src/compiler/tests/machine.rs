@@ -25,7 +25,7 @@ struct Machine<'a> {
 pub(super) fn run(program: &Program, values: &[i8]) -> Vec<i8> {
     let rows = values.len() / program.input.elements();
     let mut input = vec![0; rows * program.input.stride];
-    for (offset, span) in program.input.spans(rows) {
+    for (offset, span) in program.input.lines(rows) {
         for (byte, &value) in input[offset..].iter_mut().zip(&values[span]) {
             *byte = value as u8;
         }
@@ -55,7 +55,7 @@ pub(super) fn run(program: &Program, values: &[i8]) -> Vec<i8> {
         }
     }
     let mut outputs = vec![0; rows * program.output.elements()];
-    for (offset, span) in program.output.spans(rows) {
+    for (offset, span) in program.output.lines(rows) {
         for (value, &byte) in outputs[span].iter_mut().zip(&machine.output[offset..]) {
             *value = byte as i8;
         }

@@ -153,15 +153,17 @@ fn host_rows_have_gaps_where_the_layout_has_them() {
         pitch: 5,
         stride: 16,
     };
-    let spans = |layout: HostLayout, rows| layout.spans(rows).collect::<Vec<_>>();
+    let lines_of = |layout: HostLayout, rows| layout.lines(rows).collect::<Vec<_>>();
     let lines = [(0, 0..3), (5, 3..6), (16, 6..9), (21, 9..12)];
-    assert_eq!(spans(layout, 2), lines);
-    // Image rows without gaps are one piece, and so are rows without gaps.
+    assert_eq!(lines_of(layout, 2), lines);
+    assert_eq!(layout.blocks(2).count(), 2);
+    // Image rows without gaps are one line, and rows with nothing else one block.
     let whole = HostLayout { pitch: 3, ..layout };
-    assert_eq!(spans(whole, 2), [(0, 0..6), (16, 6..12)]);
+    assert_eq!(lines_of(whole, 2), [(0, 0..6), (16, 6..12)]);
     let dense = HostLayout { stride: 6, ..whole };
-    assert_eq!(spans(dense, 2), [(0, 0..12)]);
-    assert_eq!(spans(dense, 0), []);
+    assert_eq!(lines_of(dense, 2), [(0, 0..6), (6, 6..12)]);
+    assert_eq!(dense.blocks(2).count(), 1);
+    assert_eq!(lines_of(dense, 0), []);
 }
 
 #[test]

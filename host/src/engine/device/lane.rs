@@ -80,8 +80,10 @@ impl Lane {
         let mut start = 0;
         for slice in slices {
             let rows = slice.len() / layout.elements();
-            for (offset, values) in layout.spans(rows) {
-                self.buffer.write(start + offset, &slice[values])?;
+            for block in layout.blocks(rows) {
+                let (offset, values) = (start + block.offset, &slice[block.values]);
+                self.buffer
+                    .write_lines(offset, values, block.line, block.pitch)?;
             }
             start += rows * layout.stride;
         }
@@ -93,8 +95,10 @@ impl Lane {
         let layout = &program.output;
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(values);
         let rows = bytes.len() / layout.elements();
-        for (offset, values) in layout.spans(rows) {
-            self.buffer.read(self.output + offset, &mut bytes[values])?;
+        for block in layout.blocks(rows) {
+            let (offset, values) = (self.output + block.offset, &mut bytes[block.values]);
+            self.buffer
+                .read_lines(offset, values, block.line, block.pitch)?;
         }
         Ok(())
     }
