@@ -35,6 +35,10 @@ HOST_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 # Tests of the driver without a file of memory, a socket or a thousand threads, which Miri does not know.
 MIRI_TESTS := memory:: pci:: iova:: address_space:: region:: message::
 
+# A processor with every multiplication of bytes, and one with none of them.
+NEON_TARGET := aarch64-unknown-linux-gnu
+NEON_PROCESSORS := max cortex-a53
+
 # How long `make fuzz` runs each of its targets, and with what.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := driver/config_space driver/completions host/tflite host/onnx
@@ -46,7 +50,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TOOLCHAIN = $(shell RUSTUP_AUTO_INSTALL=0 cargo +nightly --version >/dev/null 2>&1 \
   && echo RUSTUP_TOOLCHAIN=nightly || echo RUSTC_BOOTSTRAP=1)
 
-.PHONY: help setup build test test-guest soak netlist-test sanitize miri fuzz demo bench compare emit bitstream reports docs lint clean
+.PHONY: help setup build test test-guest test-neon soak netlist-test sanitize miri fuzz demo bench compare emit bitstream reports docs lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +73,20 @@ test-guest: build ## test the driver on two real kernels: Linux guests with an I
 	@tests/guest/build-kernel $(GUEST)/iommufd
 	SYSTOLE_GUEST=$(abspath $(GUEST)) SYSTOLE_BINARY=$(abspath $(SYSTOLE)) \
 	  cargo test --locked -p systole-tests --features guest --test guest --test guest_iommufd
+
+# Installs nothing: not everybody who tests wants a cross compiler.
+test-neon: ## run the CPU backend's tests for 64-bit Arm in QEMU, on a processor with dot products and on one without
+	@missing=(); \
+	command -v aarch64-linux-gnu-gcc >/dev/null || missing+=("a cross compiler: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross"); \
+	command -v qemu-aarch64 >/dev/null || missing+=("an emulator: apt-get install qemu-user"); \
+	[ -d "$$(rustc --print sysroot)/lib/rustlib/$(NEON_TARGET)" ] || missing+=("Rust's library: rustup target add $(NEON_TARGET)"); \
+	[ $${#missing[@]} -eq 0 ] || { printf 'test-neon needs %s\n' "$${missing[@]}" >&2; exit 1; }
+	@for processor in $(NEON_PROCESSORS); do \
+	  echo "on $$processor:" && \
+	  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $$processor -L /usr/aarch64-linux-gnu" \
+	    cargo test --locked -p systole-host --lib --target $(NEON_TARGET) -- cpu:: || exit 1; \
+	done
 
 soak: setup ## run 10,000 random programs on the RTL (tiny and small), compare with the functional model; minutes
 	SYSTOLE_COSIM_SEEDS=10000 cargo test --release --locked -p systole-sim --features rtl --test cosim -- --nocapture

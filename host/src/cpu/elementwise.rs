@@ -48,6 +48,7 @@ impl Add {
 
     /// Shifts to the right of the two inputs' scales and of the sum's, if nothing is shifted to the
     /// left and 31 bits hold all that comes before a shift.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
     pub(super) fn short_shifts(&self) -> Option<[u32; 3]> {
         // Differences are below 2^8, what is scaled by less than one no greater than before.
         let small = self.left.shift.max(self.right.shift) + 8 < 30;

@@ -14,6 +14,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use super::depthwise::Depthwise;
@@ -107,6 +109,9 @@ pub(crate) enum Kernel {
     /// x86-64 with AVX-512 and its multiplications of bytes (VNNI).
     #[cfg(target_arch = "x86_64")]
     Avx512(avx512::Detected),
+    /// 64-bit Arm, with the multiplications of bytes that its processor has.
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Detected),
 }
 
 impl Kernel {
@@ -123,7 +128,11 @@ impl Kernel {
             .chain(avx2::Detected::new().map(Kernel::Avx2))
             .chain(avx512::Detected::new().map(Kernel::Avx512))
             .collect();
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        return std::iter::once(portable)
+            .chain(neon::Detected::all().map(Kernel::Neon))
+            .collect();
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         vec![portable]
     }
 
@@ -180,6 +189,8 @@ impl Kernel {
             Kernel::Avx2(detected) => detected.sums(image, starts, runs, blocks),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512(detected) => detected.sums(image, starts, runs, blocks),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon(detected) => detected.sums(image, starts, runs, blocks),
         }
     }
 
@@ -203,6 +214,10 @@ impl Kernel {
             }
             _ => {}
         }
+        #[cfg(target_arch = "aarch64")]
+        if let Kernel::Neon(detected) = self {
+            return detected.depthwise(layer, image, output);
+        }
         self.compile(
             #[inline(always)]
             || portable::depthwise(layer, image, output),
@@ -210,6 +225,7 @@ impl Kernel {
     }
 
     /// Adds the first values of two tensors, if there are instructions for it; how many.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
     pub(crate) fn add(self, layer: &Add, left: &[u8], right: &[u8], output: &mut [u8]) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -227,6 +243,9 @@ impl Kernel {
             Kernel::Avx2(detected) => detected.compile(loops),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512(detected) => detected.compile(loops),
+            // What plain loops are compiled for anyway.
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon(_) => loops(),
         }
     }
 }
