@@ -1,5 +1,7 @@
 """What the server and its models say of themselves."""
 
+import base64
+
 import pytest
 from tritonclient.utils import InferenceServerException
 
@@ -36,8 +38,9 @@ def test_metadata_and_configuration_agree(triton, golden):
     config = triton.ask("get_model_config", golden.model)
     config = config.get("config", config)
     assert metadata["name"] == config["name"] == golden.model
-    assert metadata["platform"] == config["platform"] == "onnx"
-    assert config["default_model_filename"] == "model.onnx"
+    platform, file = ("tensorflow_lite", "model.tflite") if golden.model == "kws" else ("onnx", "model.onnx")
+    assert metadata["platform"] == config["platform"] == platform
+    assert config["default_model_filename"] == file
     assert number(config["max_batch_size"]) > 1
     for sides, names in [("inputs", "input"), ("outputs", "output")]:
         (tensor,), (described,) = metadata[sides], config[names]
@@ -107,7 +110,7 @@ def test_shared_memory_is_refused_and_requests_go_on(triton, digits):
     with pytest.raises(InferenceServerException, match="shared memory is not supported"):
         triton.client.register_system_shared_memory("mine", "/mine", 4096)
     with pytest.raises(InferenceServerException, match="shared memory is not supported"):
-        triton.client.register_cuda_shared_memory("mine", b"handle", 0, 4096)
+        triton.client.register_cuda_shared_memory("mine", base64.b64encode(b"handle"), 0, 4096)
     # Clients tidy up before they register anything.
     triton.client.unregister_system_shared_memory()
     triton.client.unregister_cuda_shared_memory("mine")

@@ -35,9 +35,9 @@ NAMES = [
 
 
 @pytest.fixture(autouse=True)
-def the_next_request_works(triton, digits):
+def the_next_request_works(triton):
     yield
-    triton.infer(digits)
+    triton.infer(load("digits"))
 
 
 def refused(triton, match, inputs, model="digits", **options):

@@ -9,6 +9,7 @@ from tritonclient.utils import InferenceServerException
 
 INFER = {"authorization": f"Bearer {os.environ['SYSTOLE_INFER']}"}
 CONTROL = {"authorization": f"Bearer {os.environ['SYSTOLE_CONTROL']}"}
+# Triton's clients write into the headers that they are given: each call has its own.
 WRONG = [
     {},
     {"authorization": "Bearer"},
@@ -20,7 +21,7 @@ WRONG = [
 
 
 def inputs(triton, golden):
-    name = triton.client.get_model_metadata("digits", headers=INFER)
+    name = triton.client.get_model_metadata("digits", headers=dict(INFER))
     name = name["inputs"][0]["name"] if triton.protocol == "http" else name.inputs[0].name
     tensor = triton.module.InferInput(name, golden.inputs.shape, "FP32")
     tensor.set_data_from_numpy(golden.inputs)
@@ -32,10 +33,10 @@ def test_without_a_valid_token(triton, digits, headers):
     assert triton.client.is_server_live() and triton.client.is_server_ready()
     tensors = inputs(triton, digits)
     for call in (
-        lambda: triton.client.infer("digits", tensors, headers=headers),
-        lambda: triton.client.get_model_metadata("digits", headers=headers),
-        lambda: triton.client.get_model_repository_index(headers=headers),
-        lambda: triton.client.load_model("digits", headers=headers),
+        lambda: triton.client.infer("digits", tensors, headers=dict(headers)),
+        lambda: triton.client.get_model_metadata("digits", headers=dict(headers)),
+        lambda: triton.client.get_model_repository_index(headers=dict(headers)),
+        lambda: triton.client.load_model("digits", headers=dict(headers)),
     ):
         with pytest.raises(InferenceServerException, match="a valid token is needed") as found:
             call()
@@ -43,18 +44,18 @@ def test_without_a_valid_token(triton, digits, headers):
 
 
 def test_the_token_for_inference(triton, digits):
-    assert triton.client.infer("digits", inputs(triton, digits), headers=INFER)
-    assert triton.client.get_model_repository_index(headers=INFER)
+    assert triton.client.infer("digits", inputs(triton, digits), headers=dict(INFER))
+    assert triton.client.get_model_repository_index(headers=dict(INFER))
     for call in (triton.client.load_model, triton.client.unload_model):
         with pytest.raises(InferenceServerException, match="does not allow control") as found:
-            call("digits", headers=INFER)
+            call("digits", headers=dict(INFER))
         assert found.value.status() in ("403", "StatusCode.PERMISSION_DENIED")
 
 
 def test_the_token_for_control(triton, digits):
-    triton.client.unload_model("digits", headers=CONTROL)
-    triton.client.load_model("digits", headers=CONTROL)
-    assert triton.client.infer("digits", inputs(triton, digits), headers=CONTROL)
+    triton.client.unload_model("digits", headers=dict(CONTROL))
+    triton.client.load_model("digits", headers=dict(CONTROL))
+    assert triton.client.infer("digits", inputs(triton, digits), headers=dict(CONTROL))
 
 
 def test_http_names_the_scheme():
@@ -67,6 +68,6 @@ def test_spellings_of_a_path_open_nothing():
                  "/v2//repository/models/digits/unload", "/v2/repository/%6dodels/digits/unload",
                  "/v2/./repository/models/digits/unload", "/v2/health/live/../../repository/index"):
         session = requests.Session()
-        request = requests.Request("POST", f"http://{HTTP}/", headers=INFER).prepare()
+        request = requests.Request("POST", f"http://{HTTP}/", headers=dict(INFER)).prepare()
         request.url = f"http://{HTTP}{path}"
         assert session.send(request).status_code in (403, 404), path

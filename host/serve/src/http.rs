@@ -146,7 +146,7 @@ struct ErrorBody {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let body = ErrorBody {
-            error: self.0.to_string(),
+            error: self.0.sentence(),
         };
         let mut response = (self.0.code().status(), axum::Json(body)).into_response();
         if self.0.code() == Code::Unavailable {

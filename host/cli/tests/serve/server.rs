@@ -34,11 +34,15 @@ impl Models {
         models.put("digits", 2, &digits);
         models.digits_golden(&digits);
         if references_are_there() {
-            for (name, file) in [("ad", "ad01_int8"), ("kws", "kws_dscnn_int8")] {
-                models.put(name, 1, &model(&format!("{file}.onnx")));
+            for (name, file, golden_name) in [
+                ("ad", "ad01_int8.onnx", "ad01_int8"),
+                ("kws", "kws_ref_model.tflite", "kws_dscnn_int8"),
+            ] {
+                models.put(name, 1, &model(file));
                 for side in ["in", "out"] {
                     let there = models.golden().join(format!("{name}_{side}.npy"));
-                    std::fs::copy(golden(&format!("{file}_{side}.npy")), there).expect("a copy");
+                    std::fs::copy(golden(&format!("{golden_name}_{side}.npy")), there)
+                        .expect("a copy");
                 }
             }
         }
@@ -65,7 +69,9 @@ impl Models {
     fn put(&self, name: &str, version: u32, file: &Path) {
         let folder = self.repository().join(name).join(version.to_string());
         std::fs::create_dir_all(&folder).expect("the folder can be written");
-        std::fs::copy(file, folder.join("model.onnx")).expect("a copy");
+        let extension = file.extension().unwrap_or_default();
+        let there = folder.join("model").with_extension(extension);
+        std::fs::copy(file, there).expect("a copy");
     }
 
     /// Rows of pixels, and what `systole infer` says of them.
