@@ -8,6 +8,7 @@
 
 mod connection;
 mod gate;
+mod heard;
 mod socket;
 mod tokens;
 mod workers;

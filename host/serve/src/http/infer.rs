@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::time::Instant;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::Compression;
@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::extract::{Names, Whole};
 use super::numbers;
 use super::{Failure, Shared};
 use crate::error::{Code, ServeError};
@@ -124,9 +125,9 @@ struct BinarySize {
 /// The latest version.
 pub(super) async fn latest(
     State(app): State<Shared>,
-    Path(model): Path<String>,
+    Names(model): Names<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Result<Response, Failure> {
     answer(&app, &model, "", &headers, body).await
 }
@@ -134,9 +135,9 @@ pub(super) async fn latest(
 /// One version.
 pub(super) async fn versioned(
     State(app): State<Shared>,
-    Path((model, version)): Path<(String, String)>,
+    Names((model, version)): Names<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Result<Response, Failure> {
     answer(&app, &model, &version, &headers, body).await
 }
@@ -350,7 +351,7 @@ fn decompressed(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, 
     let Some(encoding) = headers.get(CONTENT_ENCODING) else {
         return Ok(body);
     };
-    let reader: Box<dyn Read + '_> = match encoding.as_bytes() {
+    let reader: Box<dyn Read + '_> = match encoding.as_bytes().to_ascii_lowercase().as_slice() {
         b"identity" | b"" => return Ok(body),
         b"gzip" => Box::new(flate2::read::MultiGzDecoder::new(&body[..])),
         b"deflate" => Box::new(flate2::read::ZlibDecoder::new(&body[..])),

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::gate::Gate;
+use super::heard::{Heard, PREFACE_BYTES};
 use super::socket::OnePiece;
 use super::workers::Workers;
 use crate::limits::Limits;
@@ -166,10 +167,23 @@ impl Connection {
             let gate = gate.clone();
             async move { Ok::<_, std::convert::Infallible>(gate.answer(request).await) }
         });
+        let (stream, heard) = Heard::new(OnePiece(stream));
         let connection = self
             .builder
-            .serve_connection(TokioIo::new(OnePiece(stream)), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        let mut connection = std::pin::pin!(watcher.watch(connection));
+        // Which HTTP it is shows in the first bytes, for which nobody else keeps time.
+        let ended = tokio::time::timeout(self.head_time, &mut connection).await;
+        let ended = match ended {
+            Err(_) if heard.bytes() < PREFACE_BYTES => {
+                tracing::debug!("a connection has said nothing for too long");
+                return;
+            }
+            Err(_) => connection.await,
+            Ok(ended) => ended,
+        };
+        if let Err(error) = ended {
             // Clients go when they like.
             tracing::debug!(%error, "a connection has ended early");
         }
