@@ -6,6 +6,7 @@ mod infer;
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
+use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::description;
@@ -22,7 +23,11 @@ const STREAM_REQUESTS: usize = 64;
 /// The service.
 pub(crate) fn service(app: Shared) -> GrpcInferenceServiceServer<Inference> {
     let most = app.limits().body_bytes;
-    GrpcInferenceServiceServer::new(Inference { app }).max_decoding_message_size(most)
+    // Answers are never packed: all clients say that they would unpack them, few want it.
+    GrpcInferenceServiceServer::new(Inference { app })
+        .max_decoding_message_size(most)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Deflate)
 }
 
 /// Answers the calls.
