@@ -8,6 +8,7 @@
 
 mod connection;
 mod gate;
+mod heard;
 mod tokens;
 
 use std::net::SocketAddr;

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::gate::Gate;
+use super::heard::{Heard, PREFACE_BYTES};
 use crate::limits::Limits;
 
 /// Streams of one HTTP/2 connection at once.
@@ -75,6 +76,7 @@ impl Listener {
             let connection = Connection {
                 gate: gate.clone(),
                 builder: Arc::clone(&builder),
+                head_time: limits.head_time,
                 permit,
             };
             let watcher = graceful.watcher();
@@ -126,6 +128,7 @@ async fn handshake(
 struct Connection {
     gate: Gate,
     builder: Arc<Builder<TokioExecutor>>,
+    head_time: Duration,
     permit: OwnedSemaphorePermit,
 }
 
@@ -140,8 +143,23 @@ impl Connection {
             let gate = gate.clone();
             async move { Ok::<_, std::convert::Infallible>(gate.answer(request).await) }
         });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
+        let (stream, heard) = Heard::new(stream);
+        let connection = self
+            .builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        let mut connection = std::pin::pin!(watcher.watch(connection));
+        // Which HTTP it is shows in the first bytes, for which nobody else keeps time.
+        let ended = tokio::time::timeout(self.head_time, &mut connection).await;
+        let ended = match ended {
+            Err(_) if heard.bytes() < PREFACE_BYTES => {
+                tracing::debug!("a connection has said nothing for too long");
+                return;
+            }
+            Err(_) => connection.await,
+            Ok(ended) => ended,
+        };
+        if let Err(error) = ended {
             // Clients go when they like.
             tracing::debug!(%error, "a connection has ended early");
         }
