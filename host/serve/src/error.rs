@@ -6,6 +6,9 @@ use systole_host::serving::{Refusal, RequestError};
 use crate::repository::RepositoryError;
 use crate::tensor::TensorError;
 
+/// Longest message for a caller, in characters.
+const SENTENCE: usize = 600;
+
 /// Kind of error, as HTTP and gRPC name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -75,7 +78,7 @@ impl Code {
 #[non_exhaustive]
 pub enum ServeError {
     /// There is no such model, or it has no version that is served.
-    #[error("there is no model \"{name}\" that is served here{}", because(.reason))]
+    #[error("there is no model {name:?} that is served here{}", because(.reason))]
     UnknownModel {
         /// As it was asked for.
         name: String,
@@ -83,7 +86,7 @@ pub enum ServeError {
         reason: Option<String>,
     },
     /// The model is served in other versions.
-    #[error("version \"{version}\" of the model \"{name}\" is not served; these are: {served}")]
+    #[error("version {version:?} of the model {name:?} is not served; these are: {served}")]
     UnknownVersion {
         /// The model.
         name: String,
@@ -138,6 +141,15 @@ impl ServeError {
         }
     }
 
+    /// What the caller is told. A request can make a message as long as itself.
+    pub fn sentence(&self) -> String {
+        let text = self.to_string();
+        match text.char_indices().nth(SENTENCE) {
+            None => text,
+            Some((end, _)) => format!("{}...", &text[..end]),
+        }
+    }
+
     /// A word for metrics.
     pub fn cause(&self) -> &'static str {
         match self {
@@ -162,6 +174,6 @@ impl ServeError {
 
 impl From<ServeError> for tonic::Status {
     fn from(error: ServeError) -> Self {
-        tonic::Status::new(error.code().grpc(), error.to_string())
+        tonic::Status::new(error.code().grpc(), error.sentence())
     }
 }

@@ -139,7 +139,7 @@ impl Signature {
 #[non_exhaustive]
 pub enum TensorError {
     /// It has another name.
-    #[error("unexpected {what} \"{found}\": this model has one, \"{expected}\"")]
+    #[error("unexpected {what} {found:?}: this model has one, \"{expected}\"")]
     Name {
         /// Input or output.
         what: &'static str,

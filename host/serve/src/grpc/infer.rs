@@ -51,7 +51,7 @@ pub(super) async fn stream_answer(
             }
         }
         Err(error) => p::ModelStreamInferResponse {
-            error_message: app.failed(&model, error).0.to_string(),
+            error_message: app.failed(&model, error).0.sentence(),
             infer_response: Some(p::ModelInferResponse {
                 model_name: model,
                 id,
