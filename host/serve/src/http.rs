@@ -1,22 +1,26 @@
 //! The protocol over HTTP.
 
 mod control;
+mod extract;
 mod health;
 mod infer;
 mod metadata;
 mod numbers;
+mod object;
+mod openapi;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::HeaderValue;
 use serde::Serialize;
 
 use crate::error::{Code, ServeError};
 use crate::server::App;
+
+pub(crate) use extract::discard;
 
 /// What every handler has.
 pub(crate) type Shared = Arc<App>;
@@ -25,75 +29,99 @@ pub(crate) type Shared = Arc<App>;
 pub(crate) const SHARED_MEMORY: &str =
     "shared memory is not supported by this server: send tensors in the request";
 
-/// The routes.
-pub(crate) fn router(app: Shared) -> Router {
-    let model = |suffix: &str| format!("/v2/models/{{model}}{suffix}");
-    let version = |suffix: &str| format!("/v2/models/{{model}}/versions/{{version}}{suffix}");
-    Router::new()
-        .route("/v2/health/live", get(health::live))
-        .route("/v2/health/ready", get(health::ready))
-        .route("/v2", get(metadata::server))
-        .route("/v2/", get(metadata::server))
-        .route(&model(""), get(metadata::latest))
-        .route(&version(""), get(metadata::versioned))
-        .route(&model("/ready"), get(health::latest))
-        .route(&version("/ready"), get(health::versioned))
-        .route(&model("/config"), get(metadata::config_latest))
-        .route(&version("/config"), get(metadata::config_versioned))
-        .route("/v2/models/stats", get(metadata::statistics_all))
-        .route(&model("/stats"), get(metadata::statistics_model))
-        .route(&version("/stats"), get(metadata::statistics_version))
-        .route(&model("/infer"), post(infer::latest))
-        .route(&version("/infer"), post(infer::versioned))
-        .route("/v2/repository/index", post(control::index))
-        .route("/v2/repository/models/{model}/load", post(control::load))
-        .route(
+/// All paths. The description, `openapi.json`, has the same.
+fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
+    vec![
+        ("/openapi.json", get(openapi::description)),
+        ("/v2/health/live", get(health::live)),
+        ("/v2/health/ready", get(health::ready)),
+        ("/v2", get(metadata::server)),
+        ("/v2/", get(metadata::server)),
+        ("/v2/models/stats", get(metadata::statistics_all)),
+        ("/v2/models/{model}", get(metadata::latest)),
+        ("/v2/models/{model}/ready", get(health::latest)),
+        ("/v2/models/{model}/config", get(metadata::config_latest)),
+        ("/v2/models/{model}/stats", get(metadata::statistics_model)),
+        ("/v2/models/{model}/infer", post(infer::latest)),
+        (
+            "/v2/models/{model}/trace/setting",
+            get(control::trace_of).post(control::no_trace),
+        ),
+        (
+            "/v2/models/{model}/versions/{version}",
+            get(metadata::versioned),
+        ),
+        (
+            "/v2/models/{model}/versions/{version}/ready",
+            get(health::versioned),
+        ),
+        (
+            "/v2/models/{model}/versions/{version}/config",
+            get(metadata::config_versioned),
+        ),
+        (
+            "/v2/models/{model}/versions/{version}/stats",
+            get(metadata::statistics_version),
+        ),
+        (
+            "/v2/models/{model}/versions/{version}/infer",
+            post(infer::versioned),
+        ),
+        ("/v2/repository/index", post(control::index)),
+        ("/v2/repository/models/{model}/load", post(control::load)),
+        (
             "/v2/repository/models/{model}/unload",
             post(control::unload),
-        )
-        .route("/v2/systemsharedmemory/status", get(control::no_regions))
-        .route("/v2/cudasharedmemory/status", get(control::no_regions))
-        .route(
+        ),
+        ("/v2/systemsharedmemory/status", get(control::no_regions)),
+        ("/v2/cudasharedmemory/status", get(control::no_regions)),
+        (
             "/v2/systemsharedmemory/region/{region}/status",
             get(control::no_region),
-        )
-        .route(
+        ),
+        (
             "/v2/cudasharedmemory/region/{region}/status",
             get(control::no_region),
-        )
-        .route(
+        ),
+        (
             "/v2/systemsharedmemory/region/{region}/register",
             post(control::shared_memory),
-        )
-        .route(
+        ),
+        (
             "/v2/cudasharedmemory/region/{region}/register",
             post(control::shared_memory),
-        )
-        .route("/v2/systemsharedmemory/unregister", post(control::nothing))
-        .route("/v2/cudasharedmemory/unregister", post(control::nothing))
-        .route(
+        ),
+        ("/v2/systemsharedmemory/unregister", post(control::nothing)),
+        ("/v2/cudasharedmemory/unregister", post(control::nothing)),
+        (
             "/v2/systemsharedmemory/region/{region}/unregister",
             post(control::nothing_of),
-        )
-        .route(
+        ),
+        (
             "/v2/cudasharedmemory/region/{region}/unregister",
             post(control::nothing_of),
-        )
-        .route(
+        ),
+        (
             "/v2/trace/setting",
             get(control::trace).post(control::no_trace),
-        )
-        .route(
-            &model("/trace/setting"),
-            get(control::trace_of).post(control::no_trace),
-        )
-        .route(
+        ),
+        (
             "/v2/logging",
             get(control::logging).post(control::no_logging),
-        )
+        ),
+    ]
+}
+
+/// What answers requests.
+pub(crate) fn router(app: Shared) -> Router {
+    let router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        });
+    router
         .fallback(no_path)
         .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(app.limits().body_bytes))
         .with_state(app)
 }
 
@@ -119,7 +147,7 @@ struct ErrorBody {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let body = ErrorBody {
-            error: self.0.to_string(),
+            error: self.0.sentence(),
         };
         let mut response = (self.0.code().status(), axum::Json(body)).into_response();
         if self.0.code() == Code::Unavailable {

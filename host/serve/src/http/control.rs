@@ -1,11 +1,12 @@
 //! Model repository control, and the calls of Triton's clients that have nothing to do here.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use bytes::Bytes;
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::extract::{Names, Whole};
+use super::object::Object;
 use super::{Failure, SHARED_MEMORY, Shared};
 use crate::error::ServeError;
 use crate::repository::LoadRequest;
@@ -20,7 +21,7 @@ struct IndexBody {
 /// Models of the repository.
 pub(super) async fn index(
     State(app): State<Shared>,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Result<Json<Vec<Value>>, Failure> {
     let request: IndexBody = parse(&body)?;
     let entries = server::index(&app, request.ready).await?;
@@ -47,8 +48,8 @@ struct LoadBody {
 /// Loads a model, or what has changed of it, and swaps it in.
 pub(super) async fn load(
     State(app): State<Shared>,
-    Path(model): Path<String>,
-    body: Bytes,
+    Names(model): Names<String>,
+    Whole(body): Whole,
 ) -> Result<Json<Value>, Failure> {
     let request: LoadBody = parse(&body)?;
     let mut load = LoadRequest::default();
@@ -78,8 +79,8 @@ fn version(value: &Value) -> Result<u32, ServeError> {
 /// Serves a model no more.
 pub(super) async fn unload(
     State(app): State<Shared>,
-    Path(model): Path<String>,
-    body: Bytes,
+    Names(model): Names<String>,
+    Whole(body): Whole,
 ) -> Result<Json<Value>, Failure> {
     let _: LoadBody = parse(&body)?;
     server::unload(&app, model).await?;
@@ -91,9 +92,13 @@ fn parse<'de, T: Default + Deserialize<'de>>(body: &'de [u8]) -> Result<T, Serve
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| {
-        ServeError::Invalid(format!("the body is not what this call takes: {error}"))
-    })
+    match serde_json::from_slice(body) {
+        Ok(Object(object)) => Ok(object),
+        Err(error) => {
+            let text = format!("the body is not what this call takes: {error}");
+            Err(ServeError::Invalid(text))
+        }
+    }
 }
 
 /// There are no regions of shared memory.
@@ -102,7 +107,7 @@ pub(super) async fn no_regions() -> Json<[Value; 0]> {
 }
 
 /// There is no such region.
-pub(super) async fn no_region(Path(region): Path<String>) -> Failure {
+pub(super) async fn no_region(Names(region): Names<String>) -> Failure {
     server::no_region(&region).into()
 }
 
@@ -117,7 +122,7 @@ pub(super) async fn nothing() -> Json<Value> {
 }
 
 /// A region that can't be there is unregistered.
-pub(super) async fn nothing_of(Path(_): Path<String>) -> Json<Value> {
+pub(super) async fn nothing_of(Names(_): Names<String>) -> Json<Value> {
     Json(json!({}))
 }
 
@@ -129,7 +134,7 @@ pub(super) async fn trace() -> Json<Value> {
 /// The same for a model.
 pub(super) async fn trace_of(
     State(app): State<Shared>,
-    Path(model): Path<String>,
+    Names(model): Names<String>,
 ) -> Result<Json<Value>, Failure> {
     app.repository().find(&model, "")?;
     Ok(trace().await)

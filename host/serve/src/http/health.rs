@@ -1,9 +1,10 @@
 //! Whether the server and its models are there. Answered by a status, with an empty body.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 
 use super::Shared;
+use super::extract::Names;
 
 /// The server answers.
 pub(super) async fn live() -> StatusCode {
@@ -16,14 +17,14 @@ pub(super) async fn ready(State(app): State<Shared>) -> StatusCode {
 }
 
 /// A model serves.
-pub(super) async fn latest(State(app): State<Shared>, Path(model): Path<String>) -> StatusCode {
+pub(super) async fn latest(State(app): State<Shared>, Names(model): Names<String>) -> StatusCode {
     model_status(&app, &model, "")
 }
 
 /// A version of a model serves.
 pub(super) async fn versioned(
     State(app): State<Shared>,
-    Path((model, version)): Path<(String, String)>,
+    Names((model, version)): Names<(String, String)>,
 ) -> StatusCode {
     model_status(&app, &model, &version)
 }

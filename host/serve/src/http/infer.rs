@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::time::Instant;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::Compression;
@@ -18,7 +18,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::extract::{Names, Whole};
 use super::numbers;
+use super::object::Object;
 use super::{Failure, Shared};
 use crate::error::{Code, ServeError};
 use crate::inference::{self, Prediction, Urgency};
@@ -35,11 +37,11 @@ struct Body<'a> {
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    inputs: Vec<Input<'a>>,
+    inputs: Vec<Object<Input<'a>>>,
     #[serde(borrow, default)]
-    outputs: Vec<Output<'a>>,
+    outputs: Vec<Object<Output<'a>>>,
     #[serde(default)]
-    parameters: RequestParameters,
+    parameters: Object<RequestParameters>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +54,7 @@ struct Input<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(default)]
-    parameters: TensorParameters,
+    parameters: Object<TensorParameters>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +62,7 @@ struct Output<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(default)]
-    parameters: TensorParameters,
+    parameters: Object<TensorParameters>,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,9 +126,9 @@ struct BinarySize {
 /// The latest version.
 pub(super) async fn latest(
     State(app): State<Shared>,
-    Path(model): Path<String>,
+    Names(model): Names<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Result<Response, Failure> {
     answer(&app, &model, "", &headers, body).await
 }
@@ -134,9 +136,9 @@ pub(super) async fn latest(
 /// One version.
 pub(super) async fn versioned(
     State(app): State<Shared>,
-    Path((model, version)): Path<(String, String)>,
+    Names((model, version)): Names<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Result<Response, Failure> {
     answer(&app, &model, &version, &headers, body).await
 }
@@ -165,7 +167,7 @@ async fn infer(
     let body = decompressed(headers, body, app.limits().body_bytes)?;
     let json_bytes = json_length(headers, body.len())?;
     let (json, binary) = (&body[..json_bytes.unwrap_or(body.len())], json_bytes);
-    let request: Body<'_> = serde_json::from_slice(json).map_err(|error| {
+    let Object(request) = serde_json::from_slice::<Object<Body<'_>>>(json).map_err(|error| {
         ServeError::Invalid(format!("the body is no inference request: {error}"))
     })?;
 
@@ -350,7 +352,7 @@ fn decompressed(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, 
     let Some(encoding) = headers.get(CONTENT_ENCODING) else {
         return Ok(body);
     };
-    let reader: Box<dyn Read + '_> = match encoding.as_bytes() {
+    let reader: Box<dyn Read + '_> = match encoding.as_bytes().to_ascii_lowercase().as_slice() {
         b"identity" | b"" => return Ok(body),
         b"gzip" => Box::new(flate2::read::MultiGzDecoder::new(&body[..])),
         b"deflate" => Box::new(flate2::read::ZlibDecoder::new(&body[..])),

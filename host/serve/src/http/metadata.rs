@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::extract::Names;
 use super::{Failure, Shared};
 use crate::description;
 use crate::protocol as p;
@@ -24,7 +25,7 @@ pub(super) async fn server() -> Json<Value> {
 /// A model, by its latest version.
 pub(super) async fn latest(
     State(app): State<Shared>,
-    Path(model): Path<String>,
+    Names(model): Names<String>,
 ) -> Result<Json<Value>, Failure> {
     metadata(&app, &model, "")
 }
@@ -32,7 +33,7 @@ pub(super) async fn latest(
 /// A version.
 pub(super) async fn versioned(
     State(app): State<Shared>,
-    Path((model, version)): Path<(String, String)>,
+    Names((model, version)): Names<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
     metadata(&app, &model, &version)
 }
@@ -59,7 +60,7 @@ fn metadata(app: &Shared, model: &str, version: &str) -> Result<Json<Value>, Fai
 /// How a model's latest version is served.
 pub(super) async fn config_latest(
     State(app): State<Shared>,
-    Path(model): Path<String>,
+    Names(model): Names<String>,
 ) -> Result<Json<Value>, Failure> {
     config(&app, &model, "")
 }
@@ -67,7 +68,7 @@ pub(super) async fn config_latest(
 /// How a version is served.
 pub(super) async fn config_versioned(
     State(app): State<Shared>,
-    Path((model, version)): Path<(String, String)>,
+    Names((model, version)): Names<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
     config(&app, &model, &version)
 }
@@ -131,7 +132,7 @@ pub(super) async fn statistics_all(State(app): State<Shared>) -> Json<Value> {
 /// What a model's versions have done.
 pub(super) async fn statistics_model(
     State(app): State<Shared>,
-    Path(model): Path<String>,
+    Names(model): Names<String>,
 ) -> Result<Json<Value>, Failure> {
     // An error for one that isn't served.
     app.repository().find(&model, "")?;
@@ -141,7 +142,7 @@ pub(super) async fn statistics_model(
 /// What a version has done.
 pub(super) async fn statistics_version(
     State(app): State<Shared>,
-    Path((model, version)): Path<(String, String)>,
+    Names((model, version)): Names<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
     Ok(statistics(vec![app.repository().find(&model, &version)?]))
 }

@@ -16,7 +16,7 @@ use tower::Service;
 use super::tokens::Role;
 use super::{App, Arrived, Spent};
 use crate::error::{Code, ServeError};
-use crate::http::Failure;
+use crate::http::{Failure, discard};
 
 /// The way to the routes.
 #[derive(Clone)]
@@ -54,9 +54,11 @@ impl Gate {
                 "{} requests are being answered: try again later",
                 app.limits.requests
             );
+            discard(request.into_body());
             return refuse(&app, is_grpc, ServeError::Other(Code::Unavailable, text));
         }
         if let Err(error) = authorize(&app, &request) {
+            discard(request.into_body());
             return refuse(&app, is_grpc, error);
         }
         request.extensions_mut().insert(Arrived(arrived));
