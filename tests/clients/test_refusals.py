@@ -143,6 +143,8 @@ def test_errors_of_http_are_json(digits):
         b"\xef\xbb\xbf{}",
         b"{}{}",
         b'{"inputs": {}}',
+        json.dumps(["id", [tensor]]).encode(),
+        json.dumps({"inputs": [["pixels", "FP32", [1, 64], row, {}]]}).encode(),
         b'{"inputs": [null]}',
         b'{"inputs": [1]}',
         b'{"inputs": [], "inputs": []}',

@@ -6,6 +6,7 @@ mod health;
 mod infer;
 mod metadata;
 mod numbers;
+mod object;
 mod openapi;
 mod status;
 

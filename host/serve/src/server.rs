@@ -312,10 +312,11 @@ pub(crate) async fn unload(app: &Shared, name: String) -> Result<(), ServeError>
 fn check_name(name: &str) -> Result<(), ServeError> {
     match is_model_name(name) {
         true => Ok(()),
-        false => Err(ServeError::Other(
-            Code::Invalid,
-            format!("{name:?} is no name of a model"),
-        )),
+        false => {
+            let shown: String = name.chars().take(100).collect();
+            let text = format!("{shown:?} is no name of a model");
+            Err(ServeError::Other(Code::Invalid, text))
+        }
     }
 }
 

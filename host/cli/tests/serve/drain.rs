@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::server::{Models, Server, read_all};
+use crate::server::{Models, Server, pytest, read_all};
 
 const SLOW: &str = "POST /v2/models/digits/infer HTTP/1.1\r\nHost: systole\r\n";
 
@@ -50,6 +50,21 @@ fn a_request_in_flight_is_finished() {
     let answer = read_all(&mut slow);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("\"outputs\""), "{answer}");
+    let status = server.wait(Duration::from_secs(5));
+    assert_eq!(status.code(), Some(0), "{}", server.said());
+}
+
+#[test]
+fn a_stream_is_served_to_its_end() {
+    let models = Models::new();
+    let mut server = Server::start(&models, &[]);
+    let id = server.child.id().to_string();
+    pytest(
+        &server,
+        &models,
+        "test_drain.py",
+        &[("SYSTOLE_PROCESS", &id)],
+    );
     let status = server.wait(Duration::from_secs(5));
     assert_eq!(status.code(), Some(0), "{}", server.said());
 }

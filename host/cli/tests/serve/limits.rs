@@ -183,7 +183,7 @@ fn a_body_that_trickles_is_answered_by_408() {
 fn bodies_have_their_limit() {
     let models = Models::new();
     let server = Server::start(&models, &LIMITS);
-    for length in ["100001", "1000000000000", "18446744073709551615"] {
+    for length in ["100001", "1000000000000", "18446744073709551613"] {
         let begin = Instant::now();
         let mut stream = server.connect();
         let request = post(&format!("Content-Length: {length}\r\n"), b"");
@@ -210,6 +210,7 @@ fn bodies_have_their_limit() {
     assert_refuses(&answer, 413, "100000 bytes");
     assert_serves(&server);
     for wrong in [
+        "Content-Length: 18446744073709551615\r\n",
         "Content-Length: 18446744073709551616\r\n",
         "Content-Length: -1\r\n",
         "Content-Length: 5\r\nContent-Length: 6\r\n",

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::extract::{Names, Whole};
+use super::object::Object;
 use super::{Failure, SHARED_MEMORY, Shared};
 use crate::error::ServeError;
 use crate::repository::LoadRequest;
@@ -91,9 +92,13 @@ fn parse<'de, T: Default + Deserialize<'de>>(body: &'de [u8]) -> Result<T, Serve
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| {
-        ServeError::Invalid(format!("the body is not what this call takes: {error}"))
-    })
+    match serde_json::from_slice(body) {
+        Ok(Object(object)) => Ok(object),
+        Err(error) => {
+            let text = format!("the body is not what this call takes: {error}");
+            Err(ServeError::Invalid(text))
+        }
+    }
 }
 
 /// There are no regions of shared memory.

@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 
 use super::extract::{Names, Whole};
 use super::numbers;
+use super::object::Object;
 use super::{Failure, Shared};
 use crate::error::{Code, ServeError};
 use crate::inference::{self, Prediction, Urgency};
@@ -36,11 +37,11 @@ struct Body<'a> {
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    inputs: Vec<Input<'a>>,
+    inputs: Vec<Object<Input<'a>>>,
     #[serde(borrow, default)]
-    outputs: Vec<Output<'a>>,
+    outputs: Vec<Object<Output<'a>>>,
     #[serde(default)]
-    parameters: RequestParameters,
+    parameters: Object<RequestParameters>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +54,7 @@ struct Input<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(default)]
-    parameters: TensorParameters,
+    parameters: Object<TensorParameters>,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +62,7 @@ struct Output<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(default)]
-    parameters: TensorParameters,
+    parameters: Object<TensorParameters>,
 }
 
 #[derive(Default, Deserialize)]
@@ -166,7 +167,7 @@ async fn infer(
     let body = decompressed(headers, body, app.limits().body_bytes)?;
     let json_bytes = json_length(headers, body.len())?;
     let (json, binary) = (&body[..json_bytes.unwrap_or(body.len())], json_bytes);
-    let request: Body<'_> = serde_json::from_slice(json).map_err(|error| {
+    let Object(request) = serde_json::from_slice::<Object<Body<'_>>>(json).map_err(|error| {
         ServeError::Invalid(format!("the body is no inference request: {error}"))
     })?;
 
