@@ -105,3 +105,18 @@ fn fifty_thousand_layers_take_no_minute() {
     let network = import(&file(tensors, operators.collect(), LAYERS), ANY_FILE);
     assert!(network.is_ok(), "{network:?}");
 }
+
+/// Of a kernel as high as a model may have, most is padding: of every column of the image.
+#[test]
+fn padding_without_end_is_refused() {
+    let depthwise = |output| operator(DEPTHWISE_CONV_2D, &[0, 1], output, 2, &STRIDES);
+    let shapes: [&[i32]; 3] = [
+        &[1, 1, 1 << 20, 1],
+        &[1, 1 << 16, 1, 1],
+        &[1, 1, 1 << 20, 1],
+    ];
+    let message = refusal(&sharing(shapes, 1 << 16, 1, depthwise), REFUSED);
+    assert!(message.contains("with its padding"), "{message}");
+    let shapes: [&[i32]; 3] = [&[1, 1, 100, 1], &[1, 1 << 16, 1, 1], &[1, 1, 100, 1]];
+    import(&sharing(shapes, 1 << 16, 1, depthwise), REFUSED).expect("a kernel as high");
+}

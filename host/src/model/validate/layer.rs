@@ -1,7 +1,7 @@
 //! Consistency of one layer with its tensors: lengths, geometry, ranges of every number that
 //! arithmetic depends on. The errors are reasons, to be completed with the layer's name.
 
-use super::{Tensor, WINDOW_MAX};
+use super::{ROW_ELEMENTS_MAX, Tensor, WINDOW_MAX, row_elements};
 use crate::model::{
     Add, Concatenate, Convolution, Depthwise, Factor, FullyConnected, Multiply, Operation, Pad,
     Pool, Requantization, Scale, Softmax, Window,
@@ -102,7 +102,8 @@ fn valid(requantization: &Requantization) -> Result<(), String> {
     }
 }
 
-/// Every window begins inside the image or its padding and reaches into the image.
+/// Every window begins inside the image or its padding and reaches into the image, and what all of
+/// them reach is of a size that backends can copy it together with the padding.
 fn window(window: &Window, input: [usize; 3], output: [usize; 3]) -> Result<(), String> {
     let Window {
         height,
@@ -137,6 +138,17 @@ fn window(window: &Window, input: [usize; 3], output: [usize; 3]) -> Result<(), 
         return Err(format!(
             "its kernel has {} positions, more than {WINDOW_MAX}",
             window.area()
+        ));
+    }
+    let reach = |outside: usize, stride: usize, size: usize, end: usize| {
+        ((outside - 1) * stride + size).max(end)
+    };
+    let rows = reach(output[0], stride_y, height, input[0] + pad_top);
+    let columns = reach(output[1], stride_x, width, input[1] + pad_left);
+    if row_elements(&[rows, columns, input[2]]).is_none() {
+        return Err(format!(
+            "with its padding the image is {rows} x {columns} x {}, more than {ROW_ELEMENTS_MAX} values",
+            input[2]
         ));
     }
     Ok(())
