@@ -213,7 +213,6 @@ def test_headers_that_do_not_fit_the_body(headers, status):
 @pytest.mark.parametrize(
     "method, path, status",
     [
-        ("GET", "/", 200),
         ("GET", "/v3", 404),
         ("GET", "/v2/models/%ff%fe", 400),
         ("GET", "/v2/models/%00", 404),
