@@ -270,7 +270,7 @@ fn overload_is_refused_at_once_and_the_accepted_are_in_time() {
     let allowed = Duration::from_millis(60);
     let begin = Instant::now();
     let results: Mutex<Vec<(Duration, Result<(), RequestError>)>> = Mutex::default();
-    let refused_after = Mutex::new(Duration::ZERO);
+    let refused_after: Mutex<Vec<Duration>> = Mutex::default();
     thread::scope(|scope| {
         let pause = Duration::from_secs_f64(1.0 / (3.0 * capacity));
         for turn in 0..1500_u32 {
@@ -288,8 +288,7 @@ fn overload_is_refused_at_once_and_the_accepted_are_in_time() {
                     assert!(answer.outputs == work.answer(first, 1));
                 }
                 if let Err(RequestError::Refused(_)) = &answer {
-                    let mut longest = refused_after.lock().expect("no panic");
-                    *longest = submitted.max(*longest);
+                    refused_after.lock().expect("no panic").push(submitted);
                 }
                 results
                     .lock()
@@ -319,11 +318,15 @@ fn overload_is_refused_at_once_and_the_accepted_are_in_time() {
     assert!(refused > 500 && answered > 200, "{answered} {refused}");
     // Accepted and not answered in time: only what a hiccup of the machine explains.
     assert!(late * 20 <= answered, "{late} of {answered}");
-    let answers = results.iter().filter(|(_, result)| result.is_ok());
     let slack = Duration::from_millis(40);
-    assert!(answers.clone().all(|(time, _)| *time <= allowed + slack));
-    let longest = refused_after.into_inner().expect("no panic");
-    assert!(longest < Duration::from_millis(20), "{longest:?}");
+    let is_over =
+        |(time, result): &&(Duration, Result<_, _>)| result.is_ok() && *time > allowed + slack;
+    let over = results.iter().filter(is_over).count();
+    assert!(over * 20 <= answered, "{over} of {answered}");
+    let mut times = refused_after.into_inner().expect("no panic");
+    times.sort_unstable();
+    let most = times[times.len() * 19 / 20];
+    assert!(most < Duration::from_millis(5), "{most:?}");
 }
 
 #[test]
