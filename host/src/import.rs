@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Files come from anywhere: whatever they hold, the answer is a network or an [`ImportError`],
-//! never a panic.
+//! never a panic, and it takes memory in proportion to the file.
 
 mod budget;
 mod fold;

@@ -22,8 +22,8 @@ mod shape;
 use super::budget::Budget;
 use super::{Format, ImportError};
 use crate::model::{
-    Layer, Layout, Network, Operation as Computation, PoolKind, Port, Quantization, Source, Tensor,
-    TensorId, row_elements,
+    Layer, Network, Operation as Computation, PoolKind, Port, Source, Tensor, TensorId,
+    row_elements,
 };
 use ends::{External, PLAIN};
 use flatbuffers::VerifierOptions;
@@ -384,22 +384,6 @@ impl<'a> Importer<'a> {
             scale: scale.into(),
         });
         Ok(TensorId(self.tensors.len() - 1))
-    }
-
-    fn port(&self, source: usize, id: TensorId, external: External) -> Port {
-        let tensor = &self.tensors[id.0];
-        let zero_point = i32::from(tensor.zero_point) + external.element.offset();
-        Port {
-            name: self.name(source),
-            tensor: id,
-            element: external.element,
-            quantization: Quantization {
-                scale: tensor.scale,
-                zero_point,
-            },
-            external_float: external.float,
-            layout: Layout::Same,
-        }
     }
 
     /// The activation that an operation reads, as rows of the shape that the file gives it.

@@ -3,7 +3,7 @@
 use super::schema::element;
 use super::{Importer, Operation, Value};
 use crate::import::ImportError;
-use crate::model::Element;
+use crate::model::{Element, Layout, Port, Quantization, TensorId};
 
 /// What a port looks like from outside.
 #[derive(Clone, Copy)]
@@ -26,6 +26,23 @@ const UNSIGNED: External = External {
 };
 
 impl Importer<'_> {
+    /// The network's input or output.
+    pub(super) fn port(&self, source: usize, id: TensorId, external: External) -> Port {
+        let tensor = &self.tensors[id.0];
+        let zero_point = i32::from(tensor.zero_point) + external.element.offset();
+        Port {
+            name: self.name(source),
+            tensor: id,
+            element: external.element,
+            quantization: Quantization {
+                scale: tensor.scale,
+                zero_point,
+            },
+            external_float: external.float,
+            layout: Layout::Same,
+        }
+    }
+
     /// QUANTIZE: from the model's float or uint8 input, or to its uint8 output.
     pub(super) fn quantize(&mut self, operation: &Operation) -> Result<(), ImportError> {
         let input = operation.input(0)?;
