@@ -21,7 +21,7 @@ mod queue;
 mod request;
 mod seat;
 
-pub use counts::{Count, Counts, Times};
+pub use counts::{Count, Times};
 pub use deployment::{BatchingOptions, DeployError, Deployment};
 pub use fleet::{Fleet, UnitState};
 pub use request::{

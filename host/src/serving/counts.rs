@@ -42,14 +42,14 @@ impl Sum {
 
 /// The counters of one deployment.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub(super) struct Counts {
     answered: Sum,
     failed: Sum,
     queued: Sum,
     computed: Sum,
     rows: AtomicU64,
     batches: AtomicU64,
-    /// Seconds since 1970, in milliseconds.
+    /// Milliseconds since 1970.
     last: AtomicU64,
     by_size: Mutex<BTreeMap<usize, Count>>,
     refused: Mutex<BTreeMap<&'static str, u64>>,
@@ -83,7 +83,7 @@ pub struct Times {
 
 impl Counts {
     /// A batch was computed.
-    pub(super) fn batch(&self, rows: usize, time: Duration) {
+    pub fn batch(&self, rows: usize, time: Duration) {
         self.batches.fetch_add(1, Ordering::Relaxed);
         let mut sizes = self.by_size.lock().unwrap_or_else(PoisonError::into_inner);
         let count = sizes.entry(rows).or_default();
@@ -92,7 +92,7 @@ impl Counts {
     }
 
     /// A request was answered.
-    pub(super) fn answered(&self, rows: usize, timing: Timing) {
+    pub fn answered(&self, rows: usize, timing: Timing) {
         self.answered.add(1, timing.queued + timing.computed);
         self.queued.add(1, timing.queued);
         self.computed.add(1, timing.computed);
@@ -103,19 +103,19 @@ impl Counts {
     }
 
     /// A request was refused or has failed.
-    pub(super) fn refused(&self, error: &RequestError, time: Duration) {
+    pub fn refused(&self, error: &RequestError, time: Duration) {
         self.failed.add(1, time);
         self.cause(error.cause());
     }
 
     /// A request was withdrawn.
-    pub(super) fn cancelled(&self, time: Duration) {
+    pub fn cancelled(&self, time: Duration) {
         self.failed.add(1, time);
         self.cause("cancelled");
     }
 
     /// Requests go to another processor.
-    pub(super) fn failover(&self, reason: &'static str, requests: usize) {
+    pub fn failover(&self, reason: &'static str, requests: usize) {
         let mut reasons = self
             .failovers
             .lock()

@@ -18,7 +18,7 @@ use super::request::{Answer, PendingAnswer, Refusal, Request, RequestError, Timi
 use super::seat::{Seat, Seating};
 use crate::cpu::CpuExecutor;
 use crate::engine::{BATCH_MAX, Cause, EngineError};
-use crate::model::{ModelError, Network};
+use crate::model::Network;
 
 /// A CPU computes this long on the thread of a caller; what takes longer goes to a thread of its own.
 const AT_ONCE: Duration = Duration::from_micros(200);
@@ -52,10 +52,7 @@ pub enum DeployError {
     /// The options can't be.
     #[error("{0}")]
     Options(String),
-    /// The network is inconsistent.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The system gives no thread.
+    /// The network is inconsistent, or the system gives no thread.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A device computes something else than the CPU.
@@ -236,8 +233,7 @@ impl Shared {
     /// Loads the network on every device where it is not yet and might be; whether none is left where
     /// others have the room.
     fn take_seats(&self) -> Result<bool, DeployError> {
-        let cpu = self.seat(self.seats.len() - 1);
-        let executor = cpu.and_then(|seat| seat.resident.executor());
+        let executor = self.cpu().and_then(|seat| seat.resident.executor());
         let executor = executor.ok_or(EngineError::Stopped)?;
         let mut settled = true;
         for (index, unit) in self.fleet.units.iter().enumerate() {
@@ -265,6 +261,11 @@ impl Shared {
         self.seats.get(unit)?.get()
     }
 
+    /// The place on the CPU, which is the last of the units.
+    fn cpu(&self) -> Option<&Seat> {
+        self.seats.last()?.get()
+    }
+
     /// Time of a row on a unit; `None` where the network is not loaded.
     pub fn row_cost(&self, unit: usize) -> Option<Duration> {
         self.seat(unit).map(Seat::row_cost)
@@ -276,10 +277,9 @@ impl Shared {
         if self.has_devices() || !self.options.wait.is_zero() {
             return None;
         }
-        let cpu = self.seats.len() - 1;
-        let time = self.row_cost(cpu)?.checked_mul(u32::try_from(rows).ok()?)?;
-        let executor = self.seat(cpu)?.resident.executor();
-        executor.filter(|_| time <= AT_ONCE)
+        let cpu = self.cpu()?;
+        let time = cpu.row_cost().checked_mul(u32::try_from(rows).ok()?)?;
+        cpu.resident.executor().filter(|_| time <= AT_ONCE)
     }
 
     /// Whether a device has it.

@@ -149,18 +149,25 @@ impl Fleet {
         self: &Arc<Self>,
         cost: impl Fn(usize) -> Option<Duration>,
     ) -> Option<Turn> {
-        let usable = |preferred: bool| {
-            let units = self.units.iter().enumerate();
-            units
-                .filter(move |(_, unit)| unit.preferred == preferred && !unit.is_lost())
-                .filter_map(|(index, unit)| Some((index, unit, cost(index)?)))
-        };
-        // The rest is asked only if none of the preferred can do it at all.
-        let preferred = usable(true).next().is_some();
-        let (index, _, cost) = usable(preferred)
+        let (index, _, cost) = self
+            .usable(cost)
             .filter(|(_, unit, _)| unit.taken.load(Ordering::Acquire) < unit.turns)
             .min_by_key(|(_, unit, cost)| unit.expected(*cost))?;
         Turn::take(Arc::clone(self), index, cost)
+    }
+
+    /// The units that a batch may go to, with what it costs there: those that are preferred, or the others
+    /// if none of those can compute it at all.
+    fn usable(
+        &self,
+        cost: impl Fn(usize) -> Option<Duration>,
+    ) -> impl Iterator<Item = (usize, &Unit, Duration)> {
+        let units = || self.units.iter().enumerate();
+        let preferred =
+            units().any(|(index, unit)| unit.preferred && !unit.is_lost() && cost(index).is_some());
+        units()
+            .filter(move |(_, unit)| unit.preferred == preferred && !unit.is_lost())
+            .filter_map(move |(index, unit)| Some((index, unit, cost(index)?)))
     }
 
     /// Time until a new batch would begin, with `rows` before it that take `cost` each on a unit.
@@ -169,20 +176,13 @@ impl Fleet {
         rows: usize,
         cost: impl Fn(usize) -> Option<Duration>,
     ) -> Duration {
-        let usable = |preferred: bool| {
-            let units = self.units.iter().enumerate();
-            units
-                .filter(move |(_, unit)| unit.preferred == preferred && !unit.is_lost())
-                .filter_map(|(index, unit)| Some((unit, cost(index)?)))
-        };
-        let preferred = usable(true).next().is_some();
         // Rows a second of all that compute, and the seconds that they have before them.
         let (mut rate, mut soonest) = (0.0, f64::INFINITY);
-        for (unit, cost) in usable(preferred) {
-            let parallel = if unit.is_device { 1 } else { unit.turns };
-            rate += parallel as f64 / cost.as_secs_f64().max(1e-9);
+        for (_, unit, cost) in self.usable(cost) {
+            let parallel = unit.parallel() as f64;
+            rate += parallel / cost.as_secs_f64().max(1e-9);
             let load = unit.load.load(Ordering::Relaxed) as f64 / 1e9;
-            soonest = (load / parallel as f64).min(soonest);
+            soonest = (load / parallel).min(soonest);
         }
         if rate == 0.0 {
             return Duration::ZERO;
@@ -264,8 +264,15 @@ impl Unit {
     /// Nanoseconds until a batch of this cost would be done.
     fn expected(&self, cost: Duration) -> u64 {
         let load = self.load.load(Ordering::Relaxed);
-        let parallel = if self.is_device { 1 } else { self.turns };
-        load / parallel as u64 + nanoseconds(cost)
+        load / self.parallel() as u64 + nanoseconds(cost)
+    }
+
+    /// Batches that it computes at the same time.
+    fn parallel(&self) -> usize {
+        match self.is_device {
+            true => 1,
+            false => self.turns,
+        }
     }
 
     fn state(&self) -> UnitState {
