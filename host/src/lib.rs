@@ -17,6 +17,7 @@ pub mod model;
 pub mod profile;
 pub mod rows;
 pub mod serving;
+pub mod signature;
 mod wait;
 
 pub use import::ImportError;

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::model::{Element, Network, Port, Tensor, from_unsigned, to_unsigned};
+use crate::signature::Datatype;
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
@@ -17,27 +18,6 @@ use std::path::Path;
 /// Largest file of rows that is read, in bytes.
 pub const FILE_BYTES_MAX: u64 = 4 << 30;
 
-/// Element type of a file of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FileElement {
-    /// Signed bytes.
-    I8,
-    /// Unsigned bytes.
-    U8,
-    /// 32-bit floats.
-    F32,
-}
-
-impl fmt::Display for FileElement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            FileElement::I8 => "int8",
-            FileElement::U8 => "uint8",
-            FileElement::F32 => "float32",
-        })
-    }
-}
-
 /// Rows as the network takes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
@@ -46,7 +26,7 @@ pub struct Rows {
     /// Number of rows.
     pub count: usize,
     /// Type that they had in the file.
-    pub element: FileElement,
+    pub element: Datatype,
 }
 
 /// Why a file of rows couldn't be read or written.
@@ -154,9 +134,8 @@ fn decode_rows(
     let header = Header::from_reader(&mut data).map_err(damaged)?;
     let element = element(&header, port)?;
     let count = count(&header.shape, port, tensor)?;
-    let width = if element == FileElement::F32 { 4 } else { 1 };
     // Checked before anything is allocated for it.
-    let needed = count.checked_mul(tensor.elements() * width);
+    let needed = count.checked_mul(tensor.elements() * element.bytes());
     if needed != Some(data.len()) {
         return Err(damaged(format!(
             "shape {} doesn't fit its {} bytes of data",
@@ -165,9 +144,9 @@ fn decode_rows(
         )));
     }
     let values = match element {
-        FileElement::I8 => decode::<i8>(bytes)?,
-        FileElement::U8 => from_unsigned(&decode::<u8>(bytes)?),
-        FileElement::F32 => {
+        Datatype::Int8 => decode::<i8>(bytes)?,
+        Datatype::Uint8 => from_unsigned(&decode::<u8>(bytes)?),
+        Datatype::Fp32 => {
             let values = decode::<f32>(bytes)?;
             if let Some(index) = values.iter().position(|value| !value.is_finite()) {
                 let row = index / tensor.elements();
@@ -197,7 +176,7 @@ fn decode_rows(
 pub fn write_outputs(
     path: impl AsRef<Path>,
     network: &Network,
-    input: FileElement,
+    input: Datatype,
     count: usize,
     outputs: &[i8],
 ) -> Result<(), RowsError> {
@@ -210,7 +189,7 @@ pub fn write_outputs(
 fn encode_outputs(
     writer: impl Write,
     network: &Network,
-    input: FileElement,
+    input: Datatype,
     count: usize,
     outputs: &[i8],
 ) -> Result<(), RowsError> {
@@ -224,7 +203,7 @@ fn encode_outputs(
     shape.extend(network.output.outer_shape(tensor));
     let outputs = &network.arrange_output(outputs.to_vec())[..];
     match (input, network.output.element) {
-        (FileElement::F32, _) => encode(writer, shape, network.dequantize_output(outputs)),
+        (Datatype::Fp32, _) => encode(writer, shape, network.dequantize_output(outputs)),
         (_, Element::I8) => encode(writer, shape, outputs.to_vec()),
         (_, Element::U8) => encode(writer, shape, to_unsigned(outputs)),
     }
@@ -234,16 +213,16 @@ fn damaged(reason: impl fmt::Display) -> RowsError {
     RowsError::Damaged(reason.to_string())
 }
 
-fn element(header: &Header, port: &Port) -> Result<FileElement, RowsError> {
+fn element(header: &Header, port: &Port) -> Result<Datatype, RowsError> {
     let descriptor = header.type_descriptor.to_string();
     let expected = match port.element {
-        Element::I8 => FileElement::I8,
-        Element::U8 => FileElement::U8,
+        Element::I8 => Datatype::Int8,
+        Element::U8 => Datatype::Uint8,
     };
     let found = match descriptor.trim_matches('\'') {
-        "|i1" | "i1" => FileElement::I8,
-        "|u1" | "u1" => FileElement::U8,
-        "<f4" | ">f4" => return Ok(FileElement::F32),
+        "|i1" | "i1" => Datatype::Int8,
+        "|u1" | "u1" => Datatype::Uint8,
+        "<f4" | ">f4" => return Ok(Datatype::Fp32),
         other => {
             return Err(RowsError::Type {
                 expected: format!("{expected} or float32"),

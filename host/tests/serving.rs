@@ -9,7 +9,7 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ use systole_host::cpu::CpuExecutor;
 use systole_host::engine::{BATCH_MAX, Backend, EngineOptions};
 use systole_host::model::Network;
 use systole_host::serving::{
-    BatchingOptions, Deployment, Fleet, PendingAnswer, Refusal, Request, RequestError,
+    BatchingOptions, DeployError, Deployment, Fleet, Golden, Model, PendingAnswer, Refusal,
+    Request, RequestError,
 };
 use systole_regs::configuration::TINY;
 use systole_sim::model::FunctionalModel;
@@ -193,7 +194,7 @@ fn a_device_that_is_gone_leaves_the_cpu() {
     let fleet = fleet(&[&device]);
     let deployment = work.deploy(&fleet, 1, batches(4));
     load(2, &deployment, &work, after(50));
-    device.stop.stop();
+    device.stop();
     load(4, &deployment, &work, after(400));
     assert_eq!(deployment.units(), ["cpu"]);
     assert!(!fleet.has_devices());
@@ -212,20 +213,18 @@ fn a_thousand_swaps_under_load_fail_nobody() {
     );
     let device = Served::new(FunctionalModel::new(TINY));
     for fleet in [fleet(&[&device]), fleet(&[])] {
-        let deploy =
-            |index: usize| Arc::new(versions[index].deploy(&fleet, index as u32, batches(8)));
-        let serving = RwLock::new(deploy(0));
+        let network = |index: usize| Arc::clone(&versions[index].network);
+        let model = Model::new(&fleet, network(0), 0, batches(8)).expect("it is served");
         let (done, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
         thread::scope(|scope| {
             for thread in 0..4 {
-                let (serving, done, requests, versions) = (&serving, &done, &requests, &versions);
+                let (model, done, requests, versions) = (&model, &done, &requests, &versions);
                 scope.spawn(move || {
                     for turn in 0.. {
                         let (first, count) = ((thread * 5 + turn) % (ROWS - 4), 1 + turn % 3);
-                        let deployment = Arc::clone(&serving.read().expect("no panic"));
                         // The request is the same for both versions, the answer is not.
                         let request = versions[0].request(first, count);
-                        let answer = deployment.submit(request).wait().expect("it is computed");
+                        let answer = model.submit(request).wait().expect("it is computed");
                         let golden = &versions[answer.version as usize];
                         if answer.version == 0 {
                             assert!(answer.outputs == golden.answer(first, count));
@@ -243,7 +242,9 @@ fn a_thousand_swaps_under_load_fail_nobody() {
                 });
             }
             for swap in 1..=1000 {
-                *serving.write().expect("no panic") = deploy(swap % 2);
+                let (network, version) = (network(swap % 2), swap as u32 % 2);
+                let replaced = model.replace(network, version, |_| Ok(()));
+                replaced.expect("the version is served");
             }
             done.store(true, Ordering::Relaxed);
         });
@@ -376,6 +377,48 @@ fn a_new_version_takes_the_place_that_the_old_one_leaves() {
         slots.iter().flatten().any(|slot| slot.version == 2),
         "{slots:?}"
     );
+}
+
+#[test]
+fn a_version_that_is_not_accepted_is_never_served_and_there_is_a_way_back() {
+    let works = [Work::new(13), Work::new(14)];
+    let network = |index: usize| Arc::clone(&works[index].network);
+    let model = Model::new(&fleet(&[]), network(0), 1, batches(4)).expect("it is served");
+    let serves = |version: u32| {
+        let deployment = model.current();
+        assert_eq!(deployment.version(), version);
+        load(1, &deployment, &works[version as usize - 1], after(5));
+    };
+    assert!(matches!(model.roll_back(), Err(DeployError::NoPrevious)));
+    let golden = |work: &Work, deployment: &Deployment| {
+        let (inputs, outputs) = (work.rows.clone(), work.answers.clone());
+        let golden = Golden::new(&work.network, inputs, outputs, 0).expect("as many of both");
+        golden.check(deployment).map_err(|error| error.to_string())
+    };
+    let refused = model.replace(network(1), 2, |deployment| golden(&works[0], deployment));
+    let error = refused.expect_err("it is another network").to_string();
+    assert!(
+        error.contains("does not answer its golden inputs: row 0"),
+        "{error}"
+    );
+    serves(1);
+    let accepted = model.replace(network(1), 2, |deployment| golden(&works[1], deployment));
+    accepted.expect("these are its answers");
+    serves(2);
+    for version in [1, 2, 1] {
+        assert_eq!(model.roll_back().expect("the other one"), version);
+        serves(version);
+    }
+
+    let narrow = Arc::new(Numbers(15).network(&[24, 8]));
+    model
+        .replace(narrow, 3, |_| Ok(()))
+        .expect("rows have the same shapes");
+    let other = Arc::new(Numbers(16).network(&[16, 8]));
+    let refused = model.replace(other, 4, |_| Ok(()));
+    let error = refused.expect_err("its rows are shorter").to_string();
+    assert!(error.contains("[16]") && error.contains("[24]"), "{error}");
+    assert_eq!(model.current().version(), 3);
 }
 
 #[test]

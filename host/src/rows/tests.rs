@@ -72,7 +72,7 @@ fn integers_come_back_as_they_were() {
     let values: Vec<u8> = (0..12).map(|value| value * 20).collect();
     let network = network(Element::U8);
     let rows = Rows::from_npy(&npy(&[2, 2, 3], &values), &network).expect("a good file");
-    assert_eq!((rows.count, rows.element), (2, FileElement::U8));
+    assert_eq!((rows.count, rows.element), (2, Datatype::Uint8));
     assert_eq!(rows.values[..3], [-128, -108, -88]);
     let mut written = Vec::new();
     encode_outputs(&mut written, &network, rows.element, 2, &rows.values).expect("memory");
@@ -196,7 +196,7 @@ fn paths_that_are_not_files_are_errors() {
         Err(RowsError::Io(_))
     ));
     let nowhere = folder.path().join("missing/out.npy");
-    let written = write_outputs(nowhere, &network, FileElement::I8, 1, &[0; 6]);
+    let written = write_outputs(nowhere, &network, Datatype::Int8, 1, &[0; 6]);
     assert!(matches!(written, Err(RowsError::Io(_))));
 }
 

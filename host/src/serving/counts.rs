@@ -161,6 +161,7 @@ impl RequestError {
             RequestError::Refused(Refusal::Stopped) => "stopped",
             RequestError::RowLength { .. } => "row_length",
             RequestError::Deadline { .. } => "deadline",
+            RequestError::Withdrawn => "cancelled",
             RequestError::Engine(_) => "processor",
         }
     }

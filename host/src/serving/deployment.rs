@@ -19,6 +19,7 @@ use super::seat::{Seat, Seating};
 use crate::cpu::CpuExecutor;
 use crate::engine::{BATCH_MAX, Cause, EngineError};
 use crate::model::Network;
+use crate::signature::Signature;
 
 /// A CPU computes this long on the thread of a caller; what takes longer goes to a thread of its own.
 const AT_ONCE: Duration = Duration::from_micros(200);
@@ -61,6 +62,22 @@ pub enum DeployError {
         /// Name of the device.
         unit: String,
     },
+    /// A replacement takes or gives something else.
+    #[error(
+        "a network with {found} can't replace one with {expected}: load it as a model of its own"
+    )]
+    OtherSignature {
+        /// The replacement's.
+        found: Box<Signature>,
+        /// The model's.
+        expected: Box<Signature>,
+    },
+    /// A replacement was judged, and is not served.
+    #[error("the new version is not served: {0}")]
+    NotAccepted(String),
+    /// There is no way back.
+    #[error("no other version was served before this one: replace it by a file")]
+    NoPrevious,
 }
 
 /// A network that is served. Dropping it lets what waits be computed, and then frees its places.
@@ -127,6 +144,22 @@ impl Deployment {
     /// If a device answers other bytes than the CPU.
     pub fn settle(&self) -> Result<bool, DeployError> {
         self.shared.take_seats()
+    }
+
+    /// Calls [`Deployment::settle`] until nothing is left to be had, or for so long; what it says then.
+    ///
+    /// # Errors
+    /// If a device answers other bytes than the CPU.
+    pub fn settle_within(&self, time: Duration) -> Result<bool, DeployError> {
+        let begin = Instant::now();
+        loop {
+            let settled = self.settle()?;
+            // An old version may have requests left, or other models have the room for good.
+            if settled || begin.elapsed() >= time {
+                return Ok(settled);
+            }
+            std::thread::sleep(time / 20);
+        }
     }
 
     /// Hands a request in. It never blocks for longer than the CPU needs for a few rows: where that

@@ -102,6 +102,9 @@ pub enum RequestError {
         /// Time since its arrival.
         waited: Duration,
     },
+    /// Its caller has withdrawn it.
+    #[error("the request was withdrawn before it had an answer")]
+    Withdrawn,
     /// Every processor that could have computed it has failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
