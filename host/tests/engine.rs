@@ -335,7 +335,7 @@ fn a_device_that_goes_away_fails_what_waits_for_it() {
         )
         .expect("the load completes");
         let pending: Vec<_> = (0..8).map(|_| engine.submit(vec![1; 16 * 6])).collect();
-        served.stop.stop();
+        served.stop();
         let begin = Instant::now();
         let errors: Vec<_> = pending
             .into_iter()

@@ -7,7 +7,8 @@ use common::{differences, fixture, model, values};
 use systole_host::Network;
 use systole_host::cpu::CpuExecutor;
 use systole_host::model::{Element, Layout, Operation, Rounding, Source};
-use systole_host::rows::{FileElement, Rows, write_outputs};
+use systole_host::rows::{Rows, write_outputs};
+use systole_host::signature::Datatype;
 
 fn load(path: std::path::PathBuf) -> Network {
     Network::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -54,7 +55,7 @@ fn anomaly_detection_equals_the_goldens_from_both_formats() {
         for (golden, count) in [("ad01_int8", 16), ("ad01_int8_real", 196)] {
             let rows = Rows::read(model(&format!("golden/{golden}_in.npy")), &network)
                 .expect("the golden input");
-            assert_eq!((rows.count, rows.element), (count, FileElement::I8));
+            assert_eq!((rows.count, rows.element), (count, Datatype::Int8));
             let expected: Vec<i8> = values(&model(&format!("golden/{golden}_out.npy")));
             assert_eq!(
                 differences(&run(&network, &rows), &expected),
@@ -345,7 +346,7 @@ fn networks_quantized_by_onnx_runtime_are_within_one_step() {
         let element = if unsigned { Element::U8 } else { Element::I8 };
         assert_eq!(network.input.element, element, "{name}");
         let rows = Rows::read(fixture(&format!("{name}_in.npy")), &network).expect("its input");
-        assert_eq!((rows.count, rows.element), (32, FileElement::F32), "{name}");
+        assert_eq!((rows.count, rows.element), (32, Datatype::Fp32), "{name}");
         let expected = steps(
             &network,
             &values::<f32>(&fixture(&format!("{name}_out.npy"))),
@@ -405,7 +406,7 @@ fn integer_ports_and_folded_constants_are_within_one_step() {
     assert_eq!(network.tensor(network.input.tensor).shape, [4, 5]);
     assert_eq!(network.tensor(network.output.tensor).shape, [1, 6]);
     let rows = Rows::read(fixture("mixed_in.npy"), &network).expect("its input");
-    assert_eq!((rows.count, rows.element), (32, FileElement::U8));
+    assert_eq!((rows.count, rows.element), (32, Datatype::Uint8));
     let expected: Vec<i8> = values(&fixture("mixed_out.npy"));
     let (count, most) = differences(&run(&network, &rows), &expected);
     println!(

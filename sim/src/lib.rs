@@ -15,9 +15,11 @@
 //! - `rtl` (with the feature of that name): the Verilated RTL with bus models, cycle by cycle.
 //! - `board` (with the feature `rtl-board`): the same behind a serial link, on a pseudo terminal.
 //! - [`pcie`]: configuration space, MSI-X and the table of DMA mappings of one function.
-//! - [`serve()`]: the vfio-user server that lets one client at a time drive a core.
+//! - [`serve()`]: the vfio-user server that lets one client at a time drive a core; [`Background`]: the same
+//!   on a thread of this process.
 //! - [`cosim`]: random programs, and a runner to compare two cores on them byte for byte.
 
+mod background;
 #[cfg(feature = "rtl-board")]
 pub mod board;
 mod core;
@@ -30,5 +32,6 @@ mod serve;
 #[cfg(feature = "rtl")]
 pub mod verilated;
 
+pub use crate::background::Background;
 pub use crate::core::{Activity, Core, DmaError, Host};
 pub use crate::serve::{Ready, ServeError, ServeOptions, Stop, serve};

@@ -9,20 +9,16 @@ pub mod faults;
 pub mod guest;
 
 use std::path::PathBuf;
-use std::sync::mpsc::channel;
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use systole_driver::{Address, Device, OpenOptions};
 use systole_regs::Configuration;
 use systole_sim::rtl::{RtlCore, RtlOptions};
-use systole_sim::{Core, ServeOptions, Stop, serve};
+use systole_sim::{Background, Core};
 
 /// A served accelerator; it ends when this is dropped.
 pub struct Served {
     address: Address,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    _device: Background,
     _directory: tempfile::TempDir,
 }
 
@@ -43,22 +39,10 @@ impl Served {
     pub fn core(core: impl Core + 'static) -> Served {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
         let socket = directory.path().join("device.sock");
-        let stop = Stop::new();
-        let (sender, ready) = channel();
-        let mut options = ServeOptions::new(&socket);
-        options.signals = false;
-        options.stop = Some(stop.clone());
-        options.ready = Some(Box::new(move |_| sender.send(()).expect("the test waits")));
-        let thread = thread::spawn(move || {
-            serve(options, Box::new(core)).expect("the device is served");
-        });
-        ready
-            .recv_timeout(Duration::from_secs(10))
-            .expect("the device is there in time");
+        let device = Background::start(core, &socket).expect("the device is served");
         Served {
             address: Address::VfioUser(socket),
-            stop,
-            thread: Some(thread),
+            _device: device,
             _directory: directory,
         }
     }
@@ -82,15 +66,6 @@ impl Served {
     /// If it doesn't open.
     pub fn open_with(&self, options: OpenOptions) -> Device {
         Device::open(&self.address, options).expect("the device opens")
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

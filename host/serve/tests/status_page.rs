@@ -6,11 +6,10 @@
 mod common;
 
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use common::{Running, repository};
@@ -19,52 +18,13 @@ use systole_host::engine::{Backend, EngineOptions};
 use systole_host::serving::Fleet;
 use systole_regs::configuration::TINY;
 use systole_serve::{ServerOptions, Tokens};
+use systole_sim::Background;
 use systole_sim::model::FunctionalModel;
-use systole_sim::{ServeOptions, Stop, serve};
 
-/// A functional model behind a socket, for as long as this is there.
-struct Simulated {
-    socket: PathBuf,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
-    _folder: tempfile::TempDir,
-}
-
-impl Simulated {
-    fn start() -> Simulated {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let socket = folder.path().join("device.sock");
-        let stop = Stop::new();
-        let (sender, ready) = channel();
-        let mut options = ServeOptions::new(&socket);
-        options.signals = false;
-        options.stop = Some(stop.clone());
-        options.ready = Some(Box::new(move |_| sender.send(()).expect("the test waits")));
-        let thread = thread::spawn(move || {
-            serve(options, Box::new(FunctionalModel::new(TINY))).expect("the device is served");
-        });
-        ready.recv().expect("the device is there");
-        Simulated {
-            socket,
-            stop,
-            thread: Some(thread),
-            _folder: folder,
-        }
-    }
-
-    fn open(&self) -> Device {
-        let address = Address::VfioUser(self.socket.clone());
-        Device::open(&address, OpenOptions::default()).expect("the device opens")
-    }
-}
-
-impl Drop for Simulated {
-    fn drop(&mut self) {
-        self.stop.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Opens a functional model.
+fn open(device: &Background) -> Device {
+    let address = Address::VfioUser(device.socket().to_owned());
+    Device::open(&address, OpenOptions::default()).expect("the device opens")
 }
 
 /// The browser, in a profile of its own.
@@ -157,10 +117,13 @@ const MARKUP_PATH: &str = "%3Cimg%20src=x%20onerror=document.title=1%3E";
 
 #[test]
 fn a_browser_shows_models_units_rates_and_errors() {
-    let device = Simulated::start();
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let socket = directory.path().join("device.sock");
+    let device = Background::start(FunctionalModel::new(TINY), &socket);
+    let device = device.expect("the device is served");
     let folder = repository(&["wake_word", MARKUP]);
     let backends = vec![
-        ("model:tiny".to_owned(), Backend::Device(device.open())),
+        ("model:tiny".to_owned(), Backend::Device(open(&device))),
         ("cpu".to_owned(), Backend::Cpu),
     ];
     let fleet = Fleet::new(backends, EngineOptions::default()).expect("they start");

@@ -1,21 +1,18 @@
 //! A device that is reached as hardware is, and can fail: the functional model, served over vfio-user
 //! by a thread of this process.
 
-use std::sync::mpsc::channel;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use systole_driver::{Address, Device, OpenOptions};
 use systole_regs::configuration::TINY;
 use systole_regs::entries::{CompletionEntry, RunEntry};
 use systole_sim::model::FunctionalModel;
-use systole_sim::{Activity, Core, Host, ServeOptions, Stop, serve};
+use systole_sim::{Activity, Background, Core, Host};
 
 /// A served device; it ends when this is dropped.
 pub struct Served {
-    address: Address,
-    pub stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    device: Background,
     _directory: tempfile::TempDir,
 }
 
@@ -24,38 +21,21 @@ impl Served {
     pub fn new(core: impl Core + 'static) -> Served {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
         let socket = directory.path().join("device.sock");
-        let stop = Stop::new();
-        let (sender, ready) = channel();
-        let mut options = ServeOptions::new(&socket);
-        options.signals = false;
-        options.stop = Some(stop.clone());
-        options.ready = Some(Box::new(move |_| sender.send(()).expect("the test waits")));
-        let thread = thread::spawn(move || {
-            serve(options, Box::new(core)).expect("the device is served");
-        });
-        ready
-            .recv_timeout(Duration::from_secs(5))
-            .expect("the device is there in time");
         Served {
-            address: Address::VfioUser(socket),
-            stop,
-            thread: Some(thread),
+            device: Background::start(core, &socket).expect("the device is served"),
             _directory: directory,
         }
     }
 
+    /// Takes it away.
+    pub fn stop(&self) {
+        self.device.stop();
+    }
+
     /// Opens it.
     pub fn open(&self) -> Device {
-        Device::open(&self.address, OpenOptions::default()).expect("the device opens")
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let address = Address::VfioUser(self.device.socket().to_owned());
+        Device::open(&address, OpenOptions::default()).expect("the device opens")
     }
 }
 
