@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use systole_host::serving::{Count, Times};
+use systole_host::serving::Count;
 
 use crate::protocol as p;
 use crate::repository::Version;
-use crate::tensor::{Datatype, Tensor};
+use systole_host::signature::{Datatype, TensorSpec};
 
 /// Name of the server.
 pub const NAME: &str = "systole";
@@ -33,23 +33,26 @@ pub fn platform(version: &Version) -> &'static str {
     }
 }
 
-/// Names, types and shapes of a version.
-pub fn metadata(version: &Version, numbers: Vec<String>) -> p::ModelMetadataResponse {
-    let tensor = |tensor: &Tensor| p::model_metadata_response::TensorMetadata {
+/// Names, types and shapes of a version; `served` are all of its model.
+pub fn metadata(version: &Version, served: &[Arc<Version>]) -> p::ModelMetadataResponse {
+    let tensor = |tensor: &TensorSpec| p::model_metadata_response::TensorMetadata {
         name: tensor.name.clone(),
-        datatype: tensor.datatype.name().to_owned(),
+        datatype: tensor.datatype.protocol_name().to_owned(),
         shape: std::iter::once(-1).chain(row(tensor)).collect(),
     };
     p::ModelMetadataResponse {
         name: version.name.clone(),
-        versions: numbers,
+        versions: served
+            .iter()
+            .map(|version| version.number.clone())
+            .collect(),
         platform: platform(version).to_owned(),
         inputs: vec![tensor(&version.signature.input)],
         outputs: vec![tensor(&version.signature.output)],
     }
 }
 
-fn row(tensor: &Tensor) -> impl Iterator<Item = i64> {
+fn row(tensor: &TensorSpec) -> impl Iterator<Item = i64> {
     tensor.row.iter().map(|&size| size as i64)
 }
 
@@ -61,11 +64,11 @@ fn data_type(datatype: Datatype) -> p::DataType {
     }
 }
 
-/// How a version is served, in Triton's words.
-pub fn config(version: &Version, numbers: &[Arc<Version>]) -> p::ModelConfig {
+/// How a version is served, in Triton's words; `served` are all of its model.
+pub fn config(version: &Version, served: &[Arc<Version>]) -> p::ModelConfig {
     let (input, output) = (&version.signature.input, &version.signature.output);
     let options = version.deployment.options();
-    let versions = numbers.iter();
+    let versions = served.iter();
     let specific = p::model_version_policy::Specific {
         versions: versions
             .map(|version| i64::from(version.deployment.version()))
@@ -130,8 +133,8 @@ fn micros(time: Duration) -> u64 {
 /// What a version has done.
 pub fn statistics(version: &Version) -> p::ModelStatistics {
     let times = version.deployment.times();
-    let Times { by_size, .. } = &times;
-    let batches = by_size
+    let batches = times
+        .by_size
         .iter()
         .map(|(&size, &count)| p::InferBatchStatistics {
             batch_size: size as u64,

@@ -9,13 +9,13 @@ use futures_util::{Stream, StreamExt};
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::control::{LOG_UNSUPPORTED, SHARED_MEMORY, TRACE_UNSUPPORTED};
 use crate::description;
-use crate::http::{SHARED_MEMORY, Shared};
+use crate::http::Shared;
 use crate::protocol as p;
 use crate::protocol::grpc_inference_service_server::{
     GrpcInferenceService, GrpcInferenceServiceServer,
 };
-use crate::server::{self, LOG_UNSUPPORTED, TRACE_UNSUPPORTED};
 use crate::telemetry;
 
 /// Requests of one stream that are computed at once.
@@ -80,12 +80,8 @@ impl GrpcInferenceService for Inference {
         let request = request.into_inner();
         let repository = self.app.repository();
         let found = repository.find(&request.name, &request.version)?;
-        let numbers = repository.versions(&request.name);
-        let numbers = numbers.iter().map(|version| version.number.clone());
-        Ok(Response::new(description::metadata(
-            &found,
-            numbers.collect(),
-        )))
+        let served = repository.versions(&request.name);
+        Ok(Response::new(description::metadata(&found, &served)))
     }
 
     async fn model_infer(
@@ -169,7 +165,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<p::RepositoryModelUnloadRequest>,
     ) -> Answer<p::RepositoryModelUnloadResponse> {
-        server::unload(&self.app, request.into_inner().model_name).await?;
+        crate::control::unload(&self.app, request.into_inner().model_name).await?;
         Ok(Response::new(p::RepositoryModelUnloadResponse {}))
     }
 
@@ -246,10 +242,12 @@ impl GrpcInferenceService for Inference {
         if !request.into_inner().settings.is_empty() {
             return Err(Status::unimplemented(LOG_UNSUPPORTED));
         }
-        let settings = server::log_settings().into_iter().map(|(name, on)| {
-            let parameter_choice = Some(ParameterChoice::BoolParam(on));
-            (name.to_owned(), SettingValue { parameter_choice })
-        });
+        let settings = crate::control::log_settings()
+            .into_iter()
+            .map(|(name, on)| {
+                let parameter_choice = Some(ParameterChoice::BoolParam(on));
+                (name.to_owned(), SettingValue { parameter_choice })
+            });
         Ok(Response::new(p::LogSettingsResponse {
             settings: settings.collect(),
         }))
@@ -260,6 +258,6 @@ impl GrpcInferenceService for Inference {
 fn no_region(name: &str) -> Result<(), Status> {
     match name {
         "" => Ok(()),
-        name => Err(server::no_region(name).into()),
+        name => Err(crate::control::no_region(name).into()),
     }
 }

@@ -26,10 +26,6 @@ pub(crate) use extract::discard;
 /// What every handler has.
 pub(crate) type Shared = Arc<App>;
 
-/// Why shared memory is refused.
-pub(crate) const SHARED_MEMORY: &str =
-    "shared memory is not supported by this server: send tensors in the request";
-
 /// All paths. The description, `openapi.json`, has the same.
 fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
     vec![

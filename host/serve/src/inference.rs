@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use systole_host::serving::{DEFAULT_PRIORITY, Request};
+use systole_host::signature::Values;
 
+use crate::control::SHARED_MEMORY;
 use crate::error::ServeError;
+use crate::limits::Limits;
 use crate::repository::Version;
 use crate::telemetry;
-use crate::tensor::{TensorError, Values};
+use crate::tensor::{self, TensorError};
 
 /// Parameters of a request that concern its computation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,40 @@ pub fn check_output(version: &Version, name: &str) -> Result<(), TensorError> {
         found: name.to_owned(),
         expected: expected.clone(),
     })
+}
+
+/// Checks what a request says of its input; the number of rows.
+///
+/// # Errors
+/// If it is not what the model takes, or more rows than the server takes at once.
+pub fn check_input(
+    version: &Version,
+    limits: &Limits,
+    name: &str,
+    datatype: &str,
+    shape: &[i64],
+) -> Result<usize, TensorError> {
+    let found = tensor::check_input(&version.signature, name, datatype, shape)?;
+    match limits.rows {
+        most if found > most => Err(TensorError::TooManyRows { found, most }),
+        _ => Ok(found),
+    }
+}
+
+/// Refuses extensions of the protocol that a tensor's parameters may ask for.
+///
+/// # Errors
+/// If it does.
+pub fn check_extensions(shared_memory: bool, classes: u64) -> Result<(), ServeError> {
+    if shared_memory {
+        return Err(ServeError::Unsupported(SHARED_MEMORY));
+    }
+    if classes > 0 {
+        return Err(ServeError::Unsupported(
+            "the classification extension is not supported: take the output's values",
+        ));
+    }
+    Ok(())
 }
 
 /// Checks the number of inputs.

@@ -12,6 +12,7 @@
 //! binary tensors, model repository, configuration, statistics. Shared memory is refused.
 
 pub mod command;
+mod control;
 mod description;
 mod error;
 mod grpc;

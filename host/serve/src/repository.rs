@@ -376,25 +376,18 @@ impl Repository {
     fn settle(&self, name: &str) {
         let begin = Instant::now();
         for version in self.versions(name) {
-            loop {
-                match version.deployment.settle() {
-                    Ok(true) => break,
-                    // The old one may have requests left, or other models have the room for good.
-                    Ok(false) if begin.elapsed() < SETTLING => std::thread::sleep(SETTLING / 20),
-                    Ok(false) => {
-                        let number = version.number.as_str();
-                        tracing::warn!(
-                            model = name,
-                            version = number,
-                            "no room on some device: others serve it, or the CPU"
-                        );
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::error!(model = name, %error, "a device is not used");
-                        break;
-                    }
+            let left = SETTLING.saturating_sub(begin.elapsed());
+            match version.deployment.settle_within(left) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let number = version.number.as_str();
+                    tracing::warn!(
+                        model = name,
+                        version = number,
+                        "no room on some device: others serve it, or the CPU"
+                    );
                 }
+                Err(error) => tracing::error!(model = name, %error, "a device is not used"),
             }
         }
     }

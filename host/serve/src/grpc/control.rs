@@ -2,25 +2,24 @@
 
 use tonic::{Response, Status};
 
-use crate::error::ServeError;
+use crate::control;
 use crate::http::Shared;
 use crate::protocol as p;
 use crate::protocol::model_repository_parameter::ParameterChoice;
 use crate::repository::LoadRequest;
-use crate::server;
 
 /// Models of the repository.
 pub(super) async fn index(
     app: &Shared,
     request: p::RepositoryIndexRequest,
 ) -> Result<Response<p::RepositoryIndexResponse>, Status> {
-    let entries = server::index(app, request.ready).await?;
+    let entries = control::index(app, request.ready).await?;
     let models = entries.into_iter().map(|entry| {
         let version = entry.version.map(|version| version.to_string());
         p::repository_index_response::ModelIndex {
             name: entry.name,
             version: version.unwrap_or_default(),
-            state: server::state(entry.ready).to_owned(),
+            state: control::state(entry.ready).to_owned(),
             reason: entry.reason.unwrap_or_default(),
         }
     });
@@ -39,22 +38,14 @@ pub(super) async fn load(
         match (key.as_str(), value.parameter_choice) {
             ("config", Some(ParameterChoice::StringParam(config))) => load.config = Some(config),
             ("version", Some(ParameterChoice::Int64Param(version))) => {
-                load.version = Some(known(u32::try_from(version).ok(), version)?);
+                load.version = Some(control::load_version(u32::try_from(version).ok(), version)?);
             }
             ("version", Some(ParameterChoice::StringParam(version))) => {
-                load.version = Some(known(version.parse().ok(), version)?);
+                load.version = Some(control::load_version(version.parse().ok(), version)?);
             }
-            (key, _) => return Err(server::unknown_load_parameter(key).into()),
+            (key, _) => return Err(control::unknown_load_parameter(key).into()),
         }
     }
-    server::load(app, request.model_name, load).await?;
+    control::load(app, request.model_name, load).await?;
     Ok(Response::new(p::RepositoryModelLoadResponse {}))
-}
-
-fn known(version: Option<u32>, found: impl std::fmt::Display) -> Result<u32, ServeError> {
-    version.filter(|&version| version > 0).ok_or_else(|| {
-        ServeError::Invalid(format!(
-            "the parameter \"version\" is {found}, not a version's number"
-        ))
-    })
 }

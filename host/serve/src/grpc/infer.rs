@@ -6,13 +6,14 @@ use bytes::Bytes;
 use tonic::{Request, Response, Status};
 
 use crate::error::ServeError;
-use crate::http::{SHARED_MEMORY, Shared};
+use crate::http::Shared;
 use crate::inference::{self, Urgency};
 use crate::protocol as p;
 use crate::protocol::infer_parameter::ParameterChoice;
 use crate::repository::Version;
 use crate::server::{Arrived, Spent};
-use crate::tensor::{self, Datatype, TensorError};
+use crate::tensor::{self, TensorError};
+use systole_host::signature::Datatype;
 
 type Parameters = std::collections::BTreeMap<String, p::InferParameter>;
 
@@ -76,20 +77,12 @@ async fn infer(
     }
     let input = request.inputs.swap_remove(0);
     check(&input.parameters)?;
-    let shape = input.shape.iter().copied();
-    let signature = &version.signature;
-    let count = signature.check_input(&input.name, &input.datatype, shape)?;
-    if count > app.limits().rows {
-        return Err(TensorError::TooManyRows {
-            found: count,
-            most: app.limits().rows,
-        }
-        .into());
-    }
+    let (name, limits) = (&input.name, app.limits());
+    let count = inference::check_input(&version, limits, name, &input.datatype, &input.shape)?;
     let mut raw = std::mem::take(&mut request.raw_input_contents);
     let rows = match (raw.pop(), raw.len(), input.contents) {
         (Some(bytes), 0, None) => {
-            tensor::rows_from_bytes(version.network(), &signature.input, count, bytes)?
+            tensor::rows_from_bytes(version.network(), &version.signature.input, count, bytes)?
         }
         (None, 0, Some(contents)) => rows_from_contents(&version, count, contents)?,
         (None, 0, None) => {
@@ -129,7 +122,7 @@ async fn infer(
         parameters: Parameters::new(),
         outputs: vec![p::model_infer_response::InferOutputTensor {
             name: output.name.clone(),
-            datatype: output.datatype.name().to_owned(),
+            datatype: output.datatype.protocol_name().to_owned(),
             shape: output
                 .shape(count)
                 .iter()
@@ -163,7 +156,7 @@ fn rows_from_contents(
         name: input.name.clone(),
         value,
         position,
-        datatype: input.datatype.name(),
+        datatype: input.datatype.protocol_name(),
     };
     let bytes: Vec<u8> = match input.datatype {
         Datatype::Fp32 => {
@@ -200,15 +193,8 @@ fn rows_from_contents(
 
 /// Refuses what isn't done here.
 fn check(parameters: &Parameters) -> Result<(), ServeError> {
-    if parameters.contains_key("shared_memory_region") {
-        return Err(ServeError::Unsupported(SHARED_MEMORY));
-    }
-    if number(parameters, "classification")? > 0 {
-        return Err(ServeError::Unsupported(
-            "the classification extension is not supported: take the output's values",
-        ));
-    }
-    Ok(())
+    let shared_memory = parameters.contains_key("shared_memory_region");
+    inference::check_extensions(shared_memory, number(parameters, "classification")?)
 }
 
 /// A parameter that is a number; 0 if it isn't there.

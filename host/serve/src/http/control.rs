@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::extract::{Names, Whole};
 use super::object::Object;
-use super::{Failure, SHARED_MEMORY, Shared};
+use super::{Failure, Shared};
+use crate::control::{self, LOG_UNSUPPORTED, SHARED_MEMORY, TRACE_UNSUPPORTED};
 use crate::error::ServeError;
 use crate::repository::LoadRequest;
-use crate::server::{self, TRACE_UNSUPPORTED};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -24,13 +24,13 @@ pub(super) async fn index(
     Whole(body): Whole,
 ) -> Result<Json<Vec<Value>>, Failure> {
     let request: IndexBody = parse(&body)?;
-    let entries = server::index(&app, request.ready).await?;
+    let entries = control::index(&app, request.ready).await?;
     let entry = |entry: crate::repository::IndexEntry| {
         let mut json = json!({"name": entry.name});
         if let Some(version) = entry.version {
             json["version"] = version.to_string().into();
         }
-        json["state"] = server::state(entry.ready).into();
+        json["state"] = control::state(entry.ready).into();
         if let Some(reason) = entry.reason {
             json["reason"] = reason.into();
         }
@@ -56,24 +56,16 @@ pub(super) async fn load(
     for (key, value) in request.parameters {
         match (key.as_str(), value) {
             ("config", Value::String(config)) => load.config = Some(config),
-            ("version", value) => load.version = Some(version(&value)?),
-            (key, _) => return Err(server::unknown_load_parameter(key).into()),
+            ("version", value) => {
+                let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+                let number = number.or_else(|| value.as_str()?.parse().ok());
+                load.version = Some(control::load_version(number, value)?);
+            }
+            (key, _) => return Err(control::unknown_load_parameter(key).into()),
         }
     }
-    server::load(&app, model, load).await?;
+    control::load(&app, model, load).await?;
     Ok(Json(json!({})))
-}
-
-fn version(value: &Value) -> Result<u32, ServeError> {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    number
-        .or_else(|| value.as_str()?.parse().ok())
-        .filter(|&number| number > 0)
-        .ok_or_else(|| {
-            ServeError::Invalid(format!(
-                "the parameter \"version\" is {value}, not a version's number"
-            ))
-        })
 }
 
 /// Serves a model no more.
@@ -83,7 +75,7 @@ pub(super) async fn unload(
     Whole(body): Whole,
 ) -> Result<Json<Value>, Failure> {
     let _: LoadBody = parse(&body)?;
-    server::unload(&app, model).await?;
+    control::unload(&app, model).await?;
     Ok(Json(json!({})))
 }
 
@@ -108,7 +100,7 @@ pub(super) async fn no_regions() -> Json<[Value; 0]> {
 
 /// There is no such region.
 pub(super) async fn no_region(Names(region): Names<String>) -> Failure {
-    server::no_region(&region).into()
+    control::no_region(&region).into()
 }
 
 /// Shared memory can't be registered.
@@ -147,10 +139,10 @@ pub(super) async fn no_trace() -> Failure {
 
 /// How the server logs, in Triton's words.
 pub(super) async fn logging() -> Json<Value> {
-    Json(json!(server::log_settings()))
+    Json(json!(control::log_settings()))
 }
 
 /// Logging is set where the server is started.
 pub(super) async fn no_logging() -> Failure {
-    Failure(ServeError::Unsupported(server::LOG_UNSUPPORTED))
+    Failure(ServeError::Unsupported(LOG_UNSUPPORTED))
 }

@@ -25,7 +25,8 @@ use super::{Failure, Shared};
 use crate::error::{Code, ServeError};
 use crate::inference::{self, Prediction, Urgency};
 use crate::repository::Version;
-use crate::tensor::{self, Datatype, TensorError, Values};
+use crate::tensor::{self, TensorError};
+use systole_host::signature::{Datatype, Values};
 
 /// Bytes of JSON at the beginning of a body; the rest is tensors.
 pub(super) const JSON_LENGTH: HeaderName =
@@ -85,15 +86,8 @@ struct TensorParameters {
 impl TensorParameters {
     /// Refuses what isn't done here.
     fn check(&self) -> Result<(), ServeError> {
-        if self.shared_memory_region.is_some() {
-            return Err(ServeError::Unsupported(super::SHARED_MEMORY));
-        }
-        if self.classification.is_some_and(|classes| classes > 0) {
-            return Err(ServeError::Unsupported(
-                "the classification extension is not supported: take the output's values",
-            ));
-        }
-        Ok(())
+        let shared_memory = self.shared_memory_region.is_some();
+        inference::check_extensions(shared_memory, self.classification.unwrap_or(0))
     }
 }
 
@@ -204,17 +198,8 @@ fn input_rows(
 ) -> Result<(Bytes, usize), ServeError> {
     input.parameters.check()?;
     let expected = &version.signature.input;
-    let shape = input.shape.iter().copied();
-    let count = version
-        .signature
-        .check_input(&input.name, &input.datatype, shape)?;
-    if count > app.limits().rows {
-        return Err(TensorError::TooManyRows {
-            found: count,
-            most: app.limits().rows,
-        }
-        .into());
-    }
+    let (name, limits) = (&input.name, app.limits());
+    let count = inference::check_input(version, limits, name, &input.datatype, &input.shape)?;
     let network = version.network();
     let rows = match (input.parameters.binary_data_size, input.data) {
         (Some(size), None) => {
@@ -280,14 +265,14 @@ fn encode(
 ) -> Result<Encoded, ServeError> {
     let output = &version.signature.output;
     let rows = prediction.rows;
-    let size = rows * output.elements() * output.datatype.bytes();
+    let size = rows * output.row_bytes();
     let answer = Answer {
         model_name: &version.name,
         model_version: &version.number,
         id,
         outputs: [OutputTensor {
             name: &output.name,
-            datatype: output.datatype.name(),
+            datatype: output.datatype.protocol_name(),
             shape: output.shape(rows),
             parameters: binary.then_some(BinarySize {
                 binary_data_size: size,
@@ -302,7 +287,7 @@ fn encode(
         .map_err(|error| ServeError::Other(Code::Internal, error.to_string()))?;
     let json_bytes = binary.then_some(body.len());
     if binary {
-        body.extend_from_slice(&prediction.values.into_bytes());
+        body.extend_from_slice(prediction.values.as_ref());
     }
     Ok(Encoded { body, json_bytes })
 }

@@ -40,13 +40,14 @@ pub(super) async fn versioned(
 
 fn metadata(app: &Shared, model: &str, version: &str) -> Result<Json<Value>, Failure> {
     let found = app.repository().find(model, version)?;
-    let numbers = app.repository().versions(model);
-    let numbers = numbers.iter().map(|version| version.number.clone());
-    let metadata = description::metadata(&found, numbers.collect());
+    let metadata = description::metadata(&found, &app.repository().versions(model));
     let tensors = |tensors: Vec<p::model_metadata_response::TensorMetadata>| -> Vec<Value> {
         let tensors = tensors.into_iter();
-        let json = |tensor: p::model_metadata_response::TensorMetadata| json!({"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape});
-        tensors.map(json).collect()
+        tensors
+            .map(|tensor| {
+                json!({"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape})
+            })
+            .collect()
     };
     Ok(Json(json!({
         "name": metadata.name,

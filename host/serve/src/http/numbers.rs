@@ -6,7 +6,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::ServeError;
-use crate::tensor::{Datatype, TensorError};
+use crate::tensor::TensorError;
+use systole_host::signature::Datatype;
 
 /// The floats of a tensor; there have to be `count`.
 pub(super) fn floats(name: &str, data: &RawValue, count: usize) -> Result<Vec<f32>, ServeError> {

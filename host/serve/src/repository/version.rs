@@ -4,17 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use systole_host::Network;
-use systole_host::rows::{self, Rows};
-use systole_host::serving::{Deployment, Fleet, Request};
+use systole_host::serving::{Deployment, Fleet, Golden};
+use systole_host::signature::Signature;
 
 use super::RepositoryError;
 use super::config::ModelConfig;
 use super::scan::{Print, VersionFolder};
 use crate::metrics::Latencies;
-use crate::tensor::Signature;
-
-/// Requests of golden inputs are cut into pieces of this many rows.
-const GOLDEN_ROWS: usize = 64;
 
 /// A version of a model, ready to serve.
 #[derive(Debug)]
@@ -92,34 +88,8 @@ fn check_golden(deployment: &Deployment, folder: &VersionFolder, steps: u8) -> R
         (true, true) => {}
         _ => return Err("of golden_input.npy and golden_output.npy only one is there".to_owned()),
     }
-    let network = deployment.network();
-    let read =
-        |path: &std::path::Path, error: rows::RowsError| format!("{}: {error}", path.display());
-    let rows = Rows::read(&input, network).map_err(|error| read(&input, error))?;
-    let golden = Rows::read_outputs(&output, network).map_err(|error| read(&output, error))?;
-    if golden.count != rows.count {
-        let (inputs, outputs) = (rows.count, golden.count);
-        return Err(format!(
-            "{inputs} golden inputs, but {outputs} golden outputs"
-        ));
-    }
-    let (width, answer) = (network.input_elements(), network.output_elements());
-    let pieces = rows.values.chunks(width * GOLDEN_ROWS);
-    for (piece, (rows, golden)) in pieces
-        .zip(golden.values.chunks(answer * GOLDEN_ROWS))
-        .enumerate()
-    {
-        let bytes: Vec<u8> = rows.iter().map(|&value| value as u8).collect();
-        let found = deployment.submit(Request::new(bytes)).wait();
-        let found = found.map_err(|error| error.to_string())?.outputs;
-        let differs = |(found, golden): (&i8, &i8)| found.abs_diff(*golden) > steps;
-        if let Some(position) = found.iter().zip(golden).position(differs) {
-            let row = piece * GOLDEN_ROWS + position / answer;
-            return Err(format!(
-                "it does not answer its golden inputs: row {row} has {} where {} was expected",
-                found[position], golden[position]
-            ));
-        }
-    }
-    Ok(())
+    let golden = Golden::read(deployment.network(), &input, &output, steps);
+    golden
+        .and_then(|golden| golden.check(deployment))
+        .map_err(|error| error.to_string())
 }
