@@ -7,6 +7,7 @@
 //! ```
 
 mod config;
+mod index;
 mod scan;
 mod version;
 mod watch;
@@ -20,11 +21,12 @@ use arc_swap::ArcSwap;
 use systole_host::serving::Fleet;
 
 pub use config::{ModelConfig, VersionPolicy};
+pub use index::IndexEntry;
 pub use version::Version;
 pub(crate) use watch::watch;
 
 use crate::error::{Code, ServeError};
-use scan::{ModelFolder, Print, is_name};
+use scan::{ModelFolder, is_name};
 
 /// How long a new version waits for the places that an old one has on devices.
 const SETTLING: Duration = Duration::from_millis(500);
@@ -114,27 +116,12 @@ impl Served {
 /// What is known of a model.
 #[derive(Debug, Default)]
 struct Status {
-    /// What its configuration looked like.
-    config: Option<(PathBuf, Print)>,
     /// Why the last load failed.
     reason: Option<String>,
     /// A load request has said which versions, until the next one.
     pinned: bool,
     /// What was last tried, so that the same is not tried again and again.
     tried: Option<ModelFolder>,
-}
-
-/// One line of the index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// The model.
-    pub name: String,
-    /// Its version; none if no version is known.
-    pub version: Option<u32>,
-    /// Whether it is served.
-    pub ready: bool,
-    /// Why not, or what is wrong beside it.
-    pub reason: Option<String>,
 }
 
 /// What a load request asks for beside the model.
@@ -154,6 +141,8 @@ pub struct Repository {
     served: ArcSwap<HashMap<String, Served>>,
     /// Held while something is loaded: one at a time, so that devices are not asked for room twice.
     status: Mutex<BTreeMap<String, Status>>,
+    /// The reasons in it, for those who can't wait that long.
+    complaints: ArcSwap<BTreeMap<String, String>>,
 }
 
 impl Repository {
@@ -167,6 +156,7 @@ impl Repository {
             fleet,
             served: ArcSwap::default(),
             status: Mutex::default(),
+            complaints: ArcSwap::default(),
         };
         repository.scan()?;
         Ok(repository)
@@ -220,52 +210,6 @@ impl Repository {
         })
     }
 
-    /// Every model in the folder or in service. Blocks while something is being loaded.
-    ///
-    /// # Errors
-    /// If the folder can't be read.
-    pub fn index(&self) -> Result<Vec<IndexEntry>, RepositoryError> {
-        let folders = self.scan()?;
-        let reasons: BTreeMap<String, Option<String>> = {
-            let status = self.lock();
-            let reason = |(name, status): (&String, &Status)| (name.clone(), status.reason.clone());
-            status.iter().map(reason).collect()
-        };
-        let models = self.served.load();
-        let mut names: Vec<&String> = folders.keys().chain(models.keys()).collect();
-        names.sort();
-        names.dedup();
-        let mut entries = Vec::new();
-        for name in names {
-            let reason = reasons.get(name).cloned().flatten();
-            let served = models.get(name).map(|served| &served.versions);
-            let in_folder = folders.get(name).map(|folder| folder.versions.keys());
-            let mut versions: Vec<u32> = in_folder.into_iter().flatten().copied().collect();
-            versions.extend(served.into_iter().flat_map(BTreeMap::keys));
-            versions.sort_unstable();
-            versions.dedup();
-            let entry = |version: Option<u32>| {
-                let ready = version
-                    .zip(served)
-                    .is_some_and(|(version, served)| served.contains_key(&version));
-                IndexEntry {
-                    name: name.clone(),
-                    version,
-                    ready,
-                    reason: match ready {
-                        true => None,
-                        false => reason.clone().or_else(|| Some("not loaded".to_owned())),
-                    },
-                }
-            };
-            match versions.is_empty() {
-                true => entries.push(entry(None)),
-                false => entries.extend(versions.into_iter().map(|version| entry(Some(version)))),
-            }
-        }
-        Ok(entries)
-    }
-
     /// Loads a model as it is in the folder now, and swaps it in. Blocks meanwhile; what is served goes
     /// on, and still does if this fails.
     ///
@@ -290,7 +234,7 @@ impl Repository {
         }
         // It stays away until it is asked for, or its files change.
         if let Some(status) = status.get_mut(name) {
-            status.reason = Some("unloaded".to_owned());
+            self.complain(status, name, Some("unloaded".to_owned()));
         }
         tracing::info!(model = name, "unloaded");
         Ok(())
@@ -335,7 +279,8 @@ impl Repository {
             models.keys().filter(gone).cloned().collect()
         };
         for name in gone {
-            self.lock().remove(&name);
+            let gone = self.lock().remove(&name);
+            self.complain(&mut gone.unwrap_or_default(), &name, None);
             self.change(|models| models.remove(&name).is_some());
             tracing::info!(model = name, "unloaded: its folder is gone");
         }
@@ -358,15 +303,14 @@ impl Repository {
             Ok((served, complaint)) => {
                 let numbers = join(served.versions.keys());
                 self.change(|models| models.insert(name.to_owned(), served));
-                status.config = folder.config;
-                status.reason = complaint;
+                self.complain(status, name, complaint);
                 status.pinned = request.version.is_some() || request.config.is_some();
                 tracing::info!(model = name, versions = numbers, "serving");
                 self.settle(name);
                 Ok(())
             }
             Err(error) => {
-                status.reason = Some(error.to_string());
+                self.complain(status, name, Some(error.to_string()));
                 Err(error)
             }
         }
@@ -469,14 +413,27 @@ impl Repository {
         Ok((result, complaint))
     }
 
+    /// Models that are not served, or not as their folders say, with the reason.
+    pub fn complaints(&self) -> Arc<BTreeMap<String, String>> {
+        self.complaints.load_full()
+    }
+
+    /// Notes why a model is not served as it should be, or that it is.
+    fn complain(&self, status: &mut Status, name: &str, reason: Option<String>) {
+        let mut complaints = BTreeMap::clone(&self.complaints.load());
+        match &reason {
+            Some(reason) => complaints.insert(name.to_owned(), reason.clone()),
+            None => complaints.remove(name),
+        };
+        self.complaints.store(Arc::new(complaints));
+        status.reason = reason;
+    }
+
     /// Why a model isn't served.
     fn unknown(&self, name: &str) -> ServeError {
-        // A load in progress holds the lock; the answer doesn't wait for it.
-        let reason = self.status.try_lock().ok();
-        let reason = reason.and_then(|status| status.get(name)?.reason.clone());
         ServeError::UnknownModel {
             name: name.chars().take(100).collect(),
-            reason,
+            reason: self.complaints.load().get(name).cloned(),
         }
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Status {
     server: ServerStatus,
     units: Vec<UnitStatus>,
     models: Vec<ModelStatus>,
+    /// Models that are not served, or not as their folders say.
+    complaints: Vec<Complaint>,
     errors: Vec<ErrorStatus>,
 }
 
@@ -88,6 +90,14 @@ struct ModelStatus {
 }
 
 #[derive(Debug, Serialize)]
+struct Complaint {
+    model: String,
+    /// Whether an older version is served.
+    served: bool,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
 struct ErrorStatus {
     time_milliseconds: u64,
     model: String,
@@ -123,6 +133,12 @@ impl Status {
                 seconds,
             ))
         });
+        let complaints = app.repository().complaints();
+        let complaints = complaints.iter().map(|(model, text)| Complaint {
+            served: versions.iter().any(|version| version.name == *model),
+            model: model.clone(),
+            text: text.clone(),
+        });
         let errors = app.errors.recent();
         Status {
             server: ServerStatus {
@@ -136,6 +152,7 @@ impl Status {
             },
             units: units.collect(),
             models: models.collect(),
+            complaints: complaints.collect(),
             errors: errors.into_iter().map(ErrorStatus::of).collect(),
         }
     }

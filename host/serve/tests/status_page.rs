@@ -122,6 +122,9 @@ fn a_browser_shows_models_units_rates_and_errors() {
     let device = Background::start(FunctionalModel::new(TINY), &socket);
     let device = device.expect("the device is served");
     let folder = repository(&["wake_word", MARKUP]);
+    let damaged = folder.path().join("damaged/1");
+    std::fs::create_dir_all(&damaged).expect("the folder can be written");
+    std::fs::write(damaged.join("model.onnx"), "<b>no model</b>").expect("it can be written");
     let backends = vec![
         ("model:tiny".to_owned(), Backend::Device(open(&device))),
         ("cpu".to_owned(), Backend::Cpu),
@@ -195,6 +198,12 @@ fn a_browser_shows_models_units_rates_and_errors() {
             assert!(time.ends_with(" ms") || time.ends_with(" µs"), "{row:?}");
         }
     }
+    let complaints = rows(&seen, "complaints");
+    let [complaint] = &complaints[..] else {
+        panic!("one model is not served: {complaints:?}");
+    };
+    assert_eq!(complaint[..2], ["damaged", "not served"]);
+    assert!(complaint[2].contains("ONNX"), "{complaint:?}");
     let units = rows(&seen, "units");
     assert_eq!(units.len(), 2);
     assert_eq!(&units[0][..3], ["model:tinysimulated", "device", "in use"]);
