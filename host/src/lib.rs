@@ -6,12 +6,15 @@
 //!                                       +--> compiler --> engine --> device
 //! ```
 //!
+//! [`guide`] has an example for each thing that a service does.
+//!
 //! Everything inside is int8: a [`model::Port`] says how the outside's int8, uint8 or float
 //! values become the network's int8 rows and back.
 
 pub mod compiler;
 pub mod cpu;
 pub mod engine;
+pub mod guide;
 pub mod import;
 pub mod model;
 pub mod profile;
