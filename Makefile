@@ -17,6 +17,8 @@ RTL_TESTS += --features systole-sim/netlist-tiny,systole-tests/netlist-tiny
 # What `make bitstream` builds; `systole bitstream boards` lists the boards.
 BOARD ?= ecp5-evn
 CONFIG ?= tiny
+# Where `make install` puts the C interface.
+PREFIX ?= /usr/local
 SEEDS ?= 1
 PYTHON_TOOLS := $(VENV)/bin/python
 
@@ -50,7 +52,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TOOLCHAIN = $(shell RUSTUP_AUTO_INSTALL=0 cargo +nightly --version >/dev/null 2>&1 \
   && echo RUSTUP_TOOLCHAIN=nightly || echo RUSTC_BOOTSTRAP=1)
 
-.PHONY: help setup build test test-guest test-neon soak netlist-test sanitize miri fuzz demo bench compare emit bitstream reports docs lint clean
+.PHONY: help setup build test test-guest test-neon soak netlist-test sanitize miri fuzz demo bench compare emit bitstream reports docs install wheel lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -116,6 +118,13 @@ fuzz: setup $(CARGO_FUZZ) ## made-up devices against the driver, made-up models 
 	    $$([ ! -f $$dictionary ] || echo -dict=$$dictionary) \
 	    -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
 	done
+
+install: setup ## install the C interface: header, libraries, pkg-config file; PREFIX=/usr/local says where
+	cargo build --release --locked -p systole-c
+	host/c/install $(TARGET_DIR)/release $(PREFIX)
+
+wheel: setup ## make the Python package into target/wheels
+	$(PYTHON_TOOLS) -m maturin build --release --locked --manifest-path host/python/Cargo.toml --out $(TARGET_DIR)/wheels
 
 bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
 	@mkdir -p build
