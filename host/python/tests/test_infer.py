@@ -18,7 +18,7 @@ import systole
         ("activations_channel.tflite", "int8"),
         ("images_gated.tflite", "int8"),
         ("uint8_ports.tflite", "uint8"),
-        ("mixed.tflite", "uint8"),
+        ("mixed.onnx", "uint8"),
         ("features_s8_channel.onnx", "float32"),
         ("float_ports.tflite", "float32"),
     ],

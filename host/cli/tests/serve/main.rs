@@ -8,4 +8,5 @@ mod access;
 mod clients;
 mod drain;
 mod limits;
+mod overload;
 mod server;

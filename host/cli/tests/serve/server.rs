@@ -235,13 +235,14 @@ pub fn tool(name: &str) -> Command {
 pub fn pytest(server: &Server, models: &Models, file: &str, environment: &[(&str, &str)]) {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients");
     let output = tool("python")
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"])
         .arg(clients.join(file))
         // Other packages' plugins take their time, and none is needed.
         .env("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SYSTOLE_HTTP", server.http.to_string())
         .env("SYSTOLE_GRPC", server.grpc.to_string())
+        .env("SYSTOLE_PID", server.child.id().to_string())
         .env("SYSTOLE_GOLDEN", models.golden())
         .envs(environment.iter().copied())
         .output()
@@ -254,4 +255,5 @@ pub fn pytest(server: &Server, models: &Models, file: &str, environment: &[(&str
         server.said()
     );
     assert!(!server.said().contains("panicked"), "{}", server.said());
+    print!("{}", String::from_utf8_lossy(&output.stdout));
 }
