@@ -97,9 +97,8 @@ impl Inbox {
         self.0.bell.as_fd().as_raw_fd()
     }
 
-    /// Takes the answers out: futures, with a prediction or an exception.
-    #[expect(clippy::type_complexity, reason = "a list of tuples, in Python")]
-    fn take(&self, py: Python<'_>) -> Vec<(Py<PyAny>, Option<Py<PyAny>>, Option<Py<PyAny>>)> {
+    /// Takes the answers out: futures, each with a prediction or an exception.
+    fn take(&self, py: Python<'_>) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         // Before the answers: one that comes in between rings again.
         let _ = self.0.bell.read();
         let letters = {
@@ -111,14 +110,15 @@ impl Inbox {
             std::mem::take(&mut *letters)
         };
         let open = |letter: Letter| {
-            let prediction = match letter.completion {
+            let result = match letter.completion {
                 Ok(prediction) => answer(py, prediction, &letter.output),
                 Err(failure) => Err(exception(py, &failure)),
             };
-            match prediction {
-                Ok(prediction) => (letter.future, Some(prediction.into_any().unbind()), None),
-                Err(error) => (letter.future, None, Some(error.into_value(py).into_any())),
-            }
+            let result = match result {
+                Ok(prediction) => prediction.into_any().unbind(),
+                Err(error) => error.into_value(py).into_any(),
+            };
+            (letter.future, result)
         };
         letters.into_iter().map(open).collect()
     }

@@ -28,11 +28,11 @@ def inbox() -> _native.Inbox:
 
 
 def _deliver(box: _native.Inbox) -> None:
-    for future, answer, error in box.take():
+    for future, result in box.take():
         # A caller that was cancelled has gone.
         if future.done():
             continue
-        if error is not None:
-            future.set_exception(error)
+        if isinstance(result, BaseException):
+            future.set_exception(result)
         else:
-            future.set_result(answer)
+            future.set_result(result)

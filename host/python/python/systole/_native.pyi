@@ -6,6 +6,8 @@ from typing import Any, final
 
 from numpy.typing import NDArray
 
+__all__ = ["CODES", "Fleet", "Inbox", "Model", "Pending", "VERSION"]
+
 CODES: list[tuple[str, int]]
 VERSION: str
 
@@ -58,9 +60,7 @@ class Model:
 class Inbox:
     def __new__(cls) -> Inbox: ...
     def fileno(self) -> int: ...
-    def take(
-        self,
-    ) -> list[tuple[Future[_Answer], _Answer | None, BaseException | None]]: ...
+    def take(self) -> list[tuple[Future[_Answer], _Answer | BaseException]]: ...
 
 @final
 class Pending:
