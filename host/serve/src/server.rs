@@ -235,27 +235,10 @@ impl Server {
             let (gate, workers, stopped) = (gate.clone(), Arc::clone(&workers), stopped.clone());
             accepting.spawn(listener.accept(gate, workers, limit, stopped, options.limits));
         }
-        let control = app.control;
-        let repository = Arc::clone(&app.repository);
-        if control != Control::Explicit {
-            let repository = Arc::clone(&repository);
-            let loaded = tokio::task::spawn_blocking(move || repository.load_all()).await;
-            if let Ok(Err(error)) = loaded {
-                return Err(error.into());
-            }
-        }
-        app.ready.store(true, Ordering::Release);
-        tracing::info!("ready");
-        let follow = async {
-            match control {
-                Control::Poll => crate::repository::watch(repository, options.poll).await,
-                Control::None | Control::Explicit => std::future::pending().await,
-            }
-        };
+        // A signal that comes while models are being loaded counts as much as a later one.
         tokio::select! {
             () = stop => {}
-            () = follow => {}
-            () = status::sample(&app) => {}
+            result = look_after(&app, options.poll) => result?,
         }
         app.ready.store(false, Ordering::Release);
         let requests = app.requests.load(Ordering::Relaxed);
@@ -271,4 +254,29 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Loads the models, and keeps what is served in line with the folder.
+async fn look_after(app: &App, poll: Duration) -> Result<(), ServerError> {
+    let repository = Arc::clone(&app.repository);
+    if app.control != Control::Explicit {
+        let repository = Arc::clone(&repository);
+        let loaded = tokio::task::spawn_blocking(move || repository.load_all()).await;
+        if let Ok(result) = loaded {
+            result?;
+        }
+    }
+    app.ready.store(true, Ordering::Release);
+    tracing::info!("ready");
+    let follow = async {
+        match app.control {
+            Control::Poll => crate::repository::watch(repository, poll).await,
+            Control::None | Control::Explicit => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = follow => {}
+        () = status::sample(app) => {}
+    }
+    Ok(())
 }

@@ -2,17 +2,20 @@
 
 mod folder;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use folder::{
     Client, Folder, Running, digits, floats, golden, network, other_digits, request, rows,
 };
-use systole_serve::Control;
+use systole_host::engine::EngineOptions;
+use systole_host::serving::Fleet;
 use systole_serve::protocol::model_repository_parameter::ParameterChoice;
 use systole_serve::protocol::{
     ModelRepositoryParameter, RepositoryIndexRequest, RepositoryModelLoadRequest,
     RepositoryModelUnloadRequest,
 };
+use systole_serve::{Control, Repository, Server, ServerOptions};
 
 /// Longest time in which a change is followed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -328,4 +331,34 @@ async fn all_versions_or_some_serve_beside_each_other() {
     std::fs::write(folder.path().join("digits/config.toml"), "versions = [2]").expect("written");
     load(&mut client, None).await.expect("it is there");
     assert_eq!(serving(&mut client).await, Ok("2".to_owned()));
+}
+
+#[test]
+fn a_signal_that_comes_while_models_are_loaded_is_not_kept_waiting() {
+    const MODELS: usize = 300;
+    let folder = Folder::new();
+    for number in 0..MODELS {
+        folder.write(&format!("digits{number}"), "1", "model.onnx", &model());
+    }
+    let fleet = Fleet::new(Vec::new(), EngineOptions::default()).expect("the CPU is there");
+    let repository = Repository::open(folder.path(), fleet).expect("it can be read");
+    let repository = Arc::new(repository);
+    let options = ServerOptions {
+        addresses: vec![([127, 0, 0, 1], 0).into()],
+        drain: Duration::from_secs(5),
+        ..ServerOptions::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the system has threads");
+    runtime.block_on(async {
+        let server = Server::bind(Arc::clone(&repository), options).await;
+        let server = server.expect("there is a port");
+        let signal = tokio::task::yield_now();
+        server.run(signal).await.expect("it ends well");
+    });
+    let loaded = repository.all().len();
+    assert!(loaded < MODELS, "it has loaded everything first");
+    runtime.shutdown_background();
 }
