@@ -10,8 +10,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -21,6 +21,9 @@ const DATA_MAX: u64 = 1 << 30;
 
 /// What is kept of the end of standard error.
 const STDERR_BYTES: usize = 4096;
+
+/// Longest wait for the end of it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Lines of it in an error.
 const STDERR_LINES: usize = 3;
@@ -97,6 +100,7 @@ pub(crate) struct Process {
     requests: Sender<Message>,
     answers: Receiver<Result<Message, ProcessError>>,
     stderr: Arc<Mutex<Vec<u8>>>,
+    stderr_reader: JoinHandle<()>,
 }
 
 impl Process {
@@ -118,7 +122,7 @@ impl Process {
         };
         let kept = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&kept);
-        thread::spawn(move || keep_end(stderr, &keep));
+        let stderr_reader = thread::spawn(move || keep_end(stderr, &keep));
         let (requests, asked) = mpsc::channel();
         let (answer, answers) = mpsc::channel();
         thread::spawn(move || converse(stdin, stdout, &asked, &answer));
@@ -127,6 +131,7 @@ impl Process {
             requests,
             answers,
             stderr: kept,
+            stderr_reader,
         })
     }
 
@@ -169,8 +174,13 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// The last lines of standard error.
+    /// The last lines of standard error, of a process that has ended.
     fn said(&self) -> String {
+        // What it wrote may still be in the pipe; which a process of its own may hold open, though.
+        let begin = Instant::now();
+        while !self.stderr_reader.is_finished() && begin.elapsed() < LAST_WORDS {
+            thread::sleep(Duration::from_millis(1));
+        }
         let bytes = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text

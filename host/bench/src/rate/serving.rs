@@ -5,7 +5,6 @@
 //!                                     +--> queue -> batches -> answers --> collector: what time is it?
 //! ```
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -73,11 +72,11 @@ impl Contender for Serving {
     }
 
     fn serve(&mut self, arrivals: &[Duration], bound: Duration) -> Result<Served, ContenderError> {
-        let begin = Instant::now();
-        let mut outcomes = VecDeque::with_capacity(arrivals.len());
-        thread::scope(|scope| {
+        let mut outcomes = Vec::with_capacity(arrivals.len());
+        let begin = thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
             let collector = scope.spawn(move || collect(&receiver));
+            let begin = Instant::now();
             for (index, &arrival) in arrivals.iter().enumerate() {
                 let due = begin + arrival;
                 wait_until(due);
@@ -87,7 +86,7 @@ impl Contender for Serving {
                 }
                 let mut pending = self.deployment.submit(Request::new(self.rows.clone()));
                 match (&mut pending).now_or_never() {
-                    Some(answer) => outcomes.push_back(Some((due, Instant::now(), answer))),
+                    Some(answer) => outcomes.push(Some((due, Instant::now(), answer))),
                     None => {
                         let outcome = pending.map(move |answer| (due, Instant::now(), answer));
                         // The collector stays until this end is dropped.
@@ -100,6 +99,7 @@ impl Contender for Serving {
             collector.thread().unpark();
             let collected = collector.join().unwrap_or_default();
             outcomes.extend(collected.into_iter().map(Some));
+            begin
         });
         let mut served = Served::default();
         for outcome in outcomes {
