@@ -14,6 +14,18 @@ RTL_FEATURES = $(patsubst %,--features systole-cli/rtl-%,$(RTL))
 RTL_TESTS = --features systole-cli/rtl-ecp5-85f,systole-cli/rtl-large,systole-cli/rtl-board,systole-sim/rtl-ecp5-85f,systole-sim/rtl-large,systole-sim/rtl-board
 # The netlist after synthesis beside the RTL; of the smallest configuration in every test run.
 RTL_TESTS += --features systole-sim/netlist-tiny,systole-tests/netlist-tiny
+# What `make bench` compares, and where the report goes. ONNX and TFLITE are the same model for ONNX
+# Runtime and LiteRT, where MODEL is another kind of file; no RATE means some that follow from what is measured.
+MODEL ?= host/demo/digits.onnx
+ONNX ?=
+TFLITE ?=
+DEVICES ?= sim
+BATCH ?= 1,16,64
+RATE ?=
+BENCH_OUTPUT ?= build/bench
+# Crates with criterion's benchmarks of their inner parts, and how long each of these takes.
+CRITERION_CRATES := systole-host
+CRITERION_TIMES := --warm-up-time 0.5 --measurement-time 1
 # What `make bitstream` builds; `systole bitstream boards` lists the boards.
 BOARD ?= ecp5-evn
 CONFIG ?= tiny
@@ -126,9 +138,10 @@ install: setup ## install the C interface: header, libraries, pkg-config file; P
 wheel: setup ## make the Python package into target/wheels
 	$(PYTHON_TOOLS) -m maturin build --release --locked --manifest-path host/python/Cargo.toml --out $(TARGET_DIR)/wheels
 
-bench: build ## measure: CPU backend, ONNX Runtime and the device's simulated latency; JSON and a plot in build/
-	@mkdir -p build
-	$(SYSTOLE) bench --output build
+bench: build ## measure and simulate: one report in build/bench; MODEL, ONNX, TFLITE, DEVICES, BATCH and RATE choose what
+	cargo bench --locked $(CRITERION_CRATES:%=-p %) -- $(CRITERION_TIMES)
+	$(SYSTOLE) bench --output $(BENCH_OUTPUT) --criterion $(TARGET_DIR)/criterion --model $(MODEL) --batch $(BATCH) \
+	  $(DEVICES:%=--device %) $(ONNX:%=--onnx %) $(TFLITE:%=--tflite %) $(RATE:%=--rate %)
 
 compare: build ## load `systole serve`, Triton and MLServer in turn; REFERENCES names the folder with models and load scripts
 	$(PYTHON_TOOLS) tests/compare/serving.py --systole $(SYSTOLE) --shared $(REFERENCES) --work build/compare

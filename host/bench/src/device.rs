@@ -70,13 +70,15 @@ pub(crate) fn simulate(
     let link_us = link.microseconds(row_bytes);
     let macs = network.macs() * count as u64;
     let elements = identity.array_rows as u64 * identity.array_columns as u64;
+    let median_us = median as f64 * 1e3 / f64::from(identity.clock_khz) + link_us;
     Ok(Simulated {
         simulation: Simulation {
             contender: name.to_owned(),
             kind: Kind::Simulated,
             batch: count,
-            median_us: median as f64 * 1e3 / f64::from(identity.clock_khz) + link_us,
+            median_us,
             link_us,
+            rows_per_second: count as f64 * 1e6 / median_us,
             clock_khz: identity.clock_khz,
             macs,
             elements,

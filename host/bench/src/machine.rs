@@ -17,6 +17,8 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// Operating system with its version.
     pub system: Option<String>,
+    /// Version of the kernel.
+    pub kernel: Option<String>,
     /// Processes that were running or ready before the measurement began, on average over a minute.
     pub load_average: Option<f64>,
 }
@@ -44,6 +46,7 @@ impl Machine {
             processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_bytes: system.as_ref().map(System::total_memory),
             system: System::long_os_version().ok(),
+            kernel: System::kernel_version().ok(),
             load_average: System::load_average().ok().map(|load| load.one),
         }
     }

@@ -5,12 +5,18 @@
 //!  round 2:  A A A ...   | B B B ... | C C C C ...
 //!  ...                                                   median of each round, median of those
 //! ```
+//!
+//! A turn is as many calls one after the other as fit, or as many requests as arrive meanwhile
+//! ([`Contender::serve`]). The counters of energy are read around each.
 
 use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::report::Timing;
+use crate::energy::{Account, Meter};
+use crate::rate::{self, Served};
+use crate::report::{Energy, Timing};
+use crate::statistics::summarize;
 
 /// Why a contender can't compute.
 pub type ContenderError = Box<dyn Error + Send + Sync>;
@@ -32,6 +38,35 @@ pub trait Contender {
     /// # Errors
     /// Why the batch was not computed.
     fn compute(&mut self) -> Result<(), ContenderError>;
+
+    /// Computes the batch again and again until `limit` has passed, once at least. Whoever computes
+    /// in another process counts there, so that the way to it is not measured.
+    ///
+    /// # Errors
+    /// Why a batch was not computed.
+    fn turn(&mut self, limit: Duration) -> Result<Vec<Duration>, ContenderError> {
+        let mut calls = Vec::new();
+        let begin = Instant::now();
+        let mut last = begin;
+        loop {
+            self.compute()?;
+            let now = Instant::now();
+            calls.push(now - last);
+            last = now;
+            if now - begin >= limit {
+                return Ok(calls);
+            }
+        }
+    }
+
+    /// Computes the prepared batch once for each of these arrivals (times from the beginning), one
+    /// after the other in their order. Gives up when one is later than `bound`.
+    ///
+    /// # Errors
+    /// Why a request was not computed.
+    fn serve(&mut self, arrivals: &[Duration], bound: Duration) -> Result<Served, ContenderError> {
+        rate::one_at_a_time(arrivals, bound, || self.compute())
+    }
 
     /// The output of the last batch, as int8 rows inside the network.
     ///
@@ -57,14 +92,17 @@ const WARM_UP_CALLS: usize = 3;
 const SETTLE: Duration = Duration::from_millis(5);
 
 /// What measuring one contender gave.
-pub(crate) struct Measured {
+pub(crate) struct Measured<T> {
     pub(crate) name: String,
-    pub(crate) result: Result<Measurement, ContenderError>,
+    pub(crate) result: Result<T, ContenderError>,
 }
 
-/// Timing and output of one contender for one batch size.
-pub(crate) struct Measurement {
+/// Times and output of one contender for one batch size.
+pub(crate) struct Batches {
     pub(crate) timing: Timing,
+    pub(crate) energy: Option<Energy>,
+    /// The calls of each round.
+    pub(crate) rounds: Vec<Vec<Duration>>,
     pub(crate) outputs: Vec<i8>,
 }
 
@@ -74,37 +112,67 @@ pub(crate) fn measure(
     rows: &[i8],
     count: usize,
     plan: Plan,
-    mut progress: impl FnMut(),
-) -> Vec<Measured> {
-    let mut turns: Vec<Result<Vec<Vec<Duration>>, ContenderError>> = contenders
-        .iter_mut()
-        .map(|contender| warm_up(contender.as_mut(), rows, count).map(|()| Vec::new()))
-        .collect();
-    for _ in 0..plan.rounds.max(1) {
-        for (contender, rounds) in contenders.iter_mut().zip(&mut turns) {
-            if let Ok(collected) = rounds {
-                thread::sleep(SETTLE);
-                match turn(contender.as_mut(), plan.turn) {
-                    Ok(calls) => collected.push(calls),
-                    Err(error) => *rounds = Err(error),
-                }
-            }
-        }
-        progress();
-    }
-    contenders
-        .iter_mut()
-        .zip(turns)
-        .map(|(contender, rounds)| Measured {
-            name: contender.name().to_owned(),
-            result: rounds.and_then(|rounds| {
-                Ok(Measurement {
+    meter: Option<&Meter>,
+    progress: impl FnMut(),
+) -> Vec<Measured<Batches>> {
+    let turn = |contender: &mut dyn Contender, _| contender.turn(plan.turn);
+    take_turns(contenders, rows, count, plan.rounds, meter, turn, progress)
+        .into_iter()
+        .zip(contenders)
+        .map(|(one, contender)| Measured {
+            name: one.name,
+            result: one.result.and_then(|Turns { rounds, account }| {
+                let calls: usize = rounds.iter().map(Vec::len).sum();
+                Ok(Batches {
                     timing: summarize(&rounds),
+                    energy: account.energy(calls * count),
+                    rounds,
                     outputs: contender.outputs()?,
                 })
             }),
         })
         .collect()
+}
+
+/// What the turns of one contender gave, and what they used.
+pub(crate) struct Turns<'m, T> {
+    pub(crate) rounds: Vec<T>,
+    pub(crate) account: Account<'m>,
+}
+
+/// Prepares all contenders, and lets each have its turn in every round.
+pub(crate) fn take_turns<'m, T>(
+    contenders: &mut [Box<dyn Contender>],
+    rows: &[i8],
+    count: usize,
+    rounds: usize,
+    meter: Option<&'m Meter>,
+    mut turn: impl FnMut(&mut dyn Contender, usize) -> Result<T, ContenderError>,
+    mut progress: impl FnMut(),
+) -> Vec<Measured<Turns<'m, T>>> {
+    let mut all: Vec<Measured<Turns<'m, T>>> = contenders
+        .iter_mut()
+        .map(|contender| Measured {
+            name: contender.name().to_owned(),
+            result: warm_up(contender.as_mut(), rows, count).map(|()| Turns {
+                rounds: Vec::new(),
+                account: Account::new(meter),
+            }),
+        })
+        .collect();
+    for round in 0..rounds.max(1) {
+        for (contender, one) in contenders.iter_mut().zip(&mut all) {
+            let Ok(turns) = &mut one.result else { continue };
+            thread::sleep(SETTLE);
+            let work = || turn(contender.as_mut(), round);
+            match turns.account.around(work) {
+                Ok(result) => turns.rounds.push(result),
+                Err(error) => one.result = Err(error),
+            }
+        }
+        progress();
+    }
+    all
 }
 
 fn warm_up(contender: &mut dyn Contender, rows: &[i8], count: usize) -> Result<(), ContenderError> {
@@ -113,58 +181,6 @@ fn warm_up(contender: &mut dyn Contender, rows: &[i8], count: usize) -> Result<(
         contender.compute()?;
     }
     Ok(())
-}
-
-/// Times of the calls of one turn, at least one.
-fn turn(contender: &mut dyn Contender, limit: Duration) -> Result<Vec<Duration>, ContenderError> {
-    let mut calls = Vec::new();
-    let begin = Instant::now();
-    let mut last = begin;
-    loop {
-        contender.compute()?;
-        let now = Instant::now();
-        calls.push(now - last);
-        last = now;
-        if now - begin >= limit {
-            return Ok(calls);
-        }
-    }
-}
-
-/// Percentiles of all calls, and the medians of the rounds. There is at least one call.
-fn summarize(rounds: &[Vec<Duration>]) -> Timing {
-    let microseconds = |duration: &Duration| duration.as_secs_f64() * 1e6;
-    let sorted = |calls: &mut dyn Iterator<Item = f64>| {
-        let mut values: Vec<f64> = calls.collect();
-        values.sort_by(f64::total_cmp);
-        values
-    };
-    let round_medians: Vec<f64> = rounds
-        .iter()
-        .map(|round| quantile(&sorted(&mut round.iter().map(microseconds)), 0.5))
-        .collect();
-    let calls = sorted(&mut rounds.iter().flatten().map(microseconds));
-    Timing {
-        median_us: quantile(&sorted(&mut round_medians.iter().copied()), 0.5),
-        minimum_us: quantile(&calls, 0.0),
-        p10_us: quantile(&calls, 0.1),
-        p90_us: quantile(&calls, 0.9),
-        p99_us: quantile(&calls, 0.99),
-        maximum_us: quantile(&calls, 1.0),
-        calls: calls.len(),
-        round_medians_us: round_medians,
-    }
-}
-
-/// A quantile of sorted values, interpolated; 0 if there are none.
-fn quantile(sorted: &[f64], quantile: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return 0.0;
-    };
-    let position = quantile * last as f64;
-    let (below, above) = (position.floor(), position.ceil());
-    let fraction = position - below;
-    sorted[below as usize] * (1.0 - fraction) + sorted[above as usize] * fraction
 }
 
 #[cfg(test)]
@@ -224,7 +240,7 @@ mod tests {
             turn: Duration::from_millis(10),
         };
         let mut rounds = 0;
-        let measured = measure(&mut contenders, &[], 1, plan, || rounds += 1);
+        let measured = measure(&mut contenders, &[], 1, plan, None, || rounds += 1);
         assert_eq!(rounds, 3);
         let names: Vec<_> = measured.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["quick", "tired", "slow", "dead"]);
@@ -237,20 +253,5 @@ mod tests {
             let error = measured[index].result.as_ref().err().expect("it fails");
             assert_eq!(error.to_string(), "it is tired");
         }
-    }
-
-    #[test]
-    fn the_median_is_that_of_the_rounds() {
-        let round = |times: &[u64]| {
-            times
-                .iter()
-                .map(|&time| Duration::from_micros(time))
-                .collect()
-        };
-        let timing = summarize(&[round(&[1, 2, 3]), round(&[10, 20]), round(&[4])]);
-        assert_eq!(timing.round_medians_us, [2.0, 15.0, 4.0]);
-        assert_eq!(timing.median_us, 4.0);
-        assert_eq!((timing.minimum_us, timing.maximum_us), (1.0, 20.0));
-        assert_eq!(timing.calls, 6);
     }
 }

@@ -11,15 +11,15 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Tensor, TensorElementType, ValueType};
 use systole_host::Network;
-use systole_host::model::Ties;
 
 use crate::measure::{Contender, ContenderError};
+use crate::values::{ElementType, Values, network_of};
 
 /// Name in the report, without the number of threads.
 pub(crate) const NAME: &str = "ONNX Runtime";
 
 /// Folder of the virtual environment where none is named.
-const ENVIRONMENT: &str = ".venv";
+pub(crate) const ENVIRONMENT: &str = ".venv";
 
 /// Why ONNX Runtime can't take part.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +165,7 @@ impl OnnxRuntime {
             session,
             element,
             shape,
-            network: network.clone(),
+            network: network_of(model, network),
             input: None,
             outputs: Values::I8(Vec::new()),
         })
@@ -187,14 +187,6 @@ fn input_of(session: &Session) -> Result<(TensorElementType, Vec<i64>), String> 
             "its input is {other:?}, a tensor of rows is needed"
         )),
     }
-}
-
-/// Values in the type that the ONNX file has.
-#[derive(Debug)]
-enum Values {
-    I8(Vec<i8>),
-    U8(Vec<u8>),
-    F32(Vec<f32>),
 }
 
 /// A prepared batch.
@@ -231,22 +223,10 @@ impl Contender for Onnx {
         }
         let mut shape = self.shape.clone();
         shape[0] = batch;
-        let unsigned = |&value: &i8| value as u8 ^ 0x80;
-        // ONNX Runtime takes the file's order of values.
-        let tensor = self.network.tensor(self.network.input.tensor);
-        let rows = &self.network.input.arrange_outwards(tensor, rows.to_vec())[..];
-        let input = match self.element {
-            TensorElementType::Float32 => {
-                let values = self.network.input.dequantize(rows);
-                Input::F32(Tensor::from_array((shape, values)).map_err(run_error)?)
-            }
-            TensorElementType::Int8 => {
-                Input::I8(Tensor::from_array((shape, rows.to_vec())).map_err(run_error)?)
-            }
-            TensorElementType::Uint8 => {
-                let values: Vec<u8> = rows.iter().map(unsigned).collect();
-                Input::U8(Tensor::from_array((shape, values)).map_err(run_error)?)
-            }
+        let element = match self.element {
+            TensorElementType::Float32 => ElementType::Float32,
+            TensorElementType::Int8 => ElementType::Int8,
+            TensorElementType::Uint8 => ElementType::Uint8,
             other => {
                 return Err(format!(
                     "its input is of type {other}; float, int8 and uint8 are known"
@@ -254,6 +234,12 @@ impl Contender for Onnx {
                 .into());
             }
         };
+        let input = match Values::of_rows(&self.network, element, rows) {
+            Values::I8(values) => Tensor::from_array((shape, values)).map(Input::I8),
+            Values::U8(values) => Tensor::from_array((shape, values)).map(Input::U8),
+            Values::F32(values) => Tensor::from_array((shape, values)).map(Input::F32),
+        };
+        let input = input.map_err(run_error)?;
         self.input = Some(input);
         Ok(())
     }
@@ -283,12 +269,6 @@ impl Contender for Onnx {
 
     fn outputs(&mut self) -> Result<Vec<i8>, ContenderError> {
         let outputs = std::mem::replace(&mut self.outputs, Values::I8(Vec::new()));
-        let port = &self.network.output;
-        let values = match outputs {
-            Values::I8(values) => values,
-            Values::U8(values) => values.iter().map(|&value| (value ^ 0x80) as i8).collect(),
-            Values::F32(values) => port.quantize(&values, Ties::Even),
-        };
-        Ok(port.arrange_inwards(self.network.tensor(port.tensor), values))
+        Ok(outputs.into_rows(&self.network))
     }
 }

@@ -1,15 +1,32 @@
-//! The plot: time of a batch over its size. What was measured is drawn with full lines and filled
+//! One plot: lines of contenders over something. What was measured is drawn with full lines and filled
 //! marks, what was simulated with dashes and hollow marks, and the legend says which is which.
+//!
+//! ```text
+//!  +---------------------------+
+//!  | axes, lines, marks        |
+//!  |---------------------------|
+//!  | legend, below: no line    |      black is drawn in the page's own colour, so that plots can be
+//!  | lies under it             |      read on light and on dark pages
+//!  +---------------------------+
+//! ```
 
-use std::path::Path;
+mod axis;
+mod charts;
 
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
-use crate::report::{Kind, Report};
+use crate::report::Kind;
 
-const SIZE: (u32, u32) = (960, 600);
+pub(crate) use axis::Axis;
+pub(crate) use charts::{distribution, latencies, throughputs, times};
+
+const WIDTH: u32 = 960;
+/// Height without the legend.
+const HEIGHT: u32 = 480;
+/// Height of a line of the legend, and its entries.
+const LEGEND_LINE: u32 = 22;
+const LEGEND_COLUMNS: usize = 2;
 /// Colours that people with the common colour blindnesses tell apart (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
@@ -20,13 +37,14 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(86, 180, 233),
     RGBColor(0, 0, 0),
 ];
-const MARK: i32 = 5;
-const DASH: i32 = 9;
-const GAP: i32 = 6;
+const MARK: i32 = 4;
+const DASH: i32 = 8;
+const GAP: i32 = 5;
+const TEXT: i32 = 14;
 
 /// Why there is no plot.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
+#[error("cannot draw a plot: {0}")]
 pub(crate) struct PlotError(String);
 
 impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for PlotError {
@@ -35,140 +53,97 @@ impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for PlotE
     }
 }
 
-/// The points of one contender.
-struct Series {
-    name: String,
-    kind: Kind,
-    points: Vec<(f64, f64)>,
+/// The line of one contender.
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// Place in the list of all contenders, which says its colour in every plot.
+    pub(crate) place: usize,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// The batch sizes as marks of a logarithmic axis.
-struct Batches {
-    range: LogCoord<f64>,
-    sizes: Vec<usize>,
-}
-
-impl Ranged for Batches {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        self.range.map(value, limit)
+impl Series {
+    fn label(&self) -> String {
+        format!("{} ({})", self.name, self.kind)
     }
 
-    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        self.sizes.iter().map(|&size| size as f64).collect()
-    }
-
-    fn range(&self) -> std::ops::Range<f64> {
-        self.range.range()
+    fn colour(&self) -> RGBColor {
+        COLOURS[self.place % COLOURS.len()]
     }
 }
 
-impl ValueFormatter<f64> for Batches {
-    fn format_ext(&self, value: &f64) -> String {
-        format!("{value:.0}")
-    }
+/// What is drawn.
+pub(crate) struct Plot {
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) x_name: &'static str,
+    pub(crate) y_name: &'static str,
+    pub(crate) series: Vec<Series>,
+    /// Whether each point has a mark.
+    pub(crate) marks: bool,
 }
 
-/// Draws a report's figures into an SVG file.
-pub(crate) fn draw(report: &Report, path: &Path) -> Result<(), PlotError> {
-    let series = series(report);
-    let area = SVGBackend::new(path, SIZE).into_drawing_area();
-    area.fill(&WHITE)?;
-    let times = || series.iter().flat_map(|one| &one.points);
-    let (least, greatest) = times().fold((f64::MAX, 0.0_f64), |(least, greatest), point| {
-        (least.min(point.1), greatest.max(point.1))
-    });
-    let mut sizes: Vec<usize> = times().map(|point| point.0 as usize).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    let (Some(&first), Some(&last)) = (sizes.first(), sizes.last()) else {
-        return Err(PlotError("there are no figures to draw".into()));
-    };
-    // Room at both ends, also where there is one size only.
-    let batches = Batches {
-        range: (first as f64 / 1.3..last as f64 * 1.3).log_scale().into(),
-        sizes,
-    };
-    let mut chart = ChartBuilder::on(&area)
-        .caption(
-            format!("{}: time of a batch", report.model.name),
-            ("sans-serif", 22),
-        )
-        .margin(16)
-        .x_label_area_size(48)
-        .y_label_area_size(72)
-        .build_cartesian_2d(batches, (least / 2.0..greatest * 2.0).log_scale())?;
-    chart
-        .configure_mesh()
-        .x_desc("rows of a batch")
-        .y_desc("microseconds")
-        .y_label_formatter(&|value| format!("{value}"))
-        .light_line_style(BLACK.mix(0.05))
-        .bold_line_style(BLACK.mix(0.15))
-        .draw()?;
-    for (one, colour) in series.iter().zip(COLOURS.iter().cycle()) {
-        let line = colour.stroke_width(2);
-        let label = format!("{} ({})", one.name, one.kind);
-        match one.kind {
-            Kind::Measured => {
-                let marks = one
-                    .points
-                    .iter()
-                    .map(|&point| Circle::new(point, MARK, colour.filled()));
-                chart
-                    .draw_series(LineSeries::new(one.points.iter().copied(), line))?
-                    .label(label)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], line));
-                chart.draw_series(marks)?;
-            }
-            Kind::Simulated => {
-                let marks = one.points.iter().map(|&point| {
-                    EmptyElement::at(point)
-                        + Rectangle::new([(-MARK, -MARK), (MARK, MARK)], WHITE.filled())
-                        + Rectangle::new([(-MARK, -MARK), (MARK, MARK)], line)
-                });
-                let dashes = DashedLineSeries::new(one.points.iter().copied(), DASH, GAP, line);
-                chart
-                    .draw_series(dashes)?
-                    .label(label)
-                    .legend(move |(x, y)| {
-                        DashedPathElement::new([(x, y), (x + 20, y)], DASH, GAP, line)
-                    });
-                chart.draw_series(marks)?;
-            }
-        }
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
-    area.present()?;
-    Ok(())
-}
-
-/// The figures by contender, in the order of the report, with rising batch sizes.
-fn series(report: &Report) -> Vec<Series> {
-    let mut series: Vec<Series> = Vec::new();
-    for figure in report.figures() {
-        let point = (figure.batch as f64, figure.median_us);
-        match series
-            .iter_mut()
-            .find(|one| one.name == figure.contender && one.kind == figure.kind)
+impl Plot {
+    /// The plot as an SVG element.
+    pub(crate) fn draw(&self) -> Result<String, PlotError> {
+        let lines = self.series.len().div_ceil(LEGEND_COLUMNS) as u32;
+        let mut svg = String::new();
         {
-            Some(one) => one.points.push(point),
-            None => series.push(Series {
-                name: figure.contender.to_owned(),
-                kind: figure.kind,
-                points: vec![point],
-            }),
+            let size = (WIDTH, HEIGHT + (lines + 1) * LEGEND_LINE);
+            let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+            let (above, below) = area.split_vertically(HEIGHT);
+            let mut chart = ChartBuilder::on(&above)
+                .margin(12)
+                .x_label_area_size(48)
+                .y_label_area_size(80)
+                .build_cartesian_2d(self.x.clone(), self.y.clone())?;
+            chart
+                .configure_mesh()
+                .x_desc(self.x_name)
+                .y_desc(self.y_name)
+                .label_style(("sans-serif", TEXT))
+                .light_line_style(TRANSPARENT)
+                .bold_line_style(BLACK.mix(0.15))
+                .draw()?;
+            for one in &self.series {
+                let line = one.colour().stroke_width(2);
+                let points = || one.points.iter().copied();
+                match one.kind {
+                    Kind::Measured => {
+                        chart.draw_series(LineSeries::new(points(), line))?;
+                        let mark = |point| Circle::new(point, MARK, one.colour().filled());
+                        chart.draw_series(points().filter(|_| self.marks).map(mark))?;
+                    }
+                    Kind::Simulated => {
+                        chart.draw_series(DashedLineSeries::new(points(), DASH, GAP, line))?;
+                        let corners = [(-MARK, -MARK), (MARK, MARK)];
+                        let mark = |point| EmptyElement::at(point) + Rectangle::new(corners, line);
+                        chart.draw_series(points().filter(|_| self.marks).map(mark))?;
+                    }
+                }
+            }
+            for (index, one) in self.series.iter().enumerate() {
+                let column = (WIDTH as usize / LEGEND_COLUMNS * (index % LEGEND_COLUMNS)) as i32;
+                let line = LEGEND_LINE as i32 * (index / LEGEND_COLUMNS) as i32;
+                let (x, y) = (column + 92, line + LEGEND_LINE as i32 / 2);
+                let style = one.colour().stroke_width(2);
+                let ends = [(x, y), (x + 36, y)];
+                match one.kind {
+                    Kind::Measured => below.draw(&PathElement::new(ends, style))?,
+                    Kind::Simulated => {
+                        below.draw(&DashedPathElement::new(ends, DASH, GAP, style))?;
+                    }
+                }
+                let text = ("sans-serif", TEXT).into_text_style(&below);
+                below.draw(&Text::new(one.label(), (x + 44, y - TEXT / 2), text))?;
+            }
+            area.present()?;
         }
+        // Labels are escaped, and none of them is an attribute of this form.
+        Ok(svg.replace("=\"#000000\"", "=\"currentColor\"").replacen(
+            "<svg ",
+            "<svg role=\"img\" ",
+            1,
+        ))
     }
-    for one in &mut series {
-        one.points.sort_by(|left, right| left.0.total_cmp(&right.0));
-    }
-    series
 }

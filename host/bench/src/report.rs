@@ -1,11 +1,19 @@
-//! The report: everything that was measured or simulated, as JSON and as a table for people.
+//! The report: everything that was measured or simulated. Its fields are those of bench.json.
+
+mod figures;
+mod table;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::criterion::Estimate;
+
 use crate::link::Link;
 use crate::machine::Machine;
+
+pub(crate) use figures::Figure;
 
 /// Where a figure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +53,37 @@ pub struct Timing {
     pub calls: usize,
     /// Median of each round, in the order of the rounds.
     pub round_medians_us: Vec<f64>,
+    /// 0, 1, 2, ... 100 of 100 calls are at most this long.
+    pub percentiles_us: Vec<f64>,
+}
+
+/// Energy of the machine's processor packages while a contender had its turns: what others on the
+/// machine, and the packages' idling, use is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Energy {
+    /// All of it, in joules.
+    pub joules: f64,
+    /// Time of the turns, in seconds.
+    pub seconds: f64,
+    /// Joules for 1,000 rows.
+    pub joules_per_1000_rows: f64,
+    /// Mean power in watts.
+    pub watts: f64,
+}
+
+/// Where figures of energy come from.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct EnergySource {
+    /// Processor packages whose counters are read; none if there are no figures.
+    pub packages: Vec<String>,
+    /// Why there are no figures.
+    pub reason: Option<String>,
+    /// What the figures mean.
+    pub meaning: &'static str,
+    /// What is known about the device's energy.
+    pub device: &'static str,
 }
 
 /// How long a contender takes for a batch.
@@ -60,6 +99,38 @@ pub struct Measurement {
     /// Times of the batch.
     #[serde(flatten)]
     pub timing: Timing,
+    /// Rows in a second, one batch after the other.
+    pub rows_per_second: f64,
+    /// Energy, if the machine reports it.
+    pub energy: Option<Energy>,
+    /// Calls of each round; they are written to a file of their own.
+    #[serde(skip)]
+    pub rounds: Vec<Vec<Duration>>,
+}
+
+/// Latency of requests that arrive at a given rate, measured or simulated.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RateFigure {
+    /// Who computed.
+    pub contender: String,
+    /// Where the figures come from.
+    pub kind: Kind,
+    /// Requests of one row that arrive in a second, on average.
+    pub rate: f64,
+    /// Whether answers kept up.
+    pub held: bool,
+    /// Answers in a second.
+    pub reached: f64,
+    /// Requests that were refused, or given up because they had waited too long.
+    pub dropped: usize,
+    /// Latencies, from a request's planned arrival; only if the rate was held.
+    pub latency: Option<Timing>,
+    /// Energy, if it was measured and the machine reports it.
+    pub energy: Option<Energy>,
+    /// Latencies of each round; they are written to a file of their own.
+    #[serde(skip)]
+    pub rounds: Vec<Vec<Duration>>,
 }
 
 /// How long a device would take for a batch.
@@ -76,6 +147,8 @@ pub struct Simulation {
     pub median_us: f64,
     /// Part of it that the link adds.
     pub link_us: f64,
+    /// Rows in a second, one batch after the other.
+    pub rows_per_second: f64,
     /// Clock cycles of each command, from doorbell to completion.
     pub cycles: Vec<u64>,
     /// Clock that the device states, in kHz.
@@ -90,13 +163,16 @@ pub struct Simulation {
     pub row_bytes: u64,
 }
 
-/// How a contender's outputs compare with the CPU backend's, on the same random rows. ONNX
+/// How a contender's outputs compare with the CPU backend's, on the same random rows. LiteRT's
+/// kernels round otherwise than the reference, by a step. ONNX
 /// Runtime is compared with its optimizations, as it is measured, and without: the optimized
 /// kernels saturate sums on x86 processors that lack VNNI, which makes them differ by many steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Agreement {
     /// Who computed.
     pub contender: String,
+    /// Whether a simulated device did.
+    pub kind: Kind,
     /// Rows of the batch.
     pub batch: usize,
     /// Output values compared.
@@ -141,6 +217,8 @@ pub struct Versions {
     pub systole: &'static str,
     /// ONNX Runtime's library and its description of its build, if it took part.
     pub onnxruntime: Option<String>,
+    /// LiteRT's package, what it computes with, and the Python that it runs in, if it took part.
+    pub litert: Option<String>,
 }
 
 /// How it was measured.
@@ -149,18 +227,34 @@ pub struct Versions {
 pub struct Method {
     /// What is timed.
     pub measured: &'static str,
+    /// What is timed of a contender in another process.
+    pub litert: &'static str,
     /// How a simulated latency comes about.
     pub simulated: &'static str,
+    /// What is timed at a given rate.
+    pub rate_measured: &'static str,
+    /// How latencies at a given rate are simulated.
+    pub rate_simulated: &'static str,
+    /// When a rate is held.
+    pub rate_held: &'static str,
     /// Rounds in which the contenders took turns.
     pub rounds: usize,
     /// Time of one turn in milliseconds.
     pub turn_ms: u64,
+    /// Rounds at each rate.
+    pub rate_rounds: usize,
+    /// Time of one turn at a rate, in milliseconds.
+    pub rate_turn_ms: u64,
 }
 
 /// Everything.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
+    /// Command line that makes such a report.
+    pub command: String,
+    /// When it was begun, in UTC.
+    pub begun: String,
     /// The model.
     pub model: ModelSummary,
     /// The machine of the measured figures.
@@ -177,120 +271,14 @@ pub struct Report {
     pub overhead: Vec<Measurement>,
     /// Simulated figures.
     pub simulated: Vec<Simulation>,
+    /// Latencies at given rates.
+    pub rates: Vec<RateFigure>,
+    /// Where figures of energy come from.
+    pub energy: EnergySource,
+    /// Inner parts, as criterion measured them.
+    pub criterion: Vec<Estimate>,
     /// Whether all computed the same.
     pub agreement: Vec<Agreement>,
     /// Who could not take part, and why.
     pub not_available: Vec<NotAvailable>,
-}
-
-/// One figure, wherever it comes from.
-pub(crate) struct Figure<'r> {
-    pub(crate) contender: &'r str,
-    pub(crate) kind: Kind,
-    pub(crate) batch: usize,
-    pub(crate) median_us: f64,
-}
-
-impl Report {
-    /// Every figure, measured ones first.
-    pub(crate) fn figures(&self) -> Vec<Figure<'_>> {
-        let measured = self.measured.iter().map(|one| Figure {
-            contender: &one.contender,
-            kind: one.kind,
-            batch: one.batch,
-            median_us: one.timing.median_us,
-        });
-        let simulated = self.simulated.iter().map(|one| Figure {
-            contender: &one.contender,
-            kind: one.kind,
-            batch: one.batch,
-            median_us: one.median_us,
-        });
-        measured.chain(simulated).collect()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (machine, model) = (&self.machine, &self.model);
-        writeln!(
-            formatter,
-            "{}: {} multiplications a row",
-            model.name, model.macs
-        )?;
-        writeln!(
-            formatter,
-            "measured on {}, {} processors, load {:.1}; medians of {} rounds",
-            machine
-                .processor
-                .as_deref()
-                .unwrap_or("an unknown processor"),
-            machine.processors,
-            machine.load_average.unwrap_or(f64::NAN),
-            self.method.rounds
-        )?;
-        if machine.is_busy() {
-            writeln!(
-                formatter,
-                "others used the machine too: measured figures are longer than they need be"
-            )?;
-        }
-        writeln!(
-            formatter,
-            "simulated: cycles / clock + link ({})\n",
-            self.link.name
-        )?;
-        writeln!(
-            formatter,
-            "{:<10} {:<34} {:>6} {:>12} {:>12}",
-            "", "", "batch", "us a batch", "us a row"
-        )?;
-        for figure in self.figures() {
-            writeln!(
-                formatter,
-                "{:<10} {:<34} {:>6} {:>12.2} {:>12.3}",
-                figure.kind,
-                figure.contender,
-                figure.batch,
-                figure.median_us,
-                figure.median_us / figure.batch as f64
-            )?;
-        }
-        if !self.overhead.is_empty() {
-            writeln!(
-                formatter,
-                "\nfrom submission to completion with a device in memory, which answers at once; ns"
-            )?;
-            for one in &self.overhead {
-                writeln!(
-                    formatter,
-                    "{:<10} {:<34} {:>19.0} median {:>8.0} p99",
-                    one.kind,
-                    one.contender,
-                    one.timing.median_us * 1e3,
-                    one.timing.p99_us * 1e3
-                )?;
-            }
-            writeln!(formatter)?;
-        }
-        for one in self.agreement.iter().filter(|one| one.differing > 0) {
-            writeln!(
-                formatter,
-                "{} differs from the CPU backend in {} of {} values (batch {}), by {} steps at most",
-                one.contender, one.differing, one.values, one.batch, one.greatest_difference
-            )?;
-        }
-        for one in &self.not_available {
-            let batch = one
-                .batch
-                .map(|batch| format!(", batch {batch}"))
-                .unwrap_or_default();
-            writeln!(
-                formatter,
-                "not available: {}{batch}: {}",
-                one.contender, one.reason
-            )?;
-        }
-        Ok(())
-    }
 }

@@ -4,8 +4,8 @@ use systole_bench::NamedDevice;
 
 use crate::device::{DeviceName, OpenDevice};
 
-/// Compares the CPU backend and ONNX Runtime (measured) with the device's latency (simulated) on a
-/// model; writes a JSON report and an SVG plot.
+/// Compares the CPU backend, ONNX Runtime and LiteRT (measured) with devices (simulated) on a model, at
+/// batch sizes and rates; writes a report as HTML with plots, and its raw data.
 #[derive(clap::Args)]
 // The flattened arguments are a group of the same name.
 #[group(skip)]

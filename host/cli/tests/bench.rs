@@ -9,8 +9,8 @@ use std::process::Command;
 use common::{assert_succeeds, systole};
 use serde_json::Value;
 
-/// The benchmark of the demo's model in `folder`, as short as can be, where there is no ONNX
-/// Runtime.
+/// The benchmark of the demo's model in `folder`, as short as can be, where there is neither ONNX
+/// Runtime nor LiteRT.
 fn bench(folder: &Path) -> Command {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/digits.onnx");
     let mut command = systole();
@@ -18,6 +18,7 @@ fn bench(folder: &Path) -> Command {
         .current_dir(folder)
         .env_remove("SYSTOLE_VENV")
         .args(["bench", "--rounds", "2", "--turn", "1", "--batch", "1,5"])
+        .args(["--rate", "200,1e7", "--rate-turn", "20"])
         .args(["--output", "out"])
         .arg("--model")
         .arg(model);
@@ -43,9 +44,13 @@ fn a_device_is_simulated_beside_the_measured_cpu() {
             .filter(|line| line.starts_with(kind) && line.contains(name))
             .count()
     };
-    assert_eq!(line("measured", "Systole CPU"), 2, "{table}");
-    assert_eq!(line("simulated", "sim:tiny"), 2, "{table}");
-    assert_eq!(line("not available", "ONNX Runtime"), 1, "{table}");
+    // Two batch sizes, then two rates.
+    assert_eq!(line("measured", "Systole CPU, 1 thread"), 2, "{table}");
+    assert_eq!(line("measured", "Systole CPU, serving"), 2, "{table}");
+    assert_eq!(line("simulated", "sim:tiny"), 4, "{table}");
+    for missing in ["ONNX Runtime", "LiteRT"] {
+        assert_eq!(line("not available", missing), 1, "{table}");
+    }
 
     let report = report(folder.path());
     for one in list(&report["measured"]) {
@@ -66,8 +71,25 @@ fn a_device_is_simulated_beside_the_measured_cpu() {
     for one in list(&report["agreement"]) {
         assert_eq!(one["differing"], 0, "{one}");
     }
-    let plot = std::fs::read_to_string(folder.path().join("out/bench.svg")).expect("a plot");
-    assert!(plot.contains("sim:tiny (simulated)") && plot.contains("(measured)"));
+    let rates: Vec<_> = list(&report["rates"])
+        .iter()
+        .filter(|one| one["contender"] == "sim:tiny")
+        .collect();
+    assert_eq!(rates.len(), 2);
+    assert!(rates.iter().all(|one| one["kind"] == "simulated"));
+    // 200 rows a second are few even for this device, ten million too many.
+    assert_eq!(rates[0]["held"], true, "{}", rates[0]);
+    let median = |one: &Value| one["median_us"].as_f64().expect("a number");
+    // A latency is in whole nanoseconds.
+    assert!(median(&rates[0]["latency"]) >= median(&simulated[0]) - 1e-3);
+    assert_eq!(rates[1]["held"], false, "{}", rates[1]);
+
+    let file = |name: &str| {
+        std::fs::read_to_string(folder.path().join("out").join(name)).expect("the file is there")
+    };
+    let page = file("bench.html");
+    assert!(page.contains("sim:tiny (simulated)") && page.contains("(measured)"));
+    assert!(file("samples.csv").contains("\nsim:tiny,simulated,"));
 }
 
 #[test]
