@@ -117,6 +117,14 @@ pub enum TensorError {
         /// Bytes or values.
         unit: &'static str,
     },
+    /// The values are no rows.
+    #[error("input \"{name}\": {error}")]
+    Rows {
+        /// The input.
+        name: String,
+        /// Why.
+        error: ValuesError,
+    },
     /// A value can't be.
     #[error(
         "input \"{name}\" holds {value} at position {position}, which is no {datatype} value that can be quantized"
@@ -130,14 +138,6 @@ pub enum TensorError {
         position: usize,
         /// The model's type.
         datatype: &'static str,
-    },
-    /// The values are no rows.
-    #[error("input \"{name}\": {error}")]
-    Values {
-        /// The input.
-        name: String,
-        /// Why.
-        error: ValuesError,
     },
 }
 
@@ -181,9 +181,15 @@ pub fn rows_from_floats(
 
 impl TensorError {
     fn values(input: &TensorSpec, error: ValuesError) -> TensorError {
-        TensorError::Values {
-            name: input.name.clone(),
-            error,
+        let name = input.name.clone();
+        match error {
+            ValuesError::NotFinite { position, value } => TensorError::Value {
+                name,
+                value: value.to_string(),
+                position,
+                datatype: input.datatype.protocol_name(),
+            },
+            error => TensorError::Rows { name, error },
         }
     }
 }

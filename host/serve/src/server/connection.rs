@@ -57,9 +57,10 @@ impl Listener {
         let graceful = GracefulShutdown::new();
         let builder = Arc::new(builder(limits));
         loop {
+            // A permit that was taken before would be kept from the other addresses.
             let accepted = async {
-                let permit = Arc::clone(&limit).acquire_owned().await;
-                (permit, self.socket.accept().await)
+                let accepted = self.socket.accept().await;
+                (Arc::clone(&limit).acquire_owned().await, accepted)
             };
             let (permit, accepted) = tokio::select! {
                 accepted = accepted => accepted,
