@@ -116,8 +116,6 @@ impl Served {
 /// What is known of a model.
 #[derive(Debug, Default)]
 struct Status {
-    /// Why the last load failed.
-    reason: Option<String>,
     /// A load request has said which versions, until the next one.
     pinned: bool,
     /// What was last tried, so that the same is not tried again and again.
@@ -141,7 +139,7 @@ pub struct Repository {
     served: ArcSwap<HashMap<String, Served>>,
     /// Held while something is loaded: one at a time, so that devices are not asked for room twice.
     status: Mutex<BTreeMap<String, Status>>,
-    /// The reasons in it, for those who can't wait that long.
+    /// Why models are not served as they should be. Changed by who holds `status`, read by all.
     complaints: ArcSwap<BTreeMap<String, String>>,
 }
 
@@ -227,15 +225,13 @@ impl Repository {
     /// # Errors
     /// If it isn't served.
     pub fn unload(&self, name: &str) -> Result<(), RepositoryError> {
-        let mut status = self.lock();
+        let _status = self.lock();
         let removed = self.change(|models| models.remove(name).is_some());
         if !removed {
             return Err(RepositoryError::Unknown(name.to_owned()));
         }
         // It stays away until it is asked for, or its files change.
-        if let Some(status) = status.get_mut(name) {
-            self.complain(status, name, Some("unloaded".to_owned()));
-        }
+        self.complain(name, Some("unloaded".to_owned()));
         tracing::info!(model = name, "unloaded");
         Ok(())
     }
@@ -279,8 +275,8 @@ impl Repository {
             models.keys().filter(gone).cloned().collect()
         };
         for name in gone {
-            let gone = self.lock().remove(&name);
-            self.complain(&mut gone.unwrap_or_default(), &name, None);
+            self.lock().remove(&name);
+            self.complain(&name, None);
             self.change(|models| models.remove(&name).is_some());
             tracing::info!(model = name, "unloaded: its folder is gone");
         }
@@ -303,14 +299,14 @@ impl Repository {
             Ok((served, complaint)) => {
                 let numbers = join(served.versions.keys());
                 self.change(|models| models.insert(name.to_owned(), served));
-                self.complain(status, name, complaint);
+                self.complain(name, complaint);
                 status.pinned = request.version.is_some() || request.config.is_some();
                 tracing::info!(model = name, versions = numbers, "serving");
                 self.settle(name);
                 Ok(())
             }
             Err(error) => {
-                self.complain(status, name, Some(error.to_string()));
+                self.complain(name, Some(error.to_string()));
                 Err(error)
             }
         }
@@ -419,14 +415,13 @@ impl Repository {
     }
 
     /// Notes why a model is not served as it should be, or that it is.
-    fn complain(&self, status: &mut Status, name: &str, reason: Option<String>) {
+    fn complain(&self, name: &str, reason: Option<String>) {
         let mut complaints = BTreeMap::clone(&self.complaints.load());
-        match &reason {
-            Some(reason) => complaints.insert(name.to_owned(), reason.clone()),
+        match reason {
+            Some(reason) => complaints.insert(name.to_owned(), reason),
             None => complaints.remove(name),
         };
         self.complaints.store(Arc::new(complaints));
-        status.reason = reason;
     }
 
     /// Why a model isn't served.

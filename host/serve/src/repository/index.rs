@@ -25,14 +25,15 @@ impl Repository {
     pub fn index(&self) -> Result<Vec<IndexEntry>, RepositoryError> {
         let folders = self.scan()?;
         // As of when nothing is being loaded.
-        let status = self.lock();
+        let _status = self.lock();
+        let complaints = self.complaints();
         let models = self.served.load();
         let mut names: Vec<&String> = folders.keys().chain(models.keys()).collect();
         names.sort();
         names.dedup();
         let mut entries = Vec::new();
         for name in names {
-            let reason = status.get(name).and_then(|status| status.reason.clone());
+            let reason = complaints.get(name).cloned();
             let served = models.get(name).map(|served| &served.versions);
             let in_folder = folders.get(name).map(|folder| folder.versions.keys());
             let mut versions: Vec<u32> = in_folder.into_iter().flatten().copied().collect();
