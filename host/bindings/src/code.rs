@@ -1,5 +1,7 @@
 //! A number for every kind of failure, and a sentence for people.
 
+use std::ffi::CStr;
+
 use systole_host::ImportError;
 use systole_host::engine::EngineError;
 use systole_host::serving::{DeployError, GoldenError, Refusal, RequestError};
@@ -55,22 +57,27 @@ impl Code {
         Code::Internal,
     ];
 
-    /// Its name.
-    pub const fn name(self) -> &'static str {
+    /// Its name, for C.
+    pub const fn c_name(self) -> &'static CStr {
         match self {
-            Code::Ok => "OK",
-            Code::InvalidArgument => "INVALID_ARGUMENT",
-            Code::File => "FILE",
-            Code::UnsupportedModel => "UNSUPPORTED_MODEL",
-            Code::Device => "DEVICE",
-            Code::QueueFull => "QUEUE_FULL",
-            Code::Deadline => "DEADLINE",
-            Code::Cancelled => "CANCELLED",
-            Code::Stopped => "STOPPED",
-            Code::NotAccepted => "NOT_ACCEPTED",
-            Code::NoPrevious => "NO_PREVIOUS",
-            Code::Internal => "INTERNAL",
+            Code::Ok => c"OK",
+            Code::InvalidArgument => c"INVALID_ARGUMENT",
+            Code::File => c"FILE",
+            Code::UnsupportedModel => c"UNSUPPORTED_MODEL",
+            Code::Device => c"DEVICE",
+            Code::QueueFull => c"QUEUE_FULL",
+            Code::Deadline => c"DEADLINE",
+            Code::Cancelled => c"CANCELLED",
+            Code::Stopped => c"STOPPED",
+            Code::NotAccepted => c"NOT_ACCEPTED",
+            Code::NoPrevious => c"NO_PREVIOUS",
+            Code::Internal => c"INTERNAL",
         }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.c_name().to_str().unwrap_or_default()
     }
 }
 

@@ -17,7 +17,7 @@ use systole_host::serving::{
 };
 use systole_host::signature::{Signature, Values};
 
-use crate::{Code, Failure};
+use crate::Failure;
 
 /// Where a model comes from.
 #[derive(Clone, Debug)]
@@ -228,9 +228,6 @@ fn golden(network: &Network, options: &Options) -> Result<Option<Golden>, Failur
     let golden = Golden::read(network, inputs, outputs, options.golden_steps);
     golden.map(Some).map_err(|error| {
         let failure = Failure::from(error);
-        match failure.code {
-            Code::Internal => failure,
-            code => Failure::new(code, format!("the golden rows: {failure}")),
-        }
+        Failure::new(failure.code, format!("the golden rows: {failure}"))
     })
 }

@@ -7,7 +7,7 @@ use systole_bindings::{Code, Failure, open};
 use systole_host::serving;
 
 use crate::pointer::{place, reference, slice, text};
-use crate::status::call;
+use crate::status::{call, nanoseconds};
 
 /// Bytes for a name or a reason, the zero at its end included; longer ones are cut.
 pub const SYSTOLE_TEXT_BYTES: usize = 256;
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn systole_fleet_unit(
             is_lost: state.lost.is_some(),
             reason: cut(state.lost.as_deref().unwrap_or_default()),
             batches: state.batches,
-            busy_ns: u64::try_from(state.busy.as_nanos()).unwrap_or(u64::MAX),
+            busy_ns: nanoseconds(state.busy),
             recoveries: state.recoveries,
         });
         Ok(())

@@ -15,8 +15,8 @@ use systole_bindings::{Code, Completion, Failure, Prediction};
 use systole_host::serving::Withdrawal;
 
 use crate::model::Model;
-use crate::pointer::{place, reference, slice};
-use crate::status::{call, sentence};
+use crate::pointer::{null, place, reference, slice};
+use crate::status::{call, nanoseconds, sentence};
 
 /// How soon an answer is wanted.
 #[repr(C)]
@@ -159,20 +159,31 @@ unsafe fn start(
     Ok(model.model.infer_then(bytes, urgency, done))
 }
 
-/// Checks that the output has room for the answers to the input.
-fn check_output(model: &Model, input_bytes: usize, output_bytes: usize) -> Result<(), Failure> {
-    let signature = model.model.signature();
-    let rows = input_bytes / signature.input.row_bytes();
-    let needed = rows.saturating_mul(signature.output.row_bytes());
-    if output_bytes != needed {
-        return Err(Failure::invalid(format!(
-            "the output has {output_bytes} bytes, {rows} rows of it have {needed}"
-        )));
-    }
-    Ok(())
-}
-
 impl Output {
+    /// Memory that has room for the answers to so many bytes of input.
+    fn new(
+        model: &Model,
+        input_bytes: usize,
+        address: *mut c_void,
+        bytes: usize,
+    ) -> Result<Output, Failure> {
+        if address.is_null() {
+            return Err(null("output"));
+        }
+        let signature = model.model.signature();
+        let rows = input_bytes / signature.input.row_bytes();
+        let needed = rows.saturating_mul(signature.output.row_bytes());
+        if bytes != needed {
+            return Err(Failure::invalid(format!(
+                "the output has {bytes} bytes, {rows} rows of it have {needed}"
+            )));
+        }
+        Ok(Output {
+            address: address.cast(),
+            bytes,
+        })
+    }
+
     fn write(&self, prediction: &Prediction) -> Result<Timing, Failure> {
         let values = prediction.values.as_ref();
         if values.len() != self.bytes {
@@ -189,7 +200,6 @@ impl Output {
                 .copy_from_nonoverlapping(values.as_ptr(), values.len())
         };
         let timing = prediction.timing;
-        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Ok(Timing {
             queued_ns: nanoseconds(timing.queued),
             computed_ns: nanoseconds(timing.computed),
@@ -217,17 +227,8 @@ pub unsafe extern "C" fn systole_infer(
 ) -> Code {
     call(|| {
         // SAFETY: as this function's callers promise.
-        let (model, address) = unsafe {
-            (
-                reference(model, "model")?,
-                place(output, "output").map(|_| output)?,
-            )
-        };
-        check_output(model, input_bytes, output_bytes)?;
-        let output = Output {
-            address: address.cast(),
-            bytes: output_bytes,
-        };
+        let model = unsafe { reference(model, "model")? };
+        let output = Output::new(model, input_bytes, output, output_bytes)?;
         let (sender, receiver) = mpsc::sync_channel(1);
         // SAFETY: this call lasts until the request has ended.
         unsafe {
@@ -274,18 +275,9 @@ pub unsafe extern "C" fn systole_submit(
 ) -> Code {
     call(|| {
         // SAFETY: as this function's callers promise.
-        let (model, address) = unsafe {
-            (
-                reference(model, "model")?,
-                place(output, "output").map(|_| output)?,
-            )
-        };
+        let model = unsafe { reference(model, "model")? };
         let callback = callback.ok_or_else(|| Failure::invalid("callback is NULL"))?;
-        check_output(model, input_bytes, output_bytes)?;
-        let output = Output {
-            address: address.cast(),
-            bytes: output_bytes,
-        };
+        let output = Output::new(model, input_bytes, output, output_bytes)?;
         let context = Context(context);
         let end = move |completion: Completion| {
             let written = completion.and_then(|prediction| output.write(&prediction));

@@ -11,7 +11,7 @@ use systole_host::signature;
 
 use crate::fleet::Fleet;
 use crate::pointer::{place, reference, slice, text};
-use crate::status::{call, sentence};
+use crate::status::{call, nanoseconds, sentence};
 
 /// A model that is served.
 pub struct Model {
@@ -380,7 +380,6 @@ pub unsafe extern "C" fn systole_model_counts(model: *const Model, counts: *mut 
         let (model, place) = unsafe { (reference(model, "model")?, place(counts, "counts")?) };
         let deployment = model.model.current();
         let times = deployment.times();
-        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         place.put(Counts {
             version: deployment.version(),
             answered: times.answered.count,

@@ -87,6 +87,7 @@ pub(crate) unsafe fn slice<'a, T>(
     Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
 }
 
-fn null(what: &str) -> Failure {
+/// What is missing.
+pub(crate) fn null(what: &str) -> Failure {
     Failure::invalid(format!("{what} is NULL"))
 }

@@ -1,8 +1,9 @@
 //! What a call tells: a status, and a sentence for the thread that made it.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use systole_bindings::{Code, Failure};
 
@@ -14,6 +15,11 @@ thread_local! {
 pub(crate) fn sentence(text: &str) -> CString {
     let bytes: Vec<u8> = text.bytes().filter(|&byte| byte != 0).collect();
     CString::new(bytes).unwrap_or_default()
+}
+
+/// Nanoseconds as C has them.
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Does the work of a call.
@@ -47,24 +53,10 @@ pub extern "C" fn systole_last_error() -> *const c_char {
 /// The name of a status, such as "QUEUE_FULL"; "UNKNOWN" for a number that is none. Never `NULL`.
 #[unsafe(no_mangle)]
 pub extern "C" fn systole_status_name(status: i32) -> *const c_char {
-    const NAMES: [&CStr; Code::ALL.len()] = [
-        c"OK",
-        c"INVALID_ARGUMENT",
-        c"FILE",
-        c"UNSUPPORTED_MODEL",
-        c"DEVICE",
-        c"QUEUE_FULL",
-        c"DEADLINE",
-        c"CANCELLED",
-        c"STOPPED",
-        c"NOT_ACCEPTED",
-        c"NO_PREVIOUS",
-        c"INTERNAL",
-    ];
-    let name = usize::try_from(status)
+    let code = usize::try_from(status)
         .ok()
-        .and_then(|status| NAMES.get(status));
-    name.unwrap_or(&c"UNKNOWN").as_ptr()
+        .and_then(|status| Code::ALL.get(status));
+    code.map_or(c"UNKNOWN", |code| code.c_name()).as_ptr()
 }
 
 /// The version of this library, such as "0.1.0".
@@ -76,6 +68,8 @@ pub extern "C" fn systole_version() -> *const c_char {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CStr;
+
     use super::*;
 
     fn text(pointer: *const c_char) -> String {
