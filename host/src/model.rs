@@ -19,8 +19,7 @@ pub use operation::{
     Add, Concatenate, Convolution, Depthwise, Factor, FullyConnected, Multiply, Operation, Pad,
     Pool, PoolKind, Requantization, Softmax, Window,
 };
-pub use port::Ties;
-pub(crate) use port::{from_unsigned, to_unsigned};
+pub use port::{Ties, from_unsigned, to_unsigned};
 pub use tail::Tail;
 pub use validate::{ModelError, NETWORK_ELEMENTS_MAX, ROW_ELEMENTS_MAX, WINDOW_MAX};
 pub(crate) use validate::{RANK_MAX, row_elements};

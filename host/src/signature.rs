@@ -12,13 +12,15 @@ use bytes::Bytes;
 use crate::model::{Element, Layout, Network, Port, from_unsigned, to_unsigned};
 
 /// Element types that networks have outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Datatype {
     /// Signed bytes.
     Int8,
     /// Unsigned bytes.
     Uint8,
     /// 32-bit floats.
+    #[serde(rename = "float32")]
     Fp32,
 }
 

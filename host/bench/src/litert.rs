@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use systole_host::Network;
+use systole_host::signature::Datatype;
 
 use crate::measure::{Contender, ContenderError};
 use crate::rate::Served;
-use crate::values::{ElementType, Values, network_of};
+use crate::values::{for_runtime, from_bytes, from_runtime, network_of};
 use process::{Message, Process, ProcessError};
 
 /// Name in the report, without the number of threads.
@@ -81,8 +82,8 @@ struct Description {
     python: String,
     delegate: String,
     row: Vec<usize>,
-    input: ElementType,
-    output: ElementType,
+    input: Datatype,
+    output: Datatype,
 }
 
 /// The end of a turn under load.
@@ -193,10 +194,10 @@ impl Contender for Litert {
     }
 
     fn prepare(&mut self, rows: &[i8], count: usize) -> Result<(), ContenderError> {
-        let rows = Values::of_rows(&self.network, self.description.input, rows);
+        let rows = for_runtime(&self.network, self.description.input, rows);
         let request = Message::new("prepare")
             .with("rows", count as u64)
-            .with_data(rows.to_bytes());
+            .with_data(rows.as_ref().to_vec());
         self.ask(request, Duration::ZERO)?;
         self.count = count;
         Ok(())
@@ -246,7 +247,7 @@ impl Contender for Litert {
             let what = format!("{} bytes of outputs instead of {expected}", bytes.len());
             return Err(ProcessError::Nonsense { what }.into());
         }
-        Ok(Values::from_bytes(output, bytes).into_rows(&self.network))
+        Ok(from_runtime(&self.network, from_bytes(output, bytes)))
     }
 }
 

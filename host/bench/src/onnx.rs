@@ -11,9 +11,10 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Tensor, TensorElementType, ValueType};
 use systole_host::Network;
+use systole_host::signature::{Datatype, Values};
 
 use crate::measure::{Contender, ContenderError};
-use crate::values::{ElementType, Values, network_of};
+use crate::values::{for_runtime, from_runtime, network_of};
 
 /// Name in the report, without the number of threads.
 pub(crate) const NAME: &str = "ONNX Runtime";
@@ -167,7 +168,7 @@ impl OnnxRuntime {
             shape,
             network: network_of(model, network),
             input: None,
-            outputs: Values::I8(Vec::new()),
+            outputs: Values::Int8(Vec::new()),
         })
     }
 }
@@ -224,9 +225,9 @@ impl Contender for Onnx {
         let mut shape = self.shape.clone();
         shape[0] = batch;
         let element = match self.element {
-            TensorElementType::Float32 => ElementType::Float32,
-            TensorElementType::Int8 => ElementType::Int8,
-            TensorElementType::Uint8 => ElementType::Uint8,
+            TensorElementType::Float32 => Datatype::Fp32,
+            TensorElementType::Int8 => Datatype::Int8,
+            TensorElementType::Uint8 => Datatype::Uint8,
             other => {
                 return Err(format!(
                     "its input is of type {other}; float, int8 and uint8 are known"
@@ -234,10 +235,10 @@ impl Contender for Onnx {
                 .into());
             }
         };
-        let input = match Values::of_rows(&self.network, element, rows) {
-            Values::I8(values) => Tensor::from_array((shape, values)).map(Input::I8),
-            Values::U8(values) => Tensor::from_array((shape, values)).map(Input::U8),
-            Values::F32(values) => Tensor::from_array((shape, values)).map(Input::F32),
+        let input = match for_runtime(&self.network, element, rows) {
+            Values::Int8(values) => Tensor::from_array((shape, values)).map(Input::I8),
+            Values::Uint8(values) => Tensor::from_array((shape, values)).map(Input::U8),
+            Values::Fp32(values) => Tensor::from_array((shape, values)).map(Input::F32),
         };
         let input = input.map_err(run_error)?;
         self.input = Some(input);
@@ -257,18 +258,18 @@ impl Contender for Onnx {
         let output = &outputs[0];
         // Taking the values out is part of the time, as it is for the CPU backend.
         self.outputs = if let Ok((_, values)) = output.try_extract_tensor::<f32>() {
-            Values::F32(values.to_vec())
+            Values::Fp32(values.to_vec())
         } else if let Ok((_, values)) = output.try_extract_tensor::<i8>() {
-            Values::I8(values.to_vec())
+            Values::Int8(values.to_vec())
         } else {
             let (_, values) = output.try_extract_tensor::<u8>().map_err(run_error)?;
-            Values::U8(values.to_vec())
+            Values::Uint8(values.to_vec())
         };
         Ok(())
     }
 
     fn outputs(&mut self) -> Result<Vec<i8>, ContenderError> {
-        let outputs = std::mem::replace(&mut self.outputs, Values::I8(Vec::new()));
-        Ok(outputs.into_rows(&self.network))
+        let outputs = std::mem::replace(&mut self.outputs, Values::Int8(Vec::new()));
+        Ok(from_runtime(&self.network, outputs))
     }
 }

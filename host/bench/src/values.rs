@@ -8,33 +8,8 @@
 use std::path::Path;
 
 use systole_host::Network;
-
-/// Element types that models have at their ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ElementType {
-    Int8,
-    Uint8,
-    Float32,
-}
-
-impl ElementType {
-    /// Bytes of a value.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            ElementType::Int8 | ElementType::Uint8 => 1,
-            ElementType::Float32 => 4,
-        }
-    }
-}
-
-/// Values of one type.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Values {
-    I8(Vec<i8>),
-    U8(Vec<u8>),
-    F32(Vec<f32>),
-}
+use systole_host::model::{from_unsigned, to_unsigned};
+use systole_host::signature::{Datatype, Values};
 
 /// The network as a runtime's own file has it, whose order of values and scales may be others than
 /// those of the file that is compared with; `network` if the file can't be imported.
@@ -45,55 +20,41 @@ pub(crate) fn network_of(file: &Path, network: &Network) -> Network {
     }
 }
 
-impl Values {
-    /// int8 rows of a network's input, for a runtime.
-    pub(crate) fn of_rows(network: &Network, element: ElementType, rows: &[i8]) -> Values {
-        let port = &network.input;
-        let rows = network
-            .input
-            .arrange_outwards(network.tensor(port.tensor), rows.to_vec());
-        match element {
-            ElementType::Int8 => Values::I8(rows),
-            ElementType::Uint8 => {
-                Values::U8(rows.iter().map(|&value| value as u8 ^ 0x80).collect())
-            }
-            ElementType::Float32 => Values::F32(port.dequantize(&rows)),
-        }
+/// int8 rows of a network's input, for a runtime.
+pub(crate) fn for_runtime(network: &Network, datatype: Datatype, rows: &[i8]) -> Values {
+    let port = &network.input;
+    let rows = port.arrange_outwards(network.tensor(port.tensor), rows.to_vec());
+    match datatype {
+        Datatype::Int8 => Values::Int8(rows),
+        Datatype::Uint8 => Values::Uint8(to_unsigned(&rows)),
+        Datatype::Fp32 => Values::Fp32(port.dequantize(&rows)),
     }
+}
 
-    /// What a runtime gave, as int8 rows of a network's output.
-    pub(crate) fn into_rows(self, network: &Network) -> Vec<i8> {
-        let port = &network.output;
-        let values = match self {
-            Values::I8(values) => values,
-            Values::U8(values) => values.iter().map(|&value| (value ^ 0x80) as i8).collect(),
-            Values::F32(values) => port.quantize(&values, network.source.ties()),
-        };
-        port.arrange_inwards(network.tensor(port.tensor), values)
-    }
+/// What a runtime gave, as int8 rows of a network's output.
+pub(crate) fn from_runtime(network: &Network, values: Values) -> Vec<i8> {
+    let port = &network.output;
+    let values = match values {
+        Values::Int8(values) => values,
+        Values::Uint8(values) => from_unsigned(&values),
+        Values::Fp32(values) => port.quantize(&values, network.source.ties()),
+    };
+    port.arrange_inwards(network.tensor(port.tensor), values)
+}
 
-    /// In this machine's byte order.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Values::I8(values) => bytemuck::cast_slice(values).to_vec(),
-            Values::U8(values) => values.clone(),
-            Values::F32(values) => bytemuck::cast_slice(values).to_vec(),
-        }
-    }
-
-    /// From this machine's byte order; what is no whole value is left out.
-    pub(crate) fn from_bytes(element: ElementType, bytes: Vec<u8>) -> Values {
-        match element {
-            ElementType::Int8 => Values::I8(bytes.iter().map(|&byte| byte as i8).collect()),
-            ElementType::Uint8 => Values::U8(bytes),
-            ElementType::Float32 => Values::F32(
-                bytes
-                    .as_chunks::<4>()
-                    .0
+/// Values in this machine's byte order; what is no whole value is left out.
+pub(crate) fn from_bytes(datatype: Datatype, bytes: Vec<u8>) -> Values {
+    match datatype {
+        Datatype::Int8 => Values::Int8(bytemuck::allocation::cast_vec(bytes)),
+        Datatype::Uint8 => Values::Uint8(bytes),
+        Datatype::Fp32 => {
+            let (floats, _) = bytes.as_chunks::<4>();
+            Values::Fp32(
+                floats
                     .iter()
                     .map(|&value| f32::from_ne_bytes(value))
                     .collect(),
-            ),
+            )
         }
     }
 }
@@ -109,22 +70,22 @@ mod tests {
         let rows: Vec<i8> = (0..network.input_elements())
             .map(|index| index as u8 as i8)
             .collect();
-        let unsigned = Values::of_rows(&network, ElementType::Uint8, &rows);
-        assert_eq!(unsigned.to_bytes()[1], 129);
+        let unsigned = for_runtime(&network, Datatype::Uint8, &rows);
+        assert_eq!(unsigned.as_ref()[1], 129);
         let outputs: Vec<i8> = (-5..5).collect();
-        for element in [ElementType::Int8, ElementType::Uint8, ElementType::Float32] {
+        for element in [Datatype::Int8, Datatype::Uint8, Datatype::Fp32] {
             let values = match element {
-                ElementType::Int8 => Values::I8(outputs.clone()),
-                ElementType::Uint8 => {
-                    Values::U8(outputs.iter().map(|&value| value as u8 ^ 0x80).collect())
+                Datatype::Int8 => Values::Int8(outputs.clone()),
+                Datatype::Uint8 => {
+                    Values::Uint8(outputs.iter().map(|&value| value as u8 ^ 0x80).collect())
                 }
-                ElementType::Float32 => Values::F32(network.output.dequantize(&outputs)),
+                Datatype::Fp32 => Values::Fp32(network.output.dequantize(&outputs)),
             };
-            let bytes = values.to_bytes();
+            let bytes = values.as_ref().to_vec();
             assert_eq!(bytes.len(), outputs.len() * element.bytes());
-            let back = Values::from_bytes(element, bytes);
+            let back = from_bytes(element, bytes);
             assert_eq!(back, values);
-            assert_eq!(back.into_rows(&network), outputs, "{element:?}");
+            assert_eq!(from_runtime(&network, back), outputs, "{element:?}");
         }
     }
 }

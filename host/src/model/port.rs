@@ -144,12 +144,12 @@ impl Network {
 }
 
 /// Unsigned bytes from outside as the int8 values inside.
-pub(crate) fn from_unsigned(values: &[u8]) -> Vec<i8> {
+pub fn from_unsigned(values: &[u8]) -> Vec<i8> {
     values.iter().map(|&value| (value ^ 0x80) as i8).collect()
 }
 
 /// Int8 values inside as the unsigned bytes outside.
-pub(crate) fn to_unsigned(values: &[i8]) -> Vec<u8> {
+pub fn to_unsigned(values: &[i8]) -> Vec<u8> {
     values.iter().map(|&value| value as u8 ^ 0x80).collect()
 }
 

@@ -1,23 +1,18 @@
 //! The CPU backend as services use it: a deployment with its queue, from which batches form.
 //!
 //! ```text
-//!  arrivals --> this thread: submit --+--> computed in the call, where rows are cheap
-//!                                     +--> queue -> batches -> answers --> collector: what time is it?
+//!  arrivals --> this thread: submit --+--> computed in the call, where rows are cheap --+--> what time is it?
+//!                                     +--> queue -> batches -> answers -----------------+
 //! ```
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::future::FutureExt;
-use futures_util::stream::{FuturesUnordered, Stream};
 use systole_host::Network;
 use systole_host::engine::EngineOptions;
-use systole_host::serving::{Answer, BatchingOptions, Deployment, Fleet, Request, RequestError};
+use systole_host::serving::{BatchingOptions, Deployment, Fleet, Request, RequestError};
 
 use super::{Served, wait_until};
 use crate::measure::{Contender, ContenderError};
@@ -72,85 +67,40 @@ impl Contender for Serving {
     }
 
     fn serve(&mut self, arrivals: &[Duration], bound: Duration) -> Result<Served, ContenderError> {
-        let mut outcomes = Vec::with_capacity(arrivals.len());
-        let begin = thread::scope(|scope| {
-            let (sender, receiver) = mpsc::channel();
-            let collector = scope.spawn(move || collect(&receiver));
-            let begin = Instant::now();
-            for (index, &arrival) in arrivals.iter().enumerate() {
-                let due = begin + arrival;
-                wait_until(due);
-                if due.elapsed() > bound {
-                    outcomes.extend(arrivals[index..].iter().map(|_| None));
-                    break;
-                }
-                let mut pending = self.deployment.submit(Request::new(self.rows.clone()));
-                match (&mut pending).now_or_never() {
-                    Some(answer) => outcomes.push(Some((due, Instant::now(), answer))),
-                    None => {
-                        let outcome = pending.map(move |answer| (due, Instant::now(), answer));
-                        // The collector stays until this end is dropped.
-                        let _ = sender.send(outcome.boxed());
-                        collector.thread().unpark();
-                    }
-                }
+        let (sender, answers) = mpsc::channel();
+        let mut given_up = 0;
+        let begin = Instant::now();
+        for (index, &arrival) in arrivals.iter().enumerate() {
+            let due = begin + arrival;
+            wait_until(due);
+            if due.elapsed() > bound {
+                given_up = arrivals.len() - index;
+                break;
             }
-            drop(sender);
-            collector.thread().unpark();
-            let collected = collector.join().unwrap_or_default();
-            outcomes.extend(collected.into_iter().map(Some));
-            begin
-        });
-        let mut served = Served::default();
-        for outcome in outcomes {
-            match outcome {
-                Some((due, now, Ok(_))) => {
+            let sender = sender.clone();
+            let pending = self.deployment.submit(Request::new(self.rows.clone()));
+            pending.then(move |answer| {
+                // The receiver stays until this end is dropped.
+                let _ = sender.send((due, Instant::now(), answer));
+            });
+        }
+        drop(sender);
+        let mut served = Served {
+            dropped: given_up,
+            ..Served::default()
+        };
+        // Until all have been answered.
+        for (due, now, answer) in answers {
+            match answer {
+                Ok(_) => {
                     served.latencies.push(now - due);
                     served.elapsed = served.elapsed.max(now - begin);
                 }
-                None | Some((_, _, Err(RequestError::Refused(_)))) => served.dropped += 1,
-                Some((_, _, Err(error))) => return Err(error.into()),
+                Err(RequestError::Refused(_)) => served.dropped += 1,
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(served)
-    }
-}
-
-/// When a request was due, when its answer was there, and the answer.
-type Outcome = (Instant, Instant, Result<Answer, RequestError>);
-
-/// A request that has been handed in.
-type Waiting = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-/// Unparks the collector.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for answers in whatever order they come, until all are there and no more will be asked for.
-fn collect(requests: &Receiver<Waiting>) -> Vec<Outcome> {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut waiting = FuturesUnordered::new();
-    let mut outcomes = Vec::new();
-    loop {
-        let ended = loop {
-            match requests.try_recv() {
-                Ok(request) => waiting.push(request),
-                Err(error) => break error == mpsc::TryRecvError::Disconnected,
-            }
-        };
-        while let Poll::Ready(Some(outcome)) = Pin::new(&mut waiting).poll_next(&mut context) {
-            outcomes.push(outcome);
-        }
-        if ended && waiting.is_empty() {
-            return outcomes;
-        }
-        thread::park();
     }
 }
 
@@ -194,36 +144,20 @@ mod tests {
 
     #[test]
     fn answers_that_come_later_are_collected() {
-        let (sender, receiver) = mpsc::channel();
-        thread::scope(|scope| {
-            let collector = scope.spawn(move || collect(&receiver));
-            let mut threads = Vec::new();
-            for _ in 0..3 {
-                let (thread, answer) = later();
-                threads.push(thread);
-                sender.send(answer).expect("it listens");
-                collector.thread().unpark();
-            }
-            drop(sender);
-            for thread in threads {
-                thread.join().expect("it answers");
-            }
-            assert_eq!(collector.join().expect("it ends").len(), 3);
-        });
-    }
-
-    /// An answer from a thread of its own, after a moment.
-    fn later() -> (thread::JoinHandle<()>, Waiting) {
-        let (answer, handle) = futures_util::future::abortable(std::future::pending::<()>());
-        let thread = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(2));
-            handle.abort();
-        });
-        let due = Instant::now();
-        let answer = answer.map(move |_| {
-            let refused = systole_host::serving::Refusal::Stopped;
-            (due, Instant::now(), Err(refused.into()))
-        });
-        (thread, answer.boxed())
+        let mut serving = serving();
+        let network = Arc::clone(serving.deployment.network());
+        let fleet = Fleet::new(Vec::new(), EngineOptions::default()).expect("the CPU is there");
+        let options = BatchingOptions {
+            wait: Duration::from_millis(2),
+            ..BatchingOptions::default()
+        };
+        serving.deployment =
+            Deployment::new(&fleet, network, VERSION, options).expect("it is served");
+        let served = serving
+            .serve(&[Duration::ZERO; 3], Duration::MAX)
+            .expect("it computes");
+        assert_eq!((served.latencies.len(), served.dropped), (3, 0));
+        // One waits for the others.
+        assert!(served.elapsed >= Duration::from_millis(1), "{served:?}");
     }
 }
