@@ -270,15 +270,17 @@ impl Repository {
             }
         }
         let gone: Vec<String> = {
-            let models = self.served.load();
+            let (models, complaints) = (self.served.load(), self.complaints());
             let gone = |name: &&String| !now.contains_key(*name) && !before.contains_key(*name);
-            models.keys().filter(gone).cloned().collect()
+            let known = models.keys().chain(complaints.keys());
+            known.filter(gone).cloned().collect()
         };
         for name in gone {
             self.lock().remove(&name);
             self.complain(&name, None);
-            self.change(|models| models.remove(&name).is_some());
-            tracing::info!(model = name, "unloaded: its folder is gone");
+            if self.change(|models| models.remove(&name).is_some()) {
+                tracing::info!(model = name, "unloaded: its folder is gone");
+            }
         }
         *before = now;
         Ok(())

@@ -362,3 +362,21 @@ fn a_signal_that_comes_while_models_are_loaded_is_not_kept_waiting() {
     assert!(loaded < MODELS, "it has loaded everything first");
     runtime.shutdown_background();
 }
+
+#[tokio::test]
+async fn a_model_that_could_not_be_served_is_forgotten_with_its_folder() {
+    let folder = Folder::new();
+    folder.write("digits", "1", "model.onnx", &model());
+    folder.write("damaged", "1", "model.onnx", b"no model");
+    let server = Running::start(&folder, Control::Poll);
+    let mut client = server.client().await;
+    let complaints = server.repository.complaints();
+    assert!(complaints.contains_key("damaged"), "{complaints:?}");
+    std::fs::remove_dir_all(folder.path().join("damaged")).expect("it is there");
+    let begin = Instant::now();
+    while !server.repository.complaints().is_empty() {
+        assert!(begin.elapsed() < PATIENCE, "it is still complained of");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(serving(&mut client).await, Ok("1".to_owned()));
+}
