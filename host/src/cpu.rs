@@ -102,7 +102,12 @@ impl CpuExecutor {
             Step {
                 inputs: layer.inputs.iter().map(|id| id.0).collect(),
                 output: layer.output.0,
-                computation: prepare(&layer.operation, &inputs, network.tensor(layer.output)),
+                computation: prepare(
+                    &layer.operation,
+                    &inputs,
+                    network.tensor(layer.output),
+                    kernel,
+                ),
             }
         });
         let steps: Vec<Step> = steps.collect();
@@ -273,12 +278,19 @@ impl Step {
 }
 
 /// Prepares one layer of a consistent network.
-fn prepare(operation: &Operation, inputs: &[&Tensor], output: &Tensor) -> Computation {
+fn prepare(
+    operation: &Operation,
+    inputs: &[&Tensor],
+    output: &Tensor,
+    kernel: Kernel,
+) -> Computation {
     let input = inputs[0];
     match operation {
-        Operation::FullyConnected(dense) => Computation::Dense(Matrix::dense(dense, input, output)),
+        Operation::FullyConnected(dense) => {
+            Computation::Dense(Matrix::dense(dense, input, output, kernel))
+        }
         Operation::Convolution(layer) => {
-            Computation::Convolution(Convolution::new(layer, input, output))
+            Computation::Convolution(Convolution::new(layer, input, output, kernel))
         }
         Operation::Depthwise(layer) => Computation::Depthwise(Depthwise::new(layer, input, output)),
         Operation::Add(layer) => Computation::Add(Add::new(layer, input, inputs[1], output)),

@@ -25,11 +25,16 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    pub(super) fn new(layer: &model::Convolution, input: &Tensor, output: &Tensor) -> Convolution {
+    pub(super) fn new(
+        layer: &model::Convolution,
+        input: &Tensor,
+        output: &Tensor,
+        kernel: Kernel,
+    ) -> Convolution {
         let range = Range::new(output, layer.clamp_minimum, layer.clamp_maximum);
         let border = Border::new(layer.window, input, output);
         Convolution {
-            matrix: Matrix::convolution(layer, input, border.stride(), range),
+            matrix: Matrix::convolution(layer, input, border.stride(), range, kernel),
             channels: layer.output_channels,
             border,
         }

@@ -3,6 +3,8 @@
 
 use super::border::Border;
 use super::finish::{Block, Channel, Range};
+#[cfg(target_arch = "x86_64")]
+use super::kernel::TapPairs;
 use super::kernel::{CHANNELS, GROUP, Kernel, OFFSET, Sweep, Weights};
 use crate::model::{self, Tensor};
 
@@ -13,6 +15,9 @@ pub(super) struct Depthwise {
     pub(super) sweep: Sweep,
     /// For each block of channels, the weights of each group of neighbours, four for a channel.
     pub(super) weights: Vec<Weights>,
+    /// The same weights as AVX2 needs them.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) pairs: TapPairs,
     pub(super) blocks: Vec<Block>,
     pub(super) range: Range,
 }
@@ -49,6 +54,8 @@ impl Depthwise {
         }
         Depthwise {
             sweep,
+            #[cfg(target_arch = "x86_64")]
+            pairs: TapPairs::new(sweep, &weights),
             weights,
             blocks: finished
                 .chunks(CHANNELS)

@@ -18,9 +18,13 @@ mod avx512;
 mod neon;
 mod portable;
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::{PairWeights, TapPairs};
+
 use super::depthwise::Depthwise;
 use super::elementwise::Add;
 use super::finish::{Block, Range};
+use super::matrix::Matrix;
 
 /// Output channels of a block.
 pub(crate) const CHANNELS: usize = 16;
@@ -151,9 +155,16 @@ impl Kernel {
         range: Range,
     ) -> [[[u8; CHANNELS]; B]; N] {
         #[cfg(target_arch = "x86_64")]
-        if let Kernel::Avx512(detected) = self {
-            check(image, starts, runs, weights);
-            return detected.multiply(image, starts, runs, weights, blocks, range);
+        match self {
+            Kernel::Avx512(detected) => {
+                check(image, starts, runs, weights);
+                return detected.multiply(image, starts, runs, weights, blocks, range);
+            }
+            Kernel::Avx2(detected) => {
+                check(image, starts, runs, weights);
+                return detected.multiply(image, starts, runs, weights, blocks, range);
+            }
+            Kernel::Portable => {}
         }
         let sums = self.sums(image, starts, runs, weights);
         let mut bytes = [[[0; CHANNELS]; B]; N];
@@ -191,6 +202,45 @@ impl Kernel {
             Kernel::Avx512(detected) => detected.sums(image, starts, runs, blocks),
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon(detected) => detected.sums(image, starts, runs, blocks),
+        }
+    }
+
+    /// Output bytes of all positions, if there are instructions for which that is better than to take
+    /// some at a time; whether there are.
+    ///
+    /// # Panics
+    /// If a position reaches beyond the image.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+    pub(crate) fn positions(
+        self,
+        matrix: &Matrix,
+        image: &[u8],
+        starts: &[usize],
+        output: &mut [u8],
+        stride: usize,
+    ) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2(detected) if starts.len() > 1 => {
+                let last = starts.iter().max().copied().unwrap_or(0);
+                // The last group is loaded with what is behind it.
+                let end = last + matrix.runs.span() - GROUP + avx2::WIDENED;
+                assert!(end <= image.len(), "a position is in the image");
+                let length = matrix.runs.count * matrix.runs.groups;
+                assert_eq!(matrix.wide.len(), matrix.blocks.len() * length * GROUP / 2);
+                detected.positions(matrix, image, starts, output, stride);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The weights as [`positions`](Self::positions) needs them; none if it needs none.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn widen(self, weights: &[Weights]) -> Vec<PairWeights> {
+        match self {
+            Kernel::Avx2(_) => weights.iter().flat_map(PairWeights::of_group).collect(),
+            _ => Vec::new(),
         }
     }
 

@@ -2,6 +2,8 @@
 //! under each position of its kernel.
 
 use super::finish::{Block, Channel, Range, put};
+#[cfg(target_arch = "x86_64")]
+use super::kernel::PairWeights;
 use super::kernel::{CHANNELS, GROUP, Kernel, OFFSET, Runs, Weights};
 use crate::model::{Convolution, FullyConnected, Rounding, Scale, Tensor};
 
@@ -10,12 +12,15 @@ use crate::model::{Convolution, FullyConnected, Rounding, Scale, Tensor};
 pub(super) struct Matrix {
     /// For each block of [`CHANNELS`] output channels, its weights for each group of inputs.
     weights: Vec<Weights>,
+    /// The same weights for AVX2, if that is what computes.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) wide: Vec<PairWeights>,
     /// Biases and scales of each block.
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     /// Output channels.
-    channels: usize,
-    runs: Runs,
-    range: Range,
+    pub(super) channels: usize,
+    pub(super) runs: Runs,
+    pub(super) range: Range,
 }
 
 /// Weights and what belongs to them, one row of weights an output channel.
@@ -29,7 +34,12 @@ struct Rows<'w> {
 
 impl Matrix {
     /// The matrix of a fully-connected layer.
-    pub(super) fn dense(layer: &FullyConnected, input: &Tensor, output: &Tensor) -> Matrix {
+    pub(super) fn dense(
+        layer: &FullyConnected,
+        input: &Tensor,
+        output: &Tensor,
+        kernel: Kernel,
+    ) -> Matrix {
         let rows = Rows {
             weights: &layer.weights,
             bias: &layer.bias,
@@ -38,7 +48,7 @@ impl Matrix {
             input_zero_point: input.zero_point,
         };
         let range = Range::new(output, layer.clamp_minimum, layer.clamp_maximum);
-        rows.pack(1, layer.input_channels, 0, range)
+        rows.pack(1, layer.input_channels, 0, range, kernel)
     }
 
     /// The matrix of a convolution over an image whose rows are `stride` bytes apart.
@@ -47,6 +57,7 @@ impl Matrix {
         input: &Tensor,
         stride: usize,
         range: Range,
+        kernel: Kernel,
     ) -> Matrix {
         let rows = Rows {
             weights: &layer.weights,
@@ -61,6 +72,7 @@ impl Matrix {
             window.width * layer.input_channels,
             stride,
             range,
+            kernel,
         )
     }
 
@@ -117,7 +129,15 @@ impl Matrix {
 
 impl Rows<'_> {
     /// Packs rows of weights that meet `count` runs of `inputs` bytes, `stride` bytes apart.
-    fn pack(self, count: usize, inputs: usize, stride: usize, range: Range) -> Matrix {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+    fn pack(
+        self,
+        count: usize,
+        inputs: usize,
+        stride: usize,
+        range: Range,
+        kernel: Kernel,
+    ) -> Matrix {
         let runs = Runs {
             count,
             groups: inputs.div_ceil(GROUP),
@@ -142,6 +162,8 @@ impl Rows<'_> {
             .collect();
         let blocks = channels.chunks(CHANNELS);
         Matrix {
+            #[cfg(target_arch = "x86_64")]
+            wide: kernel.widen(&weights),
             weights,
             blocks: blocks
                 .map(|channels| Block::new(channels, self.rounding))

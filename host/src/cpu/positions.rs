@@ -12,6 +12,9 @@ pub(super) fn in_turn(
     mut output: &mut [u8],
     stride: usize,
 ) {
+    if kernel.positions(matrix, image, starts, output, stride) {
+        return;
+    }
     while let Some(rest) = step::<8>(matrix, kernel, image, starts, &mut output, stride) {
         starts = rest;
     }

@@ -1,11 +1,20 @@
 //! AVX2: bytes widened to 16 bits, whose products never saturate.
 
 mod depthwise;
+mod finish;
+mod pairs;
+mod positions;
 
 use std::arch::x86_64::*;
 
 use super::{CHANNELS, GROUP, Runs, Sums, Weights};
 use crate::cpu::depthwise::Depthwise;
+use crate::cpu::finish::{Block, Range};
+use crate::cpu::matrix::Matrix;
+pub(crate) use depthwise::TapPairs;
+use finish::Ordered;
+pub(crate) use pairs::PairWeights;
+pub(super) use positions::WIDENED;
 
 /// Proof that the processor has the instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,28 +37,38 @@ impl Detected {
         runs: Runs,
         blocks: [&[Weights]; B],
     ) -> [[Sums; B]; N] {
-        let mut results = [[[0; CHANNELS]; B]; N];
-        // Two positions and a block are what the registers hold.
-        for (starts, results) in starts.chunks(2).zip(results.chunks_mut(2)) {
-            for (block, weights) in blocks.iter().enumerate() {
-                // SAFETY: a `Detected` exists only if the processor has AVX2; every position is inside
-                // the image, and every block has the weights that the runs need, as the caller has
-                // checked.
-                unsafe {
-                    match (starts, &mut *results) {
-                        (&[left, right], [first, second]) => {
-                            [first[block], second[block]] =
-                                sums(image, [left, right], runs, weights);
-                        }
-                        (&[start], [only]) => {
-                            [only[block]] = sums(image, [start], runs, weights);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-        }
-        results
+        // SAFETY: a `Detected` exists only if the processor has AVX2; every position is inside the
+        // image, and every block has the weights that the runs need, as the caller has checked.
+        unsafe { sums(image, starts, runs, blocks) }
+    }
+
+    /// See [`Kernel::multiply`](super::Kernel::multiply), which has checked the bounds.
+    #[inline]
+    pub(super) fn multiply<const N: usize, const B: usize>(
+        self,
+        image: &[u8],
+        starts: [usize; N],
+        runs: Runs,
+        weights: [&[Weights]; B],
+        blocks: [&Block; B],
+        range: Range,
+    ) -> [[[u8; CHANNELS]; B]; N] {
+        // SAFETY: as in `sums`.
+        unsafe { multiply(image, starts, runs, weights, blocks, range) }
+    }
+
+    /// See [`Kernel::positions`](super::Kernel::positions), which has checked the bounds.
+    #[inline]
+    pub(super) fn positions(
+        self,
+        matrix: &Matrix,
+        image: &[u8],
+        starts: &[usize],
+        output: &mut [u8],
+        stride: usize,
+    ) {
+        // SAFETY: a `Detected` exists only if the processor has AVX2; the caller has checked the bounds.
+        unsafe { positions::positions(matrix, image, starts, output, stride) }
     }
 
     /// See [`Kernel::depthwise`](super::Kernel::depthwise), which has checked the bounds.
@@ -73,40 +92,82 @@ fn compile<R>(loops: impl FnOnce() -> R) -> R {
 }
 
 /// # Safety
-/// Each of `starts` and the runs from there are inside `image`; there are as many weights as the
-/// runs have groups.
+/// Each of `starts` and the runs from there are inside `image`; each block has as many weights as
+/// the runs have groups.
 #[target_feature(enable = "avx2")]
-unsafe fn sums<const N: usize>(
+unsafe fn sums<const N: usize, const B: usize>(
     image: &[u8],
     starts: [usize; N],
     runs: Runs,
-    weights: &[Weights],
-) -> [Sums; N] {
-    let mut sums = [[_mm256_setzero_si256(); PARTS]; N];
-    for run in 0..runs.count {
-        for group in 0..runs.groups {
-            let offset = run * runs.stride + group * GROUP;
-            let mut inputs = [_mm256_setzero_si256(); N];
-            for n in 0..N {
-                // SAFETY: the group is inside the runs from `starts[n]`, which are inside the image.
-                let input = unsafe { image.as_ptr().add(starts[n] + offset) };
-                // SAFETY: so are its four bytes; the read needs no alignment.
-                let input = unsafe { input.cast::<i32>().read_unaligned() };
-                inputs[n] = _mm256_cvtepu8_epi16(_mm_set1_epi32(input));
-            }
-            // SAFETY: the index is below the number of weights.
-            let weights = unsafe { weights.get_unchecked(run * runs.groups + group) };
-            for part in 0..PARTS {
-                let channels = widen(weights, part);
-                for (sums, &input) in sums.iter_mut().zip(&inputs) {
-                    // Two products are at most 2 * 255 * 128: 32 bits hold many of them.
-                    let products = _mm256_madd_epi16(channels, input);
-                    sums[part] = _mm256_add_epi32(sums[part], products);
-                }
+    blocks: [&[Weights]; B],
+) -> [[Sums; B]; N] {
+    let mut stored = [[[0; CHANNELS]; B]; N];
+    for (b, weights) in blocks.iter().enumerate() {
+        for (n, &start) in starts.iter().enumerate() {
+            // SAFETY: the caller vouches for all bounds.
+            stored[n][b] = finish::store(unsafe { accumulate(image, start, runs, weights) });
+        }
+    }
+    stored
+}
+
+/// # Safety
+/// As [`sums`].
+#[target_feature(enable = "avx2")]
+unsafe fn multiply<const N: usize, const B: usize>(
+    image: &[u8],
+    starts: [usize; N],
+    runs: Runs,
+    weights: [&[Weights]; B],
+    blocks: [&Block; B],
+    range: Range,
+) -> [[[u8; CHANNELS]; B]; N] {
+    let mut bytes = [[[0; CHANNELS]; B]; N];
+    for (b, (weights, block)) in weights.iter().zip(blocks).enumerate() {
+        for (n, &start) in starts.iter().enumerate() {
+            // SAFETY: the caller vouches for all bounds.
+            let sums = unsafe { accumulate(image, start, runs, weights) };
+            bytes[n][b] = finish::finish(block, range, sums);
+        }
+    }
+    bytes
+}
+
+/// Sums of one position and one block.
+///
+/// # Safety
+/// As [`sums`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn accumulate(image: &[u8], start: usize, runs: Runs, weights: &[Weights]) -> Ordered {
+    let mut sums = [_mm256_setzero_si256(); PARTS];
+    for (run, weights) in weights.chunks_exact(runs.groups).enumerate() {
+        for (group, weights) in weights.iter().enumerate() {
+            let offset = start + run * runs.stride + group * GROUP;
+            // SAFETY: the group is inside the runs from `start`, which are inside the image.
+            let input = unsafe { load_group(image, offset) };
+            for (part, sums) in sums.iter_mut().enumerate() {
+                // Two products are at most 2 * 255 * 128: 32 bits hold many of them.
+                let products = _mm256_madd_epi16(widen(weights, part), input);
+                *sums = _mm256_add_epi32(*sums, products);
             }
         }
     }
-    sums.map(|sums| add_pairs(sums))
+    in_order(sums)
+}
+
+/// Four inputs as 16-bit integers, again and again.
+///
+/// # Safety
+/// From `offset` on, there are four bytes in the image.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn load_group(image: &[u8], offset: usize) -> __m256i {
+    // SAFETY: the caller vouches for the offset.
+    let bytes = unsafe { image.as_ptr().add(offset) };
+    // SAFETY: the caller vouches for the four bytes; the read needs no alignment.
+    let bytes = unsafe { bytes.cast::<i32>().read_unaligned() };
+    _mm256_cvtepu8_epi16(_mm_set1_epi32(bytes))
 }
 
 /// A block's sums of four channels a vector, two for each.
@@ -115,17 +176,14 @@ type Pairs = [__m256i; PARTS];
 /// Adds the two sums of each channel.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add_pairs(sums: Pairs) -> Sums {
-    let mut stored = [0; CHANNELS];
-    for half in 0..2 {
-        // Channels 0 1 4 5 | 2 3 6 7, then in order.
-        let pairs = _mm256_hadd_epi32(sums[half * 2], sums[half * 2 + 1]);
-        let channels = _mm256_permute4x64_epi64::<0b11_01_10_00>(pairs);
-        let place = &mut stored[half * 8..][..8];
-        // SAFETY: the slice has the 32 bytes that are written; the store needs no alignment.
-        unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), channels) };
-    }
-    stored
+fn in_order(sums: Pairs) -> Ordered {
+    // Channels 0 1 4 5 | 2 3 6 7, then in order.
+    let low = _mm256_hadd_epi32(sums[0], sums[1]);
+    let high = _mm256_hadd_epi32(sums[2], sums[3]);
+    [
+        _mm256_permute4x64_epi64::<0b11_01_10_00>(low),
+        _mm256_permute4x64_epi64::<0b11_01_10_00>(high),
+    ]
 }
 
 /// The weights of 4 channels as 16-bit integers.

@@ -1,88 +1,134 @@
-//! Depthwise convolution in AVX2: the bytes of up to four neighbours in a row of the kernel are put
-//! beside each other, and then multiplied as those of any other position.
+//! Depthwise convolution in AVX2: two neighbours at a time, whose bytes are put beside each other,
+//! widened to 16 bits and multiplied with both weights of their channel.
+//!
+//! ```text
+//!  image:      a0 a1 .. a15 | b0 b1 .. b15        (2 positions of the kernel, 16 channels)
+//!  interleave: a0 b0 a1 b1 .. | a8 b8 a9 b9 ..    x  weights  -->  8 sums | 8 sums
+//! ```
 
 use std::arch::x86_64::*;
 
-use super::{PARTS, Pairs, add_pairs, widen};
+use super::finish::{self, Ordered};
+use super::pairs::PairWeights;
 use crate::cpu::depthwise::Depthwise;
-use crate::cpu::finish::put;
+use crate::cpu::finish::{Block, put};
 use crate::cpu::kernel::{CHANNELS, GROUP, Sweep, Weights};
+
+/// Pairs of a kernel of 3 by 3, the most usual one.
+const USUAL: usize = 5;
+
+/// The positions of a kernel in pairs; where their number is odd, the last one has a partner without
+/// weight.
+#[derive(Clone, Debug)]
+pub(crate) struct TapPairs {
+    /// Bytes from where the kernel begins to each of the two.
+    offsets: Vec<[usize; 2]>,
+    /// For each block of channels, the weights of each pair.
+    weights: Vec<PairWeights>,
+}
+
+impl TapPairs {
+    /// Pairs the positions of a kernel, whose weights come in groups, as [`Sweep::groups`] counts them.
+    pub(crate) fn new(sweep: Sweep, weights: &[Weights]) -> TapPairs {
+        let columns = |row| (0..sweep.width).map(move |column| (row, column));
+        let taps: Vec<(usize, usize)> = (0..sweep.height).flat_map(columns).collect();
+        let offset = |&(row, column): &(usize, usize)| row * sweep.row + column * sweep.neighbour;
+        let pairs = taps.chunks(2);
+        let of_block = |block: &[Weights]| -> Vec<PairWeights> {
+            let weight = |channel: usize, tap: Option<&(usize, usize)>| {
+                tap.map_or(0, |&(row, column)| {
+                    let group = &block[row * sweep.row_groups() + column / GROUP];
+                    group.0[channel][column % GROUP].into()
+                })
+            };
+            let pairs = pairs.clone();
+            pairs
+                .map(|pair| {
+                    let of_channel = |channel| [0, 1].map(|tap| weight(channel, pair.get(tap)));
+                    PairWeights(std::array::from_fn(of_channel))
+                })
+                .collect()
+        };
+        TapPairs {
+            offsets: pairs
+                .clone()
+                .map(|pair| [offset(&pair[0]), offset(&pair[pair.len() - 1])])
+                .collect(),
+            weights: weights
+                .chunks_exact(sweep.groups())
+                .flat_map(of_block)
+                .collect(),
+        }
+    }
+}
 
 /// See [`Kernel::depthwise`](crate::cpu::kernel::Kernel::depthwise).
 ///
 /// # Safety
-/// From each start, the sweep's rows and [`SLACK`](crate::cpu::kernel::SLACK) bytes are inside the
-/// image; each block has as many weights as the sweep has groups.
+/// From each start, the sweep and [`SLACK`](crate::cpu::kernel::SLACK) bytes are inside the image.
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn depthwise(layer: &Depthwise, image: &[u8], output: &mut [u8]) {
-    let sweep = layer.sweep;
-    let weights = layer.weights.chunks_exact(sweep.groups());
+    let pairs = &layer.pairs;
+    let weights = pairs.weights.chunks_exact(pairs.offsets.len());
     for (index, (block, weights)) in layer.blocks.iter().zip(weights).enumerate() {
         let first = index * CHANNELS;
-        let some = CHANNELS.min(sweep.channels - first);
-        let outputs = output.chunks_exact_mut(sweep.channels);
-        for (&start, output) in layer.border.starts.iter().zip(outputs) {
-            // SAFETY: the caller vouches for all bounds.
-            let sums = unsafe { sums(image, start + first, sweep, weights) };
-            let bytes = block.finish(&add_pairs(sums), layer.range);
-            put(&bytes, &mut output[first..first + some]);
-        }
-    }
-}
-
-/// Sums of 16 channels that begin at `start`.
-///
-/// # Safety
-/// As [`depthwise`].
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn sums(image: &[u8], start: usize, sweep: Sweep, weights: &[Weights]) -> Pairs {
-    let mut sums = [_mm256_setzero_si256(); PARTS];
-    let mut weights = weights.iter();
-    for row in 0..sweep.height {
-        let mut column = 0;
-        while column < sweep.width {
-            let offset = start + row * sweep.row + column * sweep.neighbour;
-            // SAFETY: the offset is inside the sweep, which is inside the image; what is loaded beyond
-            // it is within the slack.
-            let inputs = unsafe {
-                let from = image.as_ptr().add(offset);
-                gather(from, sweep.neighbour, sweep.width - column)
-            };
-            if let Some(weights) = weights.next() {
-                for part in 0..PARTS {
-                    let values = _mm256_cvtepu8_epi16(inputs[part]);
-                    // Two products are at most 2 * 255 * 128: 32 bits hold many of them.
-                    let products = _mm256_madd_epi16(widen(weights, part), values);
-                    sums[part] = _mm256_add_epi32(sums[part], products);
-                }
+        // SAFETY: the caller vouches for all bounds; each pair has its weights.
+        unsafe {
+            match (layer.sweep.channels - first, pairs.offsets.len()) {
+                (..=8, USUAL) => channels::<USUAL, 1>(layer, block, weights, first, image, output),
+                (..=8, _) => channels::<0, 1>(layer, block, weights, first, image, output),
+                (_, USUAL) => channels::<USUAL, 2>(layer, block, weights, first, image, output),
+                (_, _) => channels::<0, 2>(layer, block, weights, first, image, output),
             }
-            column += GROUP;
         }
     }
-    sums
 }
 
-/// 16 channels of each of up to four neighbours, four channels a vector; those that are not `inside`
-/// the kernel's row are zero.
+/// The channels of a block, from `first` on, of all positions. `P` is the number of pairs, or zero for
+/// any; `H` how many halves of the block there are.
 ///
 /// # Safety
-/// From `from` on, 16 bytes are readable at each neighbour that is inside.
-#[inline]
+/// As [`depthwise`]; there are as many weights as pairs.
 #[target_feature(enable = "avx2")]
-unsafe fn gather(from: *const u8, neighbour: usize, inside: usize) -> [__m128i; PARTS] {
-    let load = |index: usize| match index < inside {
-        // SAFETY: the caller vouches for the neighbours that are inside.
-        true => unsafe { _mm_loadu_si128(from.add(index * neighbour).cast()) },
-        false => _mm_setzero_si128(),
+unsafe fn channels<const P: usize, const H: usize>(
+    layer: &Depthwise,
+    block: &Block,
+    weights: &[PairWeights],
+    first: usize,
+    image: &[u8],
+    output: &mut [u8],
+) {
+    let count = layer.sweep.channels;
+    let some = CHANNELS.min(count - first);
+    let offsets = match P {
+        0 => &layer.pairs.offsets[..],
+        _ => &layer.pairs.offsets[..P],
     };
-    let [a, b, c, d] = [load(0), load(1), load(2), load(3)];
-    let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
-    let (ab_high, cd_high) = (_mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));
-    [
-        _mm_unpacklo_epi16(ab, cd),
-        _mm_unpackhi_epi16(ab, cd),
-        _mm_unpacklo_epi16(ab_high, cd_high),
-        _mm_unpackhi_epi16(ab_high, cd_high),
-    ]
+    let outputs = output.chunks_exact_mut(count);
+    for (&start, output) in layer.border.starts.iter().zip(outputs) {
+        let mut sums: Ordered = [_mm256_setzero_si256(); 2];
+        for (&offsets, weights) in offsets.iter().zip(weights) {
+            // SAFETY: both are inside the sweep, which is inside the image; what is loaded beyond it is
+            // within the slack.
+            let (left, right) = unsafe {
+                let from = image.as_ptr().add(start + first);
+                (
+                    _mm_loadu_si128(from.add(offsets[0]).cast()),
+                    _mm_loadu_si128(from.add(offsets[1]).cast()),
+                )
+            };
+            let inputs = [
+                _mm_unpacklo_epi8(left, right),
+                _mm_unpackhi_epi8(left, right),
+            ];
+            for half in 0..H {
+                let products =
+                    _mm256_madd_epi16(_mm256_cvtepu8_epi16(inputs[half]), weights.load(half));
+                // Two products are at most 2 * 255 * 128: 32 bits hold many of them.
+                sums[half] = _mm256_add_epi32(sums[half], products);
+            }
+        }
+        let bytes = finish::finish(block, layer.range, sums);
+        put(&bytes, &mut output[first..first + some]);
+    }
 }
