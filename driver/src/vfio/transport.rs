@@ -11,6 +11,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -30,6 +31,13 @@ use systole_regs::BAR0_BYTES;
 
 /// Bytes of one register.
 const REGISTER_BYTES: usize = size_of::<u32>();
+
+/// Time for which a reset waits for the function's lock, or for the notice of who holds it; the kernel
+/// repeats its own every 10 seconds.
+const LOCKED: Duration = Duration::from_secs(12);
+
+/// Time between two attempts.
+const LOCKED_POLL: Duration = Duration::from_millis(5);
 
 /// A function of this machine that is bound to vfio-pci, as a [`Transport`].
 #[derive(Debug)]
@@ -219,13 +227,20 @@ impl Transport for Vfio {
         if !self.resettable {
             return Ok(());
         }
-        let failed = Error::system("resetting the function");
-        ioctl::reset(self.device.as_fd()).map_err(|errno| match errno {
-            Errno::ENODEV => Error::DeviceGone,
-            // The kernel resets no function that it is unbinding, for which it has sent its notice.
-            Errno::EAGAIN => self.probe().err().unwrap_or_else(|| failed(errno)),
-            errno => failed(errno),
-        })
+        let end = Instant::now() + LOCKED;
+        loop {
+            match ioctl::reset(self.device.as_fd()) {
+                Ok(()) => return Ok(()),
+                Err(Errno::ENODEV) => return Err(Error::DeviceGone),
+                // Somebody holds the function's lock: mostly the kernel, which unbinds it. Its notice
+                // comes after the lock, or has come before anybody listened and is repeated.
+                Err(Errno::EAGAIN) if Instant::now() < end => {
+                    self.probe()?;
+                    std::thread::sleep(LOCKED_POLL);
+                }
+                Err(errno) => return Err(Error::system("resetting the function")(errno)),
+            }
+        }
     }
 
     fn probe(&self) -> Result<(), Error> {
