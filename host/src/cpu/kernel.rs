@@ -155,16 +155,9 @@ impl Kernel {
         range: Range,
     ) -> [[[u8; CHANNELS]; B]; N] {
         #[cfg(target_arch = "x86_64")]
-        match self {
-            Kernel::Avx512(detected) => {
-                check(image, starts, runs, weights);
-                return detected.multiply(image, starts, runs, weights, blocks, range);
-            }
-            Kernel::Avx2(detected) => {
-                check(image, starts, runs, weights);
-                return detected.multiply(image, starts, runs, weights, blocks, range);
-            }
-            Kernel::Portable => {}
+        if let Kernel::Avx512(detected) = self {
+            check(image, starts, runs, weights);
+            return detected.multiply(image, starts, runs, weights, blocks, range);
         }
         let sums = self.sums(image, starts, runs, weights);
         let mut bytes = [[[0; CHANNELS]; B]; N];

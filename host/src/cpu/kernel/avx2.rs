@@ -9,7 +9,6 @@ use std::arch::x86_64::*;
 
 use super::{CHANNELS, GROUP, Runs, Sums, Weights};
 use crate::cpu::depthwise::Depthwise;
-use crate::cpu::finish::{Block, Range};
 use crate::cpu::matrix::Matrix;
 pub(crate) use depthwise::TapPairs;
 use finish::Ordered;
@@ -40,21 +39,6 @@ impl Detected {
         // SAFETY: a `Detected` exists only if the processor has AVX2; every position is inside the
         // image, and every block has the weights that the runs need, as the caller has checked.
         unsafe { sums(image, starts, runs, blocks) }
-    }
-
-    /// See [`Kernel::multiply`](super::Kernel::multiply), which has checked the bounds.
-    #[inline]
-    pub(super) fn multiply<const N: usize, const B: usize>(
-        self,
-        image: &[u8],
-        starts: [usize; N],
-        runs: Runs,
-        weights: [&[Weights]; B],
-        blocks: [&Block; B],
-        range: Range,
-    ) -> [[[u8; CHANNELS]; B]; N] {
-        // SAFETY: as in `sums`.
-        unsafe { multiply(image, starts, runs, weights, blocks, range) }
     }
 
     /// See [`Kernel::positions`](super::Kernel::positions), which has checked the bounds.
@@ -109,28 +93,6 @@ unsafe fn sums<const N: usize, const B: usize>(
         }
     }
     stored
-}
-
-/// # Safety
-/// As [`sums`].
-#[target_feature(enable = "avx2")]
-unsafe fn multiply<const N: usize, const B: usize>(
-    image: &[u8],
-    starts: [usize; N],
-    runs: Runs,
-    weights: [&[Weights]; B],
-    blocks: [&Block; B],
-    range: Range,
-) -> [[[u8; CHANNELS]; B]; N] {
-    let mut bytes = [[[0; CHANNELS]; B]; N];
-    for (b, (weights, block)) in weights.iter().zip(blocks).enumerate() {
-        for (n, &start) in starts.iter().enumerate() {
-            // SAFETY: the caller vouches for all bounds.
-            let sums = unsafe { accumulate(image, start, runs, weights) };
-            bytes[n][b] = finish::finish(block, range, sums);
-        }
-    }
-    bytes
 }
 
 /// Sums of one position and one block.
