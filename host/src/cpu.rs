@@ -292,7 +292,9 @@ fn prepare(
         Operation::Convolution(layer) => {
             Computation::Convolution(Convolution::new(layer, input, output, kernel))
         }
-        Operation::Depthwise(layer) => Computation::Depthwise(Depthwise::new(layer, input, output)),
+        Operation::Depthwise(layer) => {
+            Computation::Depthwise(Depthwise::new(layer, input, output, kernel))
+        }
         Operation::Add(layer) => Computation::Add(Add::new(layer, input, inputs[1], output)),
         Operation::Multiply(layer) => Computation::Multiply(Multiply::new(layer, inputs, output)),
         Operation::Pool(layer) => Computation::Pool(Pool::new(layer, input, output)),

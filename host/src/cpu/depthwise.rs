@@ -15,7 +15,7 @@ pub(super) struct Depthwise {
     pub(super) sweep: Sweep,
     /// For each block of channels, the weights of each group of neighbours, four for a channel.
     pub(super) weights: Vec<Weights>,
-    /// The same weights as AVX2 needs them.
+    /// The same weights for AVX2, if that is what computes.
     #[cfg(target_arch = "x86_64")]
     pub(super) pairs: TapPairs,
     pub(super) blocks: Vec<Block>,
@@ -23,7 +23,13 @@ pub(super) struct Depthwise {
 }
 
 impl Depthwise {
-    pub(super) fn new(layer: &model::Depthwise, input: &Tensor, output: &Tensor) -> Depthwise {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+    pub(super) fn new(
+        layer: &model::Depthwise,
+        input: &Tensor,
+        output: &Tensor,
+        kernel: Kernel,
+    ) -> Depthwise {
         let border = Border::new(layer.window, input, output);
         let channels = layer.bias.len();
         let window = layer.window;
@@ -55,7 +61,7 @@ impl Depthwise {
         Depthwise {
             sweep,
             #[cfg(target_arch = "x86_64")]
-            pairs: TapPairs::new(sweep, &weights),
+            pairs: kernel.pair(sweep, &weights),
             weights,
             blocks: finished
                 .chunks(CHANNELS)

@@ -63,6 +63,11 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
+    /// Groups of all runs: a block of channels has weights for each.
+    pub(crate) fn all_groups(&self) -> usize {
+        self.count * self.groups
+    }
+
     /// Bytes from the first to behind the last.
     fn span(&self) -> usize {
         self.count.saturating_sub(1) * self.stride + self.groups * GROUP
@@ -219,8 +224,8 @@ impl Kernel {
                 // The last group is loaded with what is behind it.
                 let end = last + matrix.runs.span() - GROUP + avx2::WIDENED;
                 assert!(end <= image.len(), "a position is in the image");
-                let length = matrix.runs.count * matrix.runs.groups;
-                assert_eq!(matrix.wide.len(), matrix.blocks.len() * length * GROUP / 2);
+                let pairs = matrix.runs.all_groups() * GROUP / 2;
+                assert_eq!(matrix.wide.len(), matrix.blocks.len() * pairs);
                 detected.positions(matrix, image, starts, output, stride);
                 true
             }
@@ -234,6 +239,16 @@ impl Kernel {
         match self {
             Kernel::Avx2(_) => weights.iter().flat_map(PairWeights::of_group).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// The weights of a depthwise convolution as [`depthwise`](Self::depthwise) needs them in pairs; none
+    /// if it needs none.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn pair(self, sweep: Sweep, weights: &[Weights]) -> TapPairs {
+        match self {
+            Kernel::Avx2(_) => TapPairs::new(sweep, weights),
+            _ => TapPairs::default(),
         }
     }
 
@@ -306,7 +321,7 @@ fn check<const N: usize, const B: usize>(
         assert!(start + span <= image.len(), "a position is in the image");
     }
     for weights in blocks {
-        assert_eq!(weights.len(), runs.count * runs.groups);
+        assert_eq!(weights.len(), runs.all_groups());
     }
 }
 
@@ -336,7 +351,7 @@ mod tests {
     fn check<const N: usize, const B: usize>(image: &[u8], runs: Runs, weights: &[Weights]) {
         let last = image.len() - runs.span();
         let starts: [usize; N] = std::array::from_fn(|n| (n * 7).min(last));
-        let length = runs.count * runs.groups;
+        let length = runs.all_groups();
         let blocks: [&[Weights]; B] = std::array::from_fn(|b| &weights[b * length..][..length]);
         for kernel in Kernel::all() {
             let sums = kernel.sums(image, starts, runs, blocks);

@@ -86,7 +86,7 @@ impl Matrix {
         starts: [usize; N],
         outputs: &mut [&mut [u8]; N],
     ) {
-        let length = self.runs.count * self.runs.groups;
+        let length = self.runs.all_groups();
         let mut first = 0;
         // Blocks share each input that is read, positions each weight.
         let together = if N == 1 { 8 } else { 2 };
@@ -113,7 +113,7 @@ impl Matrix {
         first: usize,
         outputs: &mut [&mut [u8]; N],
     ) -> usize {
-        let length = self.runs.count * self.runs.groups;
+        let length = self.runs.all_groups();
         let weights = std::array::from_fn(|b| &weights[b * length..][..length]);
         let blocks = std::array::from_fn(|b| &self.blocks[first + b]);
         let bytes: [[[u8; CHANNELS]; B]; N] =
@@ -143,7 +143,7 @@ impl Rows<'_> {
             groups: inputs.div_ceil(GROUP),
             stride,
         };
-        let length = runs.count * runs.groups;
+        let length = runs.all_groups();
         let blocks = self.bias.len().div_ceil(CHANNELS);
         let mut weights = vec![Weights::ZERO; blocks * length];
         let rows = self.weights.chunks_exact(count * inputs);

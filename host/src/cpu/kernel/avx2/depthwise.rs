@@ -19,7 +19,7 @@ const USUAL: usize = 5;
 
 /// The positions of a kernel in pairs; where their number is odd, the last one has a partner without
 /// weight.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TapPairs {
     /// Bytes from where the kernel begins to each of the two.
     offsets: Vec<[usize; 2]>,
@@ -29,7 +29,7 @@ pub(crate) struct TapPairs {
 
 impl TapPairs {
     /// Pairs the positions of a kernel, whose weights come in groups, as [`Sweep::groups`] counts them.
-    pub(crate) fn new(sweep: Sweep, weights: &[Weights]) -> TapPairs {
+    pub(in crate::cpu::kernel) fn new(sweep: Sweep, weights: &[Weights]) -> TapPairs {
         let columns = |row| (0..sweep.width).map(move |column| (row, column));
         let taps: Vec<(usize, usize)> = (0..sweep.height).flat_map(columns).collect();
         let offset = |&(row, column): &(usize, usize)| row * sweep.row + column * sweep.neighbour;

@@ -19,7 +19,7 @@ use crate::cpu::matrix::Matrix;
 const TOGETHER: usize = 4;
 
 /// Inputs that are widened at once.
-pub(crate) const WIDENED: usize = 16;
+pub(in crate::cpu::kernel) const WIDENED: usize = 16;
 
 /// See [`Kernel::positions`](crate::cpu::kernel::Kernel::positions).
 ///
@@ -34,7 +34,7 @@ pub(super) unsafe fn positions(
     output: &mut [u8],
     stride: usize,
 ) {
-    let length = matrix.runs.count * matrix.runs.groups * GROUP;
+    let length = matrix.runs.all_groups() * GROUP;
     // A run's last inputs are widened with what is behind them, over which the next run is written.
     let mut inputs = vec![0_i16; TOGETHER * length + WIDENED];
     let (together, rest) = starts.as_chunks::<TOGETHER>();
@@ -66,7 +66,7 @@ unsafe fn tile<const N: usize>(
     output: &mut [u8],
     stride: usize,
 ) {
-    let length = matrix.runs.count * matrix.runs.groups * GROUP;
+    let length = matrix.runs.all_groups() * GROUP;
     for (n, &start) in starts.iter().enumerate() {
         // SAFETY: the caller vouches for all bounds.
         unsafe { widen(image, start, matrix.runs, &mut inputs[n * length..]) };
